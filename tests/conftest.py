@@ -1,0 +1,40 @@
+"""Fixtures of every test: the instruction sets of this machine, and a runtime left as found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")  # before anything imports matplotlib
+
+import tilewise as tw
+from tilewise import _core
+
+hypothesis.settings.register_profile("default", deadline=None, max_examples=50)
+# The same examples on every run: a submission passes or fails for what it changed.
+hypothesis.settings.register_profile(
+    "ci", deadline=None, max_examples=50, derandomize=True, print_blob=True
+)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(params=_core.available_isas())
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Runs the test on each instruction set of this machine."""
+    before = _core.isa()
+    _core.set_isa(request.param)
+    yield request.param
+    _core.set_isa(before)
+
+
+@pytest.fixture(autouse=True)
+def _runtime_as_found() -> Iterator[None]:
+    """Threads and the default random stream are the same at the start of every test."""
+    threads = _core.get_num_threads()
+    tw.manual_seed(0)
+    yield
+    if _core.get_num_threads() != threads:
+        _core.set_num_threads(threads)
