@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tilewise import _core
 
 REPO = Path(__file__).resolve().parents[1]
