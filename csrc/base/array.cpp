@@ -1,0 +1,202 @@
+#include "base/array.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+namespace tilewise {
+
+Storage::Storage(std::size_t bytes)
+    : data_(static_cast<std::byte*>(pool_allocate(bytes))), bytes_(bytes) {}
+
+Storage::Storage(std::byte* data, std::size_t bytes, std::function<void()> release)
+    : data_(data), bytes_(bytes), release_(std::move(release)) {}
+
+Storage::~Storage() {
+  if (release_) {
+    release_();
+  } else {
+    pool_release(data_, bytes_);
+  }
+}
+
+namespace {
+
+// Strides of a dense array whose dimensions are laid out in `order`, outermost first.
+Dims dense_strides(const Dims& shape, const Dims& order) {
+  Dims strides(shape.size(), 1);
+  index_t step = 1;
+  for (int i = shape.size() - 1; i >= 0; --i) {
+    const int dim = static_cast<int>(order[i]);
+    strides[dim] = step;
+    step = checked_mul(step, shape[dim] > 1 ? shape[dim] : 1);
+  }
+  return strides;
+}
+
+Dims channels_last_order(int rank) {
+  Dims order{0};
+  for (int i = 2; i < rank; ++i) order.push_back(i);
+  order.push_back(1);
+  return order;
+}
+
+Dims natural_order(int rank) {
+  Dims order;
+  for (int i = 0; i < rank; ++i) order.push_back(i);
+  return order;
+}
+
+// Dimensions of size 1 may have any stride.
+bool strides_match(const Dims& shape, const Dims& strides, const Dims& wanted) {
+  for (int i = 0; i < shape.size(); ++i) {
+    if (shape[i] > 1 && strides[i] != wanted[i]) return false;
+  }
+  return true;
+}
+
+Array allocate(const Dims& shape, DType dtype, const Dims& strides) {
+  const index_t bytes = checked_mul(element_count(shape), static_cast<index_t>(itemsize(dtype)));
+  auto storage = std::make_shared<Storage>(static_cast<std::size_t>(bytes));
+  std::byte* data = storage->data();
+  return Array(std::move(storage), data, dtype, shape, strides);
+}
+
+}  // namespace
+
+Dims contiguous_strides(const Dims& shape) {
+  return dense_strides(shape, natural_order(shape.size()));
+}
+
+Dims channels_last_strides(const Dims& shape) {
+  return shape.size() < 3 ? contiguous_strides(shape)
+                          : dense_strides(shape, channels_last_order(shape.size()));
+}
+
+Array::Array(std::shared_ptr<Storage> storage, std::byte* data, DType dtype, const Dims& shape,
+             const Dims& strides)
+    : storage_(std::move(storage)), data_(data), dtype_(dtype), shape_(shape), strides_(strides) {}
+
+Array Array::empty(const Dims& shape, DType dtype) {
+  const index_t count = element_count(shape);
+  return allocate(shape, dtype, contiguous_strides(count == 0 ? Dims(shape.size(), 0) : shape));
+}
+
+Array Array::empty_channels_last(const Dims& shape, DType dtype) {
+  const index_t count = element_count(shape);
+  return allocate(shape, dtype, channels_last_strides(count == 0 ? Dims(shape.size(), 0) : shape));
+}
+
+Array Array::empty_like(const Array& other, DType dtype) {
+  const bool channels_last = !other.is_contiguous() && other.is_channels_last();
+  return channels_last ? empty_channels_last(other.shape(), dtype) : empty(other.shape(), dtype);
+}
+
+index_t Array::size() const {
+  index_t count = 1;
+  for (index_t extent : shape_) count *= extent;
+  return count;
+}
+
+bool Array::is_contiguous() const {
+  return size() == 0 || strides_match(shape_, strides_, contiguous_strides(shape_));
+}
+
+bool Array::is_channels_last() const {
+  return size() == 0 || strides_match(shape_, strides_, channels_last_strides(shape_));
+}
+
+bool Array::same_dense_layout(const Array& a, const Array& b) {
+  if (a.shape_ != b.shape_) return false;
+  return (a.is_contiguous() && b.is_contiguous()) || (a.is_channels_last() && b.is_channels_last());
+}
+
+Array Array::with_layout(const Dims& shape, const Dims& strides, index_t offset) const {
+  return Array(storage_, data_ + offset * static_cast<index_t>(itemsize(dtype_)), dtype_, shape,
+               strides);
+}
+
+Array Array::permute(const Dims& order) const {
+  TW_CHECK(order.size() == rank(), "permute: expected ", rank(), " dimensions for shape ",
+           to_string(shape_), ", got ", to_string(order));
+  Dims shape;
+  Dims strides;
+  unsigned seen = 0;
+  for (index_t dim : order) {
+    TW_CHECK(dim >= 0 && dim < rank() && !(seen & (1U << dim)), "permute: ", to_string(order),
+             " is not a permutation of the dimensions of shape ", to_string(shape_));
+    seen |= 1U << dim;
+    shape.push_back(shape_[static_cast<int>(dim)]);
+    strides.push_back(strides_[static_cast<int>(dim)]);
+  }
+  return with_layout(shape, strides);
+}
+
+Array Array::expand(const Dims& shape) const {
+  const int added = shape.size() - rank();
+  TW_CHECK(added >= 0, "expand: shape ", to_string(shape_), " has more dimensions than ",
+           to_string(shape));
+  element_count(shape);
+  Dims strides(shape.size(), 0);
+  for (int i = 0; i < rank(); ++i) {
+    const index_t wanted = shape[i + added];
+    TW_CHECK(shape_[i] == wanted || shape_[i] == 1, "expand: shape ", to_string(shape_),
+             " does not broadcast to ", to_string(shape));
+    if (shape_[i] == wanted) strides[i + added] = strides_[i];
+  }
+  return with_layout(shape, strides);
+}
+
+Array Array::slice(int dim, index_t start, index_t stop, index_t step) const {
+  TW_CHECK(dim >= 0 && dim < rank(), "slice: dimension ", dim, " is out of range for shape ",
+           to_string(shape_));
+  TW_CHECK(step >= 1, "slice: expected a positive step, got ", step);
+  TW_CHECK(start >= 0 && start <= shape_[dim] && stop <= shape_[dim], "slice: ", start, ":", stop,
+           " is out of range for dimension ", dim, " of shape ", to_string(shape_));
+  Dims shape = shape_;
+  Dims strides = strides_;
+  shape[dim] = stop > start ? (stop - start - 1) / step + 1 : 0;
+  const index_t offset = shape[dim] > 0 ? start * strides_[dim] : 0;
+  strides[dim] = shape[dim] > 1 ? strides_[dim] * step : strides_[dim];
+  return with_layout(shape, strides, offset);
+}
+
+Array Array::try_view(const Dims& shape) const {
+  if (size() == 0 || is_contiguous()) return with_layout(shape, contiguous_strides(shape));
+  // Old dimensions are grouped with the new ones that they split or merge into; a merged group
+  // must be evenly strided.
+  Dims strides(shape.size(), 1);
+  int old_dim = 0;
+  int new_dim = 0;
+  while (old_dim < rank() || new_dim < shape.size()) {
+    const int old_first = old_dim;
+    const int new_first = new_dim;
+    index_t old_count = old_dim < rank() ? shape_[old_dim++] : 1;
+    index_t new_count = new_dim < shape.size() ? shape[new_dim++] : 1;
+    while (old_count != new_count) {
+      if (old_count < new_count) {
+        old_count *= shape_[old_dim++];
+      } else {
+        new_count *= shape[new_dim++];
+      }
+    }
+    index_t inner_stride = -1;  // of the group's innermost dimension larger than 1
+    index_t expected = -1;
+    for (int i = old_dim - 1; i >= old_first; --i) {
+      if (shape_[i] == 1) continue;
+      if (inner_stride < 0) {
+        inner_stride = strides_[i];
+      } else if (strides_[i] != expected) {
+        return Array();
+      }
+      expected = strides_[i] * shape_[i];
+    }
+    index_t stride = inner_stride < 0 ? 1 : inner_stride;
+    for (int i = new_dim - 1; i >= new_first; --i) {
+      strides[i] = stride;
+      stride *= shape[i];
+    }
+  }
+  return with_layout(shape, strides);
+}
+
+}  // namespace tilewise

@@ -1,0 +1,148 @@
+#include "base/memory.h"
+
+#include <cstdlib>
+#include <deque>
+#include <map>
+#include <mutex>
+
+#include <sys/mman.h>
+
+#include "base/error.h"
+
+namespace tilewise {
+namespace {
+
+constexpr std::size_t alignment = 64;
+constexpr std::size_t huge_page = std::size_t{2} << 20;
+constexpr std::size_t slack = std::size_t{64} << 20;
+
+// Sizes are rounded up to eight steps per power of two: at most 12.5 % is wasted, and tensors of
+// nearly equal size share blocks.
+std::size_t size_class(std::size_t bytes) {
+  if (bytes <= 512) return (bytes + alignment - 1) / alignment * alignment + (bytes == 0) * alignment;
+  int log2 = 63 - __builtin_clzll(bytes);
+  std::size_t step = std::size_t{1} << (log2 - 3);
+  return (bytes + step - 1) / step * step;
+}
+
+void* system_allocate(std::size_t bytes) {
+  void* block = nullptr;
+  const std::size_t align = bytes >= huge_page ? huge_page : alignment;
+  if (posix_memalign(&block, align, bytes) != 0) return nullptr;
+#if defined(MADV_HUGEPAGE)
+  // Advice only: without huge pages the block works all the same.
+  if (bytes >= huge_page) (void)madvise(block, bytes, MADV_HUGEPAGE);
+#endif
+  return block;
+}
+
+struct CachedBlock {
+  void* block;
+  std::uint64_t released_at;
+};
+
+class Pool {
+ public:
+  void* allocate(std::size_t bytes) {
+    if (bytes > (std::size_t{1} << 62)) fail(bytes);
+    const std::size_t size = size_class(bytes);
+    std::lock_guard<std::mutex> lock(mutex_);
+    ++stats_.allocations;
+    void* block = take_cached(size);
+    if (block == nullptr) {
+      // Make room first, so that the footprint stays below the bound at every moment.
+      evict_down_to(bound() > size ? bound() - size : 0);
+      block = system_allocate(size);
+      if (block == nullptr) {
+        evict_down_to(0);
+        block = system_allocate(size);
+      }
+      if (block == nullptr) fail(bytes);
+      ++stats_.system_allocations;
+    }
+    stats_.in_use += size;
+    if (stats_.in_use > stats_.peak_in_use) stats_.peak_in_use = stats_.in_use;
+    return block;
+  }
+
+  void release(void* block, std::size_t bytes) noexcept {
+    const std::size_t size = size_class(bytes);
+    std::lock_guard<std::mutex> lock(mutex_);
+    stats_.in_use -= size;
+    try {
+      free_[size].push_back({block, ++clock_});
+      stats_.cached += size;
+    } catch (const std::bad_alloc&) {
+      std::free(block);  // no memory even for the book-keeping: give the block back
+    }
+  }
+
+  MemoryStats stats() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return stats_;
+  }
+
+  void reset_peak() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stats_.peak_in_use = stats_.in_use;
+  }
+
+  void release_cached() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    evict_down_to(0);
+  }
+
+ private:
+  [[noreturn]] static void fail(std::size_t bytes) {
+    throw OutOfMemory(concat("out of memory: could not allocate ", bytes, " bytes"));
+  }
+
+  std::size_t bound() const { return stats_.peak_in_use + slack; }
+
+  void* take_cached(std::size_t size) {
+    auto found = free_.find(size);
+    if (found == free_.end() || found->second.empty()) return nullptr;
+    void* block = found->second.back().block;
+    found->second.pop_back();
+    stats_.cached -= size;
+    return block;
+  }
+
+  // Frees the blocks released longest ago until in_use + cached is at most `limit`.
+  void evict_down_to(std::size_t limit) {
+    while (stats_.cached > 0 && stats_.in_use + stats_.cached > limit) {
+      auto oldest = free_.end();
+      for (auto bin = free_.begin(); bin != free_.end(); ++bin) {
+        if (bin->second.empty()) continue;
+        if (oldest == free_.end() ||
+            bin->second.front().released_at < oldest->second.front().released_at) {
+          oldest = bin;
+        }
+      }
+      std::free(oldest->second.front().block);
+      oldest->second.pop_front();
+      stats_.cached -= oldest->first;
+    }
+  }
+
+  std::mutex mutex_;
+  std::map<std::size_t, std::deque<CachedBlock>> free_;
+  std::uint64_t clock_ = 0;
+  MemoryStats stats_{};
+};
+
+// Never destroyed: arrays may outlive static destruction when the interpreter exits.
+Pool& pool() {
+  static Pool* instance = new Pool;
+  return *instance;
+}
+
+}  // namespace
+
+void* pool_allocate(std::size_t bytes) { return pool().allocate(bytes); }
+void pool_release(void* block, std::size_t bytes) noexcept { pool().release(block, bytes); }
+MemoryStats memory_stats() { return pool().stats(); }
+void reset_peak_memory() { pool().reset_peak(); }
+void release_cached_memory() { pool().release_cached(); }
+
+}  // namespace tilewise

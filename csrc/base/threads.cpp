@@ -1,0 +1,143 @@
+#include "base/threads.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <exception>
+#include <mutex>
+
+#include <omp.h>
+#include <pthread.h>
+#include <sched.h>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+#include "base/error.h"
+
+namespace tilewise {
+namespace {
+
+std::atomic<int> requested_threads{0};  // 0: not set by the user
+
+// After fork() the child has one thread but libgomp believes that its workers still exist and
+// would wait for them for ever: the child computes serially (with the same bits).
+std::atomic<bool> forked_child{false};
+void note_fork() { forked_child.store(true); }
+[[maybe_unused]] const int fork_hook = pthread_atfork(nullptr, nullptr, note_fork);
+
+int container_quota() {
+  // cgroup v2 ("max 100000" or "200000 100000"), then v1.
+  double quota = -1;
+  double period = -1;
+  if (std::FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "r")) {
+    if (std::fscanf(file, "%lf %lf", &quota, &period) != 2) quota = -1;
+    std::fclose(file);
+  } else if (std::FILE* quota_file = std::fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "r")) {
+    if (std::fscanf(quota_file, "%lf", &quota) != 1) quota = -1;
+    std::fclose(quota_file);
+    if (std::FILE* period_file = std::fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "r")) {
+      if (std::fscanf(period_file, "%lf", &period) != 1) period = -1;
+      std::fclose(period_file);
+    }
+  }
+  if (quota <= 0 || period <= 0) return 1 << 20;
+  const int cpus = static_cast<int>(std::ceil(quota / period));
+  return cpus < 1 ? 1 : cpus;
+}
+
+int machine_limit() {
+  static const int limit = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    int affinity = 1 << 20;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0) affinity = CPU_COUNT(&set);
+    const int quota = container_quota();
+    return affinity < quota ? affinity : quota;
+  }();
+  return limit;
+}
+
+// Denormals can slow arithmetic fifty-fold; inside kernels they count as zero.
+class FlushDenormals {
+ public:
+#if defined(__x86_64__)
+  FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040U); }
+  ~FlushDenormals() { _mm_setcsr(saved_); }
+
+ private:
+  unsigned saved_;
+#else
+  FlushDenormals() {}
+  ~FlushDenormals() {}
+#endif
+ public:
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+};
+
+class FirstError {
+ public:
+  void keep(std::exception_ptr error) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!error_) error_ = std::move(error);
+    failed_.store(true, std::memory_order_relaxed);
+  }
+  bool failed() const { return failed_.load(std::memory_order_relaxed); }
+  void rethrow() {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::exception_ptr error_;
+  std::atomic<bool> failed_{false};
+};
+
+}  // namespace
+
+int num_threads() {
+  if (forked_child.load(std::memory_order_relaxed)) return 1;
+  const int requested = requested_threads.load(std::memory_order_relaxed);
+  if (requested > 0) return requested;
+  const int openmp = omp_get_max_threads();
+  return openmp < machine_limit() ? openmp : machine_limit();
+}
+
+void set_num_threads(int count) {
+  TW_CHECK(count >= 1 && count <= 1024, "set_num_threads: expected 1 to 1024 threads, got ", count);
+  requested_threads.store(count);
+}
+
+void parallel_for(index_t count, FunctionRef<void(index_t)> body) {
+  if (count <= 0) return;
+  const int limit = num_threads();
+  const int team = count < limit ? static_cast<int>(count) : limit;
+  if (team == 1 || omp_in_parallel()) {
+    FlushDenormals flush;
+    for (index_t piece = 0; piece < count; ++piece) body(piece);
+    return;
+  }
+  FirstError error;
+  std::atomic<index_t> next{0};
+#pragma omp parallel num_threads(team)
+  {
+    FlushDenormals flush;
+    try {
+      for (index_t piece; !error.failed() && (piece = next.fetch_add(1)) < count;) body(piece);
+    } catch (...) {
+      error.keep(std::current_exception());
+    }
+  }
+  error.rethrow();
+}
+
+void parallel_ranges(index_t size, index_t grain, FunctionRef<void(index_t, index_t)> body) {
+  parallel_for(ceil_div(size, grain), [&](index_t piece) {
+    const index_t first = piece * grain;
+    body(first, first + grain < size ? first + grain : size);
+  });
+}
+
+}  // namespace tilewise

@@ -1,0 +1,165 @@
+#include <pybind11/numpy.h>
+
+#include "base/error.h"
+#include "bindings/bindings.h"
+#include "ops/copy.h"
+#include "ops/visit_dtype.h"
+
+namespace tilewise::bindings {
+namespace {
+
+py::dtype numpy_dtype(DType dtype) {
+  return visit_dtype(dtype, [](auto tag) { return py::dtype::of<decltype(tag)>(); });
+}
+
+DType dtype_from_numpy(const py::dtype& dtype) {
+  TW_CHECK_TYPE(dtype.byteorder() == '=' || dtype.byteorder() == '|',
+                "from_numpy: expected native byte order, got dtype ", std::string(py::str(dtype)));
+  const DType known[] = {DType::float32, DType::float64, DType::int64,  DType::int32,
+                         DType::int8,    DType::uint8,   DType::boolean};
+  for (DType candidate : known) {
+    if (numpy_dtype(candidate).equal(dtype)) return candidate;
+  }
+  throw TypeError(concat(
+      "from_numpy: expected float32, float64, int64, int32, int8, uint8 or bool, got dtype ",
+      std::string(py::str(dtype))));
+}
+
+bool can_share(const py::array& a) {
+  if (!a.writeable() || reinterpret_cast<std::uintptr_t>(a.data()) % a.dtype().alignment() != 0) {
+    return false;
+  }
+  for (py::ssize_t i = 0; i < a.ndim(); ++i) {
+    if (a.strides(i) < 0 || a.strides(i) % a.itemsize() != 0) return false;
+    if (a.strides(i) == 0 && a.shape(i) > 1) return false;
+  }
+  return true;
+}
+
+Array from_numpy(const py::array& source) {
+  TW_CHECK(source.ndim() <= Dims::max_rank, "from_numpy: expected at most ", Dims::max_rank,
+           " dimensions, got ", source.ndim());
+  const DType dtype = dtype_from_numpy(source.dtype());
+  py::array a = source;
+  if (!can_share(a)) a = py::module_::import("numpy").attr("array")(source).cast<py::array>();
+  if (!can_share(a)) {  // numpy.array keeps the order of negative strides, not their sign
+    a = py::module_::import("numpy").attr("ascontiguousarray")(a).cast<py::array>();
+  }
+  Dims shape;
+  Dims strides;
+  for (py::ssize_t i = 0; i < a.ndim(); ++i) {
+    shape.push_back(a.shape(i));
+    strides.push_back(a.strides(i) / a.itemsize());
+  }
+  auto* data = static_cast<std::byte*>(a.mutable_data());
+  PyObject* owner = a.inc_ref().ptr();
+  auto storage =
+      std::make_shared<Storage>(data, static_cast<std::size_t>(a.nbytes()), [owner] {
+        if (!Py_IsInitialized()) return;  // interpreter gone: the memory goes with the process
+        py::gil_scoped_acquire gil;
+        Py_DECREF(owner);
+      });
+  return Array(std::move(storage), data, dtype, shape, strides);
+}
+
+py::array to_numpy(const Array& a) {
+  std::vector<py::ssize_t> shape(a.shape().begin(), a.shape().end());
+  std::vector<py::ssize_t> strides;
+  for (index_t stride : a.strides()) {
+    strides.push_back(stride * static_cast<py::ssize_t>(itemsize(a.dtype())));
+  }
+  auto* keep = new std::shared_ptr<Storage>(a.storage());
+  const py::capsule owner(
+      keep, [](void* p) { delete static_cast<std::shared_ptr<Storage>*>(p); });
+  return py::array(numpy_dtype(a.dtype()), shape, strides, a.bytes(), owner);
+}
+
+py::object item(const Array& a) {
+  TW_CHECK(a.size() == 1, "item: expected a tensor of one element, got shape ",
+           to_string(a.shape()));
+  return visit_dtype(a.dtype(), [&](auto tag) -> py::object {
+    return py::cast(*a.data<decltype(tag)>());
+  });
+}
+
+Array full(const Dims& shape, const py::object& value, DType dtype) {
+  Array a = Array::empty(shape, dtype);
+  if (dtype == DType::int64) {  // a double would round large integers
+    Array scalar = Array::empty({}, dtype);
+    *scalar.data<std::int64_t>() = value.cast<std::int64_t>();
+    copy_into(a, scalar);
+  } else {
+    fill(a, value.cast<double>());
+  }
+  return a;
+}
+
+Array arange(const py::object& start, const py::object& step, index_t count, DType dtype) {
+  TW_CHECK(count >= 0, "arange: expected a count >= 0, got ", count);
+  Array a = Array::empty({count}, dtype);
+  visit_dtype(dtype, [&](auto tag) {
+    using T = decltype(tag);
+    T* out = a.data<T>();
+    if constexpr (std::is_floating_point_v<T>) {
+      const double first = start.cast<double>();
+      const double delta = step.cast<double>();
+      for (index_t i = 0; i < count; ++i) out[i] = static_cast<T>(first + double(i) * delta);
+    } else {
+      const auto first = start.cast<std::int64_t>();
+      const auto delta = step.cast<std::int64_t>();
+      for (index_t i = 0; i < count; ++i) out[i] = static_cast<T>(first + i * delta);
+    }
+  });
+  return a;
+}
+
+}  // namespace
+
+void bind_array(py::module_& m) {
+  py::enum_<DType>(m, "DType")
+      .value("float32", DType::float32)
+      .value("float64", DType::float64)
+      .value("int64", DType::int64)
+      .value("int32", DType::int32)
+      .value("int8", DType::int8)
+      .value("uint8", DType::uint8)
+      .value("bool_", DType::boolean);
+
+  py::class_<Array>(m, "Array")
+      .def_property_readonly("shape", &Array::shape)
+      .def_property_readonly("strides", &Array::strides)
+      .def_property_readonly("dtype", &Array::dtype)
+      .def_property_readonly("ndim", &Array::rank)
+      .def_property_readonly("size", &Array::size)
+      .def_property_readonly(
+          "nbytes",
+          [](const Array& a) { return a.size() * static_cast<index_t>(itemsize(a.dtype())); })
+      .def_property_readonly(
+          "data_ptr", [](const Array& a) { return reinterpret_cast<std::uintptr_t>(a.bytes()); })
+      .def_property_readonly("version", [](const Array& a) { return a.storage()->version(); })
+      .def("bump_version", [](const Array& a) { a.storage()->bump_version(); })
+      .def("shares_storage",
+           [](const Array& a, const Array& b) { return a.storage() == b.storage(); })
+      .def("is_contiguous", &Array::is_contiguous)
+      .def("is_channels_last", &Array::is_channels_last)
+      .def("reshape", &reshape, py::arg("shape"), release_gil())
+      .def("permute", &Array::permute, py::arg("order"))
+      .def("slice", &Array::slice, py::arg("dim"), py::arg("start"), py::arg("stop"),
+           py::arg("step"))
+      .def("expand", &Array::expand, py::arg("shape"))
+      .def("copy", &clone, release_gil())
+      .def("contiguous", &contiguous, release_gil())
+      .def("channels_last", &channels_last, release_gil())
+      .def("astype", &cast, py::arg("dtype"), release_gil())
+      .def("item", &item)
+      .def("fill_", &fill, py::arg("value"), release_gil())
+      .def("copy_", &copy_into, py::arg("source"), release_gil())
+      .def("numpy", &to_numpy)
+      .def_static("from_numpy", &from_numpy, py::arg("array"))
+      .def_static("empty", &Array::empty, py::arg("shape"), py::arg("dtype"))
+      .def_static("full", &full, py::arg("shape"), py::arg("value"), py::arg("dtype"))
+      .def_static("arange", &arange, py::arg("start"), py::arg("step"), py::arg("count"),
+                  py::arg("dtype"));
+}
+
+}  // namespace tilewise::bindings

@@ -1,0 +1,53 @@
+// Shared by the binding files: each bind_*.cpp parses arguments, releases the GIL, calls one op.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include "base/array.h"
+
+namespace tilewise::bindings {
+
+namespace py = pybind11;
+
+// Every op runs without the GIL.
+using release_gil = py::call_guard<py::gil_scoped_release>;
+
+void bind_runtime(py::module_& m);
+void bind_array(py::module_& m);
+void bind_conv(py::module_& m);
+void bind_matmul(py::module_& m);
+void bind_relu(py::module_& m);
+
+}  // namespace tilewise::bindings
+
+namespace pybind11::detail {
+
+// Dims <-> a sequence of Python ints. A float, a bool or a nested list is a TypeError.
+template <>
+struct type_caster<tilewise::Dims> {
+  PYBIND11_TYPE_CASTER(tilewise::Dims, const_name("tuple[int, ...]"));
+
+  bool load(handle source, bool /*convert*/) {
+    if (!PyTuple_Check(source.ptr()) && !PyList_Check(source.ptr())) return false;
+    PyObject** items = PySequence_Fast_ITEMS(source.ptr());
+    const Py_ssize_t count = PySequence_Fast_GET_SIZE(source.ptr());
+    value = tilewise::Dims();
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      if (!PyLong_Check(items[i]) || PyBool_Check(items[i])) return false;
+      const long long size = PyLong_AsLongLong(items[i]);
+      if (size == -1 && PyErr_Occurred() != nullptr) throw error_already_set();
+      value.push_back(size);
+    }
+    return true;
+  }
+
+  static handle cast(const tilewise::Dims& dims, return_value_policy, handle) {
+    tuple out(static_cast<std::size_t>(dims.size()));
+    for (int i = 0; i < dims.size(); ++i) {
+      out[static_cast<std::size_t>(i)] = int_(static_cast<long long>(dims[i]));
+    }
+    return out.release();
+  }
+};
+
+}  // namespace pybind11::detail

@@ -1,0 +1,28 @@
+#include "base/error.h"
+#include "bindings/bindings.h"
+
+namespace py = pybind11;
+namespace tw = tilewise;
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "The compiled core of tilewise.";
+  m.attr("__version__") = TILEWISE_VERSION;
+
+  py::register_exception_translator([](std::exception_ptr error) {
+    try {
+      if (error) std::rethrow_exception(error);
+    } catch (const tw::TypeError& e) {
+      PyErr_SetString(PyExc_TypeError, e.what());
+    } catch (const tw::IndexError& e) {
+      PyErr_SetString(PyExc_IndexError, e.what());
+    } catch (const tw::ValueError& e) {
+      PyErr_SetString(PyExc_ValueError, e.what());
+    } catch (const tw::OutOfMemory& e) {
+      PyErr_SetString(PyExc_MemoryError, e.what());
+    }
+  });
+
+  tw::bindings::bind_array(m);
+  tw::bindings::bind_runtime(m);
+  tw::bindings::bind_relu(m);
+}

@@ -1,0 +1,27 @@
+// Chooses the kernel table of the active instruction set.
+#include "base/cpu.h"
+#include "kernels/relu.h"
+
+#if defined(__x86_64__)
+#define TW_DISPATCH(Table, name)        \
+  const Table& name() {                 \
+    switch (active_isa()) {             \
+      case Isa::avx512:                 \
+        return avx512::name;            \
+      case Isa::avx2:                   \
+        return avx2::name;              \
+      case Isa::baseline:               \
+        break;                          \
+    }                                   \
+    return baseline::name;              \
+  }
+#else
+#define TW_DISPATCH(Table, name) \
+  const Table& name() { return baseline::name; }
+#endif
+
+namespace tilewise {
+
+TW_DISPATCH(ReluKernels, relu_kernels)
+
+}  // namespace tilewise

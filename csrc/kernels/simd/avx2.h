@@ -1,0 +1,117 @@
+// AVX2 + FMA form of simd.h: 8 floats, masks as all-ones lanes.
+#pragma once
+
+#include <immintrin.h>
+
+namespace tilewise {
+namespace TW_ISA {
+namespace {
+
+struct VecF {
+  static constexpr index_t width = 8;
+  __m256 v;
+};
+struct VecI {
+  static constexpr index_t width = 8;
+  __m256i v;
+};
+struct Mask {
+  __m256 m;
+};
+
+TW_INLINE __m256i first_lanes(index_t n) {
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(n)), lanes);
+}
+
+TW_INLINE VecF load(const float* p) { return {_mm256_loadu_ps(p)}; }
+TW_INLINE VecF load_partial(const float* p, index_t n) {
+  return {_mm256_maskload_ps(p, first_lanes(n))};
+}
+TW_INLINE void store(float* p, VecF a) { _mm256_storeu_ps(p, a.v); }
+TW_INLINE void store_partial(float* p, VecF a, index_t n) {
+  _mm256_maskstore_ps(p, first_lanes(n), a.v);
+}
+TW_INLINE void stream(float* p, VecF a) { _mm256_stream_ps(p, a.v); }  // p is 32-byte aligned
+TW_INLINE VecF set1(float x) { return {_mm256_set1_ps(x)}; }
+TW_INLINE VecF zero() { return {_mm256_setzero_ps()}; }
+
+TW_INLINE VecF operator+(VecF a, VecF b) { return {_mm256_add_ps(a.v, b.v)}; }
+TW_INLINE VecF operator-(VecF a, VecF b) { return {_mm256_sub_ps(a.v, b.v)}; }
+TW_INLINE VecF operator*(VecF a, VecF b) { return {_mm256_mul_ps(a.v, b.v)}; }
+TW_INLINE VecF operator/(VecF a, VecF b) { return {_mm256_div_ps(a.v, b.v)}; }
+TW_INLINE VecF fmadd(VecF a, VecF b, VecF c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+TW_INLINE VecF fnmadd(VecF a, VecF b, VecF c) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
+TW_INLINE VecF max(VecF a, VecF b) { return {_mm256_max_ps(a.v, b.v)}; }
+TW_INLINE VecF min(VecF a, VecF b) { return {_mm256_min_ps(a.v, b.v)}; }
+TW_INLINE VecF sqrt(VecF a) { return {_mm256_sqrt_ps(a.v)}; }
+TW_INLINE VecF abs(VecF a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.v)}; }
+TW_INLINE VecF round_nearest(VecF a) {
+  return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+TW_INLINE VecF floor(VecF a) { return {_mm256_floor_ps(a.v)}; }
+TW_INLINE VecF ceil(VecF a) { return {_mm256_ceil_ps(a.v)}; }
+
+TW_INLINE Mask operator<(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+TW_INLINE Mask operator<=(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LE_OQ)}; }
+TW_INLINE Mask operator>(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)}; }
+TW_INLINE Mask operator>=(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ)}; }
+TW_INLINE Mask operator==(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
+TW_INLINE Mask is_nan(VecF a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
+TW_INLINE Mask operator&(Mask a, Mask b) { return {_mm256_and_ps(a.m, b.m)}; }
+TW_INLINE Mask operator|(Mask a, Mask b) { return {_mm256_or_ps(a.m, b.m)}; }
+TW_INLINE VecF select(Mask mask, VecF a, VecF b) { return {_mm256_blendv_ps(b.v, a.v, mask.m)}; }
+TW_INLINE bool any(Mask mask) { return _mm256_movemask_ps(mask.m) != 0; }
+
+// Sums lanes pairwise in a fixed order.
+TW_INLINE float reduce_add(VecF a) {
+  const __m128 quad = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+  const __m128 pair = _mm_add_ps(quad, _mm_movehl_ps(quad, quad));
+  return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
+}
+TW_INLINE float reduce_max(VecF a) {
+  const __m128 quad = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+  const __m128 pair = _mm_max_ps(quad, _mm_movehl_ps(quad, quad));
+  return _mm_cvtss_f32(_mm_max_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
+}
+TW_INLINE float reduce_min(VecF a) {
+  const __m128 quad = _mm_min_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+  const __m128 pair = _mm_min_ps(quad, _mm_movehl_ps(quad, quad));
+  return _mm_cvtss_f32(_mm_min_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
+}
+
+TW_INLINE VecI set1i(std::int32_t x) { return {_mm256_set1_epi32(x)}; }
+TW_INLINE VecI load_i(const std::int32_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+}
+TW_INLINE void store_i(std::int32_t* p, VecI a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v);
+}
+TW_INLINE void store_partial_i(std::int32_t* p, VecI a, index_t n) {
+  _mm256_maskstore_epi32(p, first_lanes(n), a.v);
+}
+TW_INLINE VecI operator+(VecI a, VecI b) { return {_mm256_add_epi32(a.v, b.v)}; }
+TW_INLINE VecI operator-(VecI a, VecI b) { return {_mm256_sub_epi32(a.v, b.v)}; }
+TW_INLINE VecI operator^(VecI a, VecI b) { return {_mm256_xor_si256(a.v, b.v)}; }
+TW_INLINE VecI operator&(VecI a, VecI b) { return {_mm256_and_si256(a.v, b.v)}; }
+TW_INLINE VecI operator|(VecI a, VecI b) { return {_mm256_or_si256(a.v, b.v)}; }
+TW_INLINE VecI mul_low(VecI a, VecI b) { return {_mm256_mullo_epi32(a.v, b.v)}; }
+template <int bits>
+TW_INLINE VecI shift_left(VecI a) {
+  return {_mm256_slli_epi32(a.v, bits)};
+}
+template <int bits>
+TW_INLINE VecI shift_right(VecI a) {  // logical
+  return {_mm256_srli_epi32(a.v, bits)};
+}
+TW_INLINE VecI select(Mask mask, VecI a, VecI b) {
+  return {_mm256_blendv_epi8(b.v, a.v, _mm256_castps_si256(mask.m))};
+}
+TW_INLINE VecF bit_cast_f(VecI a) { return {_mm256_castsi256_ps(a.v)}; }
+TW_INLINE VecI bit_cast_i(VecF a) { return {_mm256_castps_si256(a.v)}; }
+TW_INLINE VecF convert_f(VecI a) { return {_mm256_cvtepi32_ps(a.v)}; }
+TW_INLINE VecI convert_i(VecF a) { return {_mm256_cvtps_epi32(a.v)}; }  // rounds to nearest
+
+}  // namespace
+}  // namespace TW_ISA
+}  // namespace tilewise

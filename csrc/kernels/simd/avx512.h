@@ -1,0 +1,111 @@
+// AVX-512 (F, BW, DQ, VL) form of simd.h: 16 floats, mask registers.
+#pragma once
+
+#include <immintrin.h>
+
+namespace tilewise {
+namespace TW_ISA {
+namespace {
+
+struct VecF {
+  static constexpr index_t width = 16;
+  __m512 v;
+};
+struct VecI {
+  static constexpr index_t width = 16;
+  __m512i v;
+};
+struct Mask {
+  __mmask16 m;
+};
+
+TW_INLINE __mmask16 first_lanes(index_t n) {
+  return static_cast<__mmask16>((1U << n) - 1U);
+}
+
+TW_INLINE VecF load(const float* p) { return {_mm512_loadu_ps(p)}; }
+TW_INLINE VecF load_partial(const float* p, index_t n) {
+  return {_mm512_maskz_loadu_ps(first_lanes(n), p)};
+}
+TW_INLINE void store(float* p, VecF a) { _mm512_storeu_ps(p, a.v); }
+TW_INLINE void store_partial(float* p, VecF a, index_t n) {
+  _mm512_mask_storeu_ps(p, first_lanes(n), a.v);
+}
+TW_INLINE void stream(float* p, VecF a) { _mm512_stream_ps(p, a.v); }  // p is 64-byte aligned
+TW_INLINE VecF set1(float x) { return {_mm512_set1_ps(x)}; }
+TW_INLINE VecF zero() { return {_mm512_setzero_ps()}; }
+
+TW_INLINE VecF operator+(VecF a, VecF b) { return {_mm512_add_ps(a.v, b.v)}; }
+TW_INLINE VecF operator-(VecF a, VecF b) { return {_mm512_sub_ps(a.v, b.v)}; }
+TW_INLINE VecF operator*(VecF a, VecF b) { return {_mm512_mul_ps(a.v, b.v)}; }
+TW_INLINE VecF operator/(VecF a, VecF b) { return {_mm512_div_ps(a.v, b.v)}; }
+TW_INLINE VecF fmadd(VecF a, VecF b, VecF c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+TW_INLINE VecF fnmadd(VecF a, VecF b, VecF c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
+TW_INLINE VecF max(VecF a, VecF b) { return {_mm512_max_ps(a.v, b.v)}; }
+TW_INLINE VecF min(VecF a, VecF b) { return {_mm512_min_ps(a.v, b.v)}; }
+TW_INLINE VecF sqrt(VecF a) { return {_mm512_sqrt_ps(a.v)}; }
+TW_INLINE VecF abs(VecF a) { return {_mm512_abs_ps(a.v)}; }
+TW_INLINE VecF round_nearest(VecF a) {
+  return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+}
+TW_INLINE VecF floor(VecF a) {
+  return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)};
+}
+TW_INLINE VecF ceil(VecF a) {
+  return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC)};
+}
+
+TW_INLINE Mask operator<(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+TW_INLINE Mask operator<=(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)}; }
+TW_INLINE Mask operator>(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)}; }
+TW_INLINE Mask operator>=(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ)}; }
+TW_INLINE Mask operator==(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
+TW_INLINE Mask is_nan(VecF a) { return {_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q)}; }
+TW_INLINE Mask operator&(Mask a, Mask b) { return {static_cast<__mmask16>(a.m & b.m)}; }
+TW_INLINE Mask operator|(Mask a, Mask b) { return {static_cast<__mmask16>(a.m | b.m)}; }
+TW_INLINE VecF select(Mask mask, VecF a, VecF b) {
+  return {_mm512_mask_blend_ps(mask.m, b.v, a.v)};
+}
+TW_INLINE bool any(Mask mask) { return mask.m != 0; }
+
+// Sums lanes pairwise in a fixed order.
+TW_INLINE float reduce_add(VecF a) {
+  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  const __m128 quad = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  const __m128 pair = _mm_add_ps(quad, _mm_movehl_ps(quad, quad));
+  return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
+}
+TW_INLINE float reduce_max(VecF a) { return _mm512_reduce_max_ps(a.v); }
+TW_INLINE float reduce_min(VecF a) { return _mm512_reduce_min_ps(a.v); }
+
+TW_INLINE VecI set1i(std::int32_t x) { return {_mm512_set1_epi32(x)}; }
+TW_INLINE VecI load_i(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
+TW_INLINE void store_i(std::int32_t* p, VecI a) { _mm512_storeu_si512(p, a.v); }
+TW_INLINE void store_partial_i(std::int32_t* p, VecI a, index_t n) {
+  _mm512_mask_storeu_epi32(p, first_lanes(n), a.v);
+}
+TW_INLINE VecI operator+(VecI a, VecI b) { return {_mm512_add_epi32(a.v, b.v)}; }
+TW_INLINE VecI operator-(VecI a, VecI b) { return {_mm512_sub_epi32(a.v, b.v)}; }
+TW_INLINE VecI operator^(VecI a, VecI b) { return {_mm512_xor_si512(a.v, b.v)}; }
+TW_INLINE VecI operator&(VecI a, VecI b) { return {_mm512_and_si512(a.v, b.v)}; }
+TW_INLINE VecI operator|(VecI a, VecI b) { return {_mm512_or_si512(a.v, b.v)}; }
+TW_INLINE VecI mul_low(VecI a, VecI b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
+template <int bits>
+TW_INLINE VecI shift_left(VecI a) {
+  return {_mm512_slli_epi32(a.v, bits)};
+}
+template <int bits>
+TW_INLINE VecI shift_right(VecI a) {  // logical
+  return {_mm512_srli_epi32(a.v, bits)};
+}
+TW_INLINE VecI select(Mask mask, VecI a, VecI b) {
+  return {_mm512_mask_blend_epi32(mask.m, b.v, a.v)};
+}
+TW_INLINE VecF bit_cast_f(VecI a) { return {_mm512_castsi512_ps(a.v)}; }
+TW_INLINE VecI bit_cast_i(VecF a) { return {_mm512_castps_si512(a.v)}; }
+TW_INLINE VecF convert_f(VecI a) { return {_mm512_cvtepi32_ps(a.v)}; }
+TW_INLINE VecI convert_i(VecF a) { return {_mm512_cvtps_epi32(a.v)}; }  // rounds to nearest
+
+}  // namespace
+}  // namespace TW_ISA
+}  // namespace tilewise

@@ -1,0 +1,30 @@
+// A small vector type for kernel files, one meaning on every instruction set.
+//
+//   VecF           a register of `VecF::width` floats
+//   load store     unaligned; `_partial` forms touch the first n elements only (n in [0, width])
+//   set1 zero      broadcast
+//   fmadd(a, b, c) a * b + c, fused on AVX2 and AVX-512
+//   Mask           the result of a comparison, consumed by select(mask, a, b) = mask ? a : b
+//
+// max(a, b) and min(a, b) return b where either is NaN, as the x86 instructions do: to let a NaN
+// in x through a ReLU, write max(zero, x).
+//
+// Everything is in an unnamed namespace inside the ISA's namespace, so that no symbol of a kernel
+// object can be merged with another ISA's copy by the linker.
+#pragma once
+
+#if !defined(TW_ISA) || !defined(TW_ISA_LEVEL)
+#error "kernel files are compiled through tilewise_add_kernels(), which sets TW_ISA"
+#endif
+
+#include "base/index.h"
+
+#define TW_INLINE inline __attribute__((always_inline))
+
+#if TW_ISA_LEVEL == 2
+#include "kernels/simd/avx512.h"
+#elif TW_ISA_LEVEL == 1
+#include "kernels/simd/avx2.h"
+#else
+#include "kernels/simd/portable.h"
+#endif
