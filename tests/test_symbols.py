@@ -22,7 +22,7 @@ SHARED = {"V", "W", "u"}
 def kernel_objects() -> list[Path]:
     """Objects of *.kern.cpp in the newest build folder, or in TILEWISE_BUILD_DIR."""
     given = os.environ.get("TILEWISE_BUILD_DIR")
-    folders = [Path(given)] if given else [p for p in (REPO / "build").glob("*") if p.is_dir()]
+    folders = [Path(given).resolve()] if given else sorted((REPO / "build").glob("*"))
     found = {folder: sorted(folder.rglob("*.kern.cpp.o")) for folder in folders}
     found = {folder: objects for folder, objects in found.items() if objects}
     if not found:
@@ -48,7 +48,7 @@ def test_no_weak_symbols_in_kernel_objects() -> None:
     if not objects:
         pytest.skip("no kernel objects found: build in the source tree (pip install .)")
     shared = [
-        f"{path.parent.name}/{path.name}: {kind} {name}"
+        f"{os.path.relpath(path, REPO)}: {kind} {name}"
         for path in objects
         for kind, name in symbols(path)
         if kind in SHARED
@@ -64,7 +64,7 @@ def test_exported_symbols_carry_their_instruction_set() -> None:
         pytest.skip("no kernel objects found: build in the source tree (pip install .)")
     isas = ("tilewise::baseline::", "tilewise::avx2::", "tilewise::avx512::")
     foreign = [
-        f"{path.parent.name}/{path.name}: {kind} {name}"
+        f"{os.path.relpath(path, REPO)}: {kind} {name}"
         for path in objects
         for kind, name in symbols(path)
         if kind in {"T", "D", "R", "B", "G"} and not any(isa in name for isa in isas)

@@ -1,0 +1,56 @@
+// What the benchmark binaries share: shapes from files, inputs that do not stay in the caches,
+// rates as a percentage of the peak measured by the same binary.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/array.h"
+#include "peak.h"
+
+namespace tilewise::bench {
+
+// One line of a shapes file: `name key=value key=value …`; `#` starts a comment.
+struct Shape {
+  std::string name;
+  std::map<std::string, index_t> values;
+
+  index_t operator[](const std::string& key) const;  // throws where the line lacks the key
+  index_t get(const std::string& key, index_t fallback) const;
+};
+
+// Reads bench/shapes/<file> (TILEWISE_BENCH_SHAPES names another folder).
+std::vector<Shape> read_shapes(const std::string& file);
+
+// Uniform random float32 values in [-1, 1), contiguous or channels-last.
+Array random_array(const Dims& shape, bool channels_last, std::uint64_t seed);
+
+// Copies of one input, cycled through so that a step finds its operands where a network's layer
+// would: beyond the last-level cache where they are large, cached where all of them are small.
+class Rotation {
+ public:
+  Rotation(const Dims& shape, bool channels_last);
+  const Array& next();
+
+ private:
+  std::vector<Array> copies_;
+  std::size_t position_ = 0;
+};
+
+// Counters of a benchmark that does `flops` operations, or moves `bytes`, an iteration.
+void report_flops(benchmark::State& state, double flops);
+void report_bytes(benchmark::State& state, double bytes);
+
+// A benchmark by the wall clock: the work is done by the library's threads.
+template <typename Body>
+void add(const std::string& name, Body body) {
+  benchmark::RegisterBenchmark(name.c_str(), body)->UseRealTime()->Unit(benchmark::kMicrosecond);
+}
+
+// The main function of every binary: measures the peak, prints it with the machine, runs.
+int run(int argc, char** argv, void (*add_benchmarks)());
+
+}  // namespace tilewise::bench
