@@ -1,0 +1,177 @@
+"""MNIST and Fashion-MNIST as datasets."""
+
+from __future__ import annotations
+
+import logging
+import os
+import zlib
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..tensor import Tensor, from_numpy
+from . import catalog
+from .collate import default_collate
+from .dataset import Dataset, Indices
+from .draws import Draws, sample_scope
+from .idx import read_idx
+from .transforms import Transform
+
+logger = logging.getLogger(__name__)
+
+
+class MNIST(Dataset[tuple[Any, Any]]):
+    """The MNIST digits: 60,000 + 10,000 grey images of 28×28 pixels in 10 classes.
+
+    Args:
+        root: a folder that holds the four IDX files, or a folder of them named `mnist` or
+            `MNIST/raw` (torchvision's). By default the places of `catalog.locate` are searched.
+        train: the training images, or the test images.
+        transform: applied to each image; any callable. Those of `tilewise.data.transforms` run on
+            a whole batch at once. Without one, images are uint8 arrays of shape (28, 28).
+        target_transform: applied to each label; any callable.
+        download: fetch the official files (checksums verified) where no copy is found.
+
+    Attributes:
+        images: uint8 (N, 28, 28); labels: int64 (N,).
+        source: where the files were found. `source.kind` is "sample" for the embedded sample.
+
+    Raises:
+        FileNotFoundError: no copy was found.
+        ValueError: a file is truncated or corrupt, or images and labels do not fit together.
+
+    Example:
+        >>> from tilewise.data.transforms import ToTensor
+        >>> test = FashionMNIST(train=False, transform=ToTensor())  # doctest: +SKIP
+        >>> test[0][0].shape  # doctest: +SKIP
+        (1, 28, 28)
+    """
+
+    spec: ClassVar[catalog.Spec] = catalog.MNIST
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        train: bool = True,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
+        download: bool = False,
+    ) -> None:
+        self.train = train
+        self.transform = transform
+        self.target_transform = target_transform
+        self.source = catalog.locate(self.spec, root, download=download)
+        self.images, self.labels = load_split(self.spec, self.source, train=train)
+        if self.source.kind == "sample":
+            logger.warning(
+                "%s: the full set was not found; using the embedded sample of %s images",
+                self.spec.name,
+                f"{len(self.images):,}",
+            )
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, in the order of the labels."""
+        return list(self.spec.classes)
+
+    @property
+    def data(self) -> Tensor:
+        """The images as a uint8 Tensor (N, 28, 28) that shares their memory."""
+        return from_numpy(self.images)
+
+    @property
+    def targets(self) -> Tensor:
+        """The labels as an int64 Tensor (N,) that shares their memory."""
+        return from_numpy(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image: Any = self.images[index]
+        label: Any = int(self.labels[index])
+        if self.transform is not None:
+            image = self.transform(image)
+        if self.target_transform is not None:
+            label = self.target_transform(label)
+        return image, label
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def gather(self, indices: Indices, draws: Draws) -> tuple[Any, Any]:
+        """The transformed images and labels at `indices` (int64, (B,)): (B, …) and (B,)."""
+        images: Any = self.images[indices]
+        if isinstance(self.transform, Transform):
+            images = self.transform.apply(images, draws)
+        elif self.transform is not None:
+            images = default_collate(
+                [
+                    self._transform_one(image, int(index), draws)
+                    for image, index in zip(images, indices, strict=True)
+                ]
+            )
+        labels: Any = self.labels[indices]
+        if self.target_transform is not None:
+            labels = default_collate([self.target_transform(int(label)) for label in labels])
+        return images, labels
+
+    def _transform_one(self, image: npt.NDArray[np.uint8], index: int, draws: Draws) -> Any:
+        assert self.transform is not None
+        with sample_scope(draws.seed, draws.epoch, index):
+            return self.transform(image)
+
+    def fingerprint(self) -> str:
+        """A checksum of the images and labels: two copies with the same one train alike."""
+        crc = zlib.crc32(self.labels.tobytes(), zlib.crc32(np.ascontiguousarray(self.images)))
+        return f"{self.spec.name}:{len(self)}:{crc:08x}"
+
+    def __repr__(self) -> str:
+        split = "train" if self.train else "test"
+        return (
+            f"{type(self).__name__}({split}, {len(self):,} images from {self.source.describe()})"
+        )
+
+
+class FashionMNIST(MNIST):
+    """Zalando's clothing images, in the format of MNIST; the arguments are those of `MNIST`.
+
+    60,000 + 10,000 grey images of 28×28 pixels in 10 classes. Where no full copy is found, a
+    balanced sample of 6,000 + 1,000 images that ships with tilewise is used, and a warning is
+    logged. (Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a novel image dataset for
+    benchmarking machine learning algorithms", 2017; MIT licence.)
+    """
+
+    spec: ClassVar[catalog.Spec] = catalog.FASHION_MNIST
+
+
+def load_split(
+    spec: catalog.Spec, source: catalog.Source, *, train: bool
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Read and check one split: images uint8 (N, 28, 28), labels int64 (N,).
+
+    Raises:
+        FileNotFoundError, ValueError: a file is missing, corrupt, or does not fit the other.
+    """
+    image_stem, label_stem = catalog.stems("train" if train else "t10k")
+    image_path = catalog.find_file(source.folder, image_stem)
+    label_path = catalog.find_file(source.folder, label_stem)
+    if image_path is None or label_path is None:
+        absent = image_stem if image_path is None else label_stem
+        raise FileNotFoundError(f"{spec.name}: {source.folder} lacks {absent}")
+    images, labels = read_idx(image_path), read_idx(label_path)
+    if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
+        raise ValueError(
+            f"{spec.name}: expected uint8 images of shape (N, 28, 28) in {image_path}, "
+            f"got {images.dtype.name} of shape {images.shape}"
+        )
+    if labels.dtype != np.uint8 or labels.shape != images.shape[:1] or not len(labels):
+        raise ValueError(
+            f"{spec.name}: expected {len(images)} uint8 labels in {label_path}, "
+            f"got {labels.dtype.name} of shape {labels.shape}"
+        )
+    if int(labels.max()) >= len(spec.classes):
+        raise ValueError(
+            f"{spec.name}: expected labels of 0…{len(spec.classes) - 1} in {label_path}, "
+            f"got {int(labels.max())}"
+        )
+    return images, labels.astype(np.int64)
