@@ -25,4 +25,5 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_array(m);
   tw::bindings::bind_runtime(m);
   tw::bindings::bind_relu(m);
+  tw::bindings::bind_matmul(m);
 }

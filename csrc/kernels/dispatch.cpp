@@ -1,5 +1,6 @@
 // Chooses the kernel table of the active instruction set.
 #include "base/cpu.h"
+#include "kernels/gemm.h"
 #include "kernels/relu.h"
 
 #if defined(__x86_64__)
@@ -22,6 +23,7 @@
 
 namespace tilewise {
 
+TW_DISPATCH(GemmKernels, gemm_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
 
 }  // namespace tilewise

@@ -112,6 +112,26 @@ TW_INLINE VecI bit_cast_i(VecF a) { return {_mm256_castps_si256(a.v)}; }
 TW_INLINE VecF convert_f(VecI a) { return {_mm256_cvtepi32_ps(a.v)}; }
 TW_INLINE VecI convert_i(VecF a) { return {_mm256_cvtps_epi32(a.v)}; }  // rounds to nearest
 
+// In place: rows[i][j] <-> rows[j][i].
+TW_INLINE void transpose(VecF (&rows)[8]) {
+  __m256 pairs[8];
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = _mm256_unpacklo_ps(rows[i].v, rows[i + 1].v);
+    pairs[i + 1] = _mm256_unpackhi_ps(rows[i].v, rows[i + 1].v);
+  }
+  __m256 quads[8];
+  for (int i = 0; i < 8; i += 4) {
+    quads[i] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+    quads[i + 1] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+    quads[i + 2] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+    quads[i + 3] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+  }
+  for (int i = 0; i < 4; ++i) {
+    rows[i].v = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x20);
+    rows[i + 4].v = _mm256_permute2f128_ps(quads[i], quads[i + 4], 0x31);
+  }
+}
+
 }  // namespace
 }  // namespace TW_ISA
 }  // namespace tilewise

@@ -106,6 +106,32 @@ TW_INLINE VecI bit_cast_i(VecF a) { return {_mm512_castps_si512(a.v)}; }
 TW_INLINE VecF convert_f(VecI a) { return {_mm512_cvtepi32_ps(a.v)}; }
 TW_INLINE VecI convert_i(VecF a) { return {_mm512_cvtps_epi32(a.v)}; }  // rounds to nearest
 
+// In place: rows[i][j] <-> rows[j][i].
+TW_INLINE void transpose(VecF (&rows)[16]) {
+  __m512 pairs[16];
+  for (int i = 0; i < 16; i += 2) {
+    pairs[i] = _mm512_unpacklo_ps(rows[i].v, rows[i + 1].v);
+    pairs[i + 1] = _mm512_unpackhi_ps(rows[i].v, rows[i + 1].v);
+  }
+  __m512 quads[16];  // quads[4g + j], 128-bit lane q: column 4q + j of rows 4g .. 4g+3
+  for (int i = 0; i < 16; i += 4) {
+    quads[i] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
+    quads[i + 1] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
+    quads[i + 2] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
+    quads[i + 3] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
+  }
+  for (int j = 0; j < 4; ++j) {
+    const __m512 low01 = _mm512_shuffle_f32x4(quads[j], quads[j + 4], 0x44);
+    const __m512 high01 = _mm512_shuffle_f32x4(quads[j], quads[j + 4], 0xee);
+    const __m512 low23 = _mm512_shuffle_f32x4(quads[j + 8], quads[j + 12], 0x44);
+    const __m512 high23 = _mm512_shuffle_f32x4(quads[j + 8], quads[j + 12], 0xee);
+    rows[j].v = _mm512_shuffle_f32x4(low01, low23, 0x88);
+    rows[j + 4].v = _mm512_shuffle_f32x4(low01, low23, 0xdd);
+    rows[j + 8].v = _mm512_shuffle_f32x4(high01, high23, 0x88);
+    rows[j + 12].v = _mm512_shuffle_f32x4(high01, high23, 0xdd);
+  }
+}
+
 }  // namespace
 }  // namespace TW_ISA
 }  // namespace tilewise

@@ -126,6 +126,12 @@ TW_INLINE VecI convert_i(VecF a) {  // rounds to nearest
   return {__builtin_convertvector(round_nearest(a).v, Int4)};
 }
 
+// In place: rows[i][j] <-> rows[j][i].
+TW_INLINE void transpose(VecF (&rows)[4]) {
+  const VecF in[4] = {rows[0], rows[1], rows[2], rows[3]};
+  for (int i = 0; i < 4; ++i) rows[i].v = Float4{in[0].v[i], in[1].v[i], in[2].v[i], in[3].v[i]};
+}
+
 }  // namespace
 }  // namespace TW_ISA
 }  // namespace tilewise
