@@ -62,6 +62,15 @@ TW_INLINE Mask operator&(Mask a, Mask b) { return {_mm256_and_ps(a.m, b.m)}; }
 TW_INLINE Mask operator|(Mask a, Mask b) { return {_mm256_or_ps(a.m, b.m)}; }
 TW_INLINE VecF select(Mask mask, VecF a, VecF b) { return {_mm256_blendv_ps(b.v, a.v, mask.m)}; }
 TW_INLINE bool any(Mask mask) { return _mm256_movemask_ps(mask.m) != 0; }
+// Bit i is lane i.
+TW_INLINE std::uint32_t mask_bits(Mask mask) {
+  return static_cast<std::uint32_t>(_mm256_movemask_ps(mask.m));
+}
+TW_INLINE Mask mask_from_bits(std::uint32_t bits) {
+  const __m256i lane_bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  const __m256i set = _mm256_and_si256(_mm256_set1_epi32(static_cast<int>(bits)), lane_bits);
+  return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(set, lane_bits))};
+}
 
 // Sums lanes pairwise in a fixed order.
 TW_INLINE float reduce_add(VecF a) {
@@ -84,6 +93,9 @@ TW_INLINE VecI set1i(std::int32_t x) { return {_mm256_set1_epi32(x)}; }
 TW_INLINE VecI load_i(const std::int32_t* p) {
   return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
 }
+TW_INLINE VecI load_partial_i(const std::int32_t* p, index_t n) {
+  return {_mm256_maskload_epi32(p, first_lanes(n))};
+}
 TW_INLINE void store_i(std::int32_t* p, VecI a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v);
 }
@@ -95,7 +107,17 @@ TW_INLINE VecI operator-(VecI a, VecI b) { return {_mm256_sub_epi32(a.v, b.v)}; 
 TW_INLINE VecI operator^(VecI a, VecI b) { return {_mm256_xor_si256(a.v, b.v)}; }
 TW_INLINE VecI operator&(VecI a, VecI b) { return {_mm256_and_si256(a.v, b.v)}; }
 TW_INLINE VecI operator|(VecI a, VecI b) { return {_mm256_or_si256(a.v, b.v)}; }
+TW_INLINE Mask operator==(VecI a, VecI b) {
+  return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(a.v, b.v))};
+}
 TW_INLINE VecI mul_low(VecI a, VecI b) { return {_mm256_mullo_epi32(a.v, b.v)}; }
+// The low and high words of the 64-bit products of unsigned lanes.
+TW_INLINE void mul_wide(VecI a, VecI b, VecI& low, VecI& high) {
+  const __m256i even = _mm256_mul_epu32(a.v, b.v);
+  const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a.v, 32), _mm256_srli_epi64(b.v, 32));
+  low.v = _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+  high.v = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+}
 template <int bits>
 TW_INLINE VecI shift_left(VecI a) {
   return {_mm256_slli_epi32(a.v, bits)};

@@ -67,6 +67,8 @@ TW_INLINE VecF select(Mask mask, VecF a, VecF b) {
   return {_mm512_mask_blend_ps(mask.m, b.v, a.v)};
 }
 TW_INLINE bool any(Mask mask) { return mask.m != 0; }
+TW_INLINE std::uint32_t mask_bits(Mask mask) { return mask.m; }
+TW_INLINE Mask mask_from_bits(std::uint32_t bits) { return {static_cast<__mmask16>(bits)}; }
 
 // Sums lanes pairwise in a fixed order.
 TW_INLINE float reduce_add(VecF a) {
@@ -80,6 +82,9 @@ TW_INLINE float reduce_min(VecF a) { return _mm512_reduce_min_ps(a.v); }
 
 TW_INLINE VecI set1i(std::int32_t x) { return {_mm512_set1_epi32(x)}; }
 TW_INLINE VecI load_i(const std::int32_t* p) { return {_mm512_loadu_si512(p)}; }
+TW_INLINE VecI load_partial_i(const std::int32_t* p, index_t n) {
+  return {_mm512_maskz_loadu_epi32(first_lanes(n), p)};
+}
 TW_INLINE void store_i(std::int32_t* p, VecI a) { _mm512_storeu_si512(p, a.v); }
 TW_INLINE void store_partial_i(std::int32_t* p, VecI a, index_t n) {
   _mm512_mask_storeu_epi32(p, first_lanes(n), a.v);
@@ -89,7 +94,15 @@ TW_INLINE VecI operator-(VecI a, VecI b) { return {_mm512_sub_epi32(a.v, b.v)}; 
 TW_INLINE VecI operator^(VecI a, VecI b) { return {_mm512_xor_si512(a.v, b.v)}; }
 TW_INLINE VecI operator&(VecI a, VecI b) { return {_mm512_and_si512(a.v, b.v)}; }
 TW_INLINE VecI operator|(VecI a, VecI b) { return {_mm512_or_si512(a.v, b.v)}; }
+TW_INLINE Mask operator==(VecI a, VecI b) { return {_mm512_cmpeq_epi32_mask(a.v, b.v)}; }
 TW_INLINE VecI mul_low(VecI a, VecI b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
+// The low and high words of the 64-bit products of unsigned lanes.
+TW_INLINE void mul_wide(VecI a, VecI b, VecI& low, VecI& high) {
+  const __m512i even = _mm512_mul_epu32(a.v, b.v);
+  const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a.v, 32), _mm512_srli_epi64(b.v, 32));
+  low.v = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+  high.v = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+}
 template <int bits>
 TW_INLINE VecI shift_left(VecI a) {
   return {_mm512_slli_epi32(a.v, bits)};

@@ -61,6 +61,15 @@ TW_INLINE VecF select(Mask mask, VecF a, VecF b) {
   return {(Float4)(((Int4)a.v & mask.m) | ((Int4)b.v & ~mask.m))};
 }
 TW_INLINE VecI select(Mask mask, VecI a, VecI b) { return {(a.v & mask.m) | (b.v & ~mask.m)}; }
+TW_INLINE std::uint32_t mask_bits(Mask mask) {  // bit i is lane i
+  const Int4 bits = mask.m & Int4{1, 2, 4, 8};
+  return static_cast<std::uint32_t>(bits[0] | bits[1] | bits[2] | bits[3]);
+}
+TW_INLINE Mask mask_from_bits(std::uint32_t bits) {
+  const Int4 lane_bits{1, 2, 4, 8};
+  const std::int32_t b = static_cast<std::int32_t>(bits);
+  return {(Int4{b, b, b, b} & lane_bits) == lane_bits};
+}
 TW_INLINE bool any(Mask mask) { return (mask.m[0] | mask.m[1] | mask.m[2] | mask.m[3]) != 0; }
 
 TW_INLINE VecF max(VecF a, VecF b) { return select(a > b, a, b); }
@@ -102,6 +111,11 @@ TW_INLINE VecI load_i(const std::int32_t* p) {
   __builtin_memcpy(&a.v, p, sizeof(a.v));
   return a;
 }
+TW_INLINE VecI load_partial_i(const std::int32_t* p, index_t n) {
+  VecI a{Int4{0, 0, 0, 0}};
+  for (index_t i = 0; i < n; ++i) a.v[i] = p[i];
+  return a;
+}
 TW_INLINE void store_i(std::int32_t* p, VecI a) { __builtin_memcpy(p, &a.v, sizeof(a.v)); }
 TW_INLINE void store_partial_i(std::int32_t* p, VecI a, index_t n) {
   for (index_t i = 0; i < n; ++i) p[i] = a.v[i];
@@ -112,7 +126,17 @@ TW_INLINE VecI operator-(VecI a, VecI b) { return {(Int4)((UInt4)a.v - (UInt4)b.
 TW_INLINE VecI operator^(VecI a, VecI b) { return {a.v ^ b.v}; }
 TW_INLINE VecI operator&(VecI a, VecI b) { return {a.v & b.v}; }
 TW_INLINE VecI operator|(VecI a, VecI b) { return {a.v | b.v}; }
+TW_INLINE Mask operator==(VecI a, VecI b) { return {a.v == b.v}; }
 TW_INLINE VecI mul_low(VecI a, VecI b) { return {(Int4)((UInt4)a.v * (UInt4)b.v)}; }
+// The low and high words of the 64-bit products of unsigned lanes.
+TW_INLINE void mul_wide(VecI a, VecI b, VecI& low, VecI& high) {
+  for (int i = 0; i < 4; ++i) {
+    const std::uint64_t product =
+        std::uint64_t{static_cast<std::uint32_t>(a.v[i])} * static_cast<std::uint32_t>(b.v[i]);
+    low.v[i] = static_cast<std::int32_t>(product);
+    high.v[i] = static_cast<std::int32_t>(product >> 32);
+  }
+}
 template <int bits>
 TW_INLINE VecI shift_left(VecI a) {
   return {(Int4)((UInt4)a.v << bits)};
