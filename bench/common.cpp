@@ -72,22 +72,21 @@ const Array& Rotation::next() {
 
 namespace {
 
-// A rate in units of `unit` a second, and the same as a percentage of the peak.
-void report(benchmark::State& state, const char* name, double amount, double peak_rate) {
-  using benchmark::Counter;
-  state.counters[name] = Counter(amount * 1e-9, Counter::kIsIterationInvariantRate);
-  state.counters["%peak"] =
-      Counter(amount * 1e-9 / peak_rate * 100, Counter::kIsIterationInvariantRate);
+void report(benchmark::State& state, const char* name, double amount, double seconds,
+            double peak_rate) {
+  const double rate = amount * static_cast<double>(state.iterations()) / seconds * 1e-9;
+  state.counters[name] = rate;
+  state.counters["%peak"] = 100 * rate / peak_rate;
 }
 
 }  // namespace
 
-void report_flops(benchmark::State& state, double flops) {
-  report(state, "GFLOP/s", flops, peak().gflops);
+void report_flops(benchmark::State& state, double flops, double seconds) {
+  report(state, "GFLOP/s", flops, seconds, peak().gflops);
 }
 
-void report_bytes(benchmark::State& state, double bytes) {
-  report(state, "GB/s", bytes, peak().copy_gbps);
+void report_bytes(benchmark::State& state, double bytes, double seconds) {
+  report(state, "GB/s", bytes, seconds, peak().copy_gbps);
 }
 
 int run(int argc, char** argv, void (*add_benchmarks)()) {

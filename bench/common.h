@@ -4,6 +4,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <vector>
@@ -40,9 +41,25 @@ class Rotation {
   std::size_t position_ = 0;
 };
 
-// Counters of a benchmark that does `flops` operations, or moves `bytes`, an iteration.
-void report_flops(benchmark::State& state, double flops);
-void report_bytes(benchmark::State& state, double bytes);
+// Runs `body` as the benchmark's loop and reports GFLOP/s for `flops` operations, or GB/s for
+// `bytes` moved, an iteration, each with its percentage of the peak.
+void report_flops(benchmark::State& state, double flops, double seconds);
+void report_bytes(benchmark::State& state, double bytes, double seconds);
+
+template <typename Body>
+double timed_loop(benchmark::State& state, Body body) {  // seconds of all iterations
+  const auto start = std::chrono::steady_clock::now();
+  for (auto _ : state) benchmark::DoNotOptimize(body());
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+template <typename Body>
+void run_flops(benchmark::State& state, double flops, Body body) {
+  report_flops(state, flops, timed_loop(state, body));
+}
+template <typename Body>
+void run_bytes(benchmark::State& state, double bytes, Body body) {
+  report_bytes(state, bytes, timed_loop(state, body));
+}
 
 // A benchmark by the wall clock: the work is done by the library's threads.
 template <typename Body>
