@@ -12,8 +12,10 @@ namespace py = pybind11;
 // Every op runs without the GIL.
 using release_gil = py::call_guard<py::gil_scoped_release>;
 
+void bind_batch_norm(py::module_& m);
 void bind_runtime(py::module_& m);
 void bind_array(py::module_& m);
+void bind_binary(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_matmul(py::module_& m);
 void bind_relu(py::module_& m);

@@ -1,5 +1,7 @@
 // Chooses the kernel table of the active instruction set.
 #include "base/cpu.h"
+#include "kernels/batch_norm.h"
+#include "kernels/binary.h"
 #include "kernels/gemm.h"
 #include "kernels/relu.h"
 
@@ -23,6 +25,8 @@
 
 namespace tilewise {
 
+TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
+TW_DISPATCH(BinaryKernels, binary_kernels)
 TW_DISPATCH(GemmKernels, gemm_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
 

@@ -57,11 +57,23 @@ TW_INLINE Mask operator<=(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP
 TW_INLINE Mask operator>(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GT_OQ)}; }
 TW_INLINE Mask operator>=(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_GE_OQ)}; }
 TW_INLINE Mask operator==(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_EQ_OQ)}; }
+TW_INLINE Mask operator!=(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_NEQ_UQ)}; }
 TW_INLINE Mask is_nan(VecF a) { return {_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)}; }
 TW_INLINE Mask operator&(Mask a, Mask b) { return {_mm256_and_ps(a.m, b.m)}; }
 TW_INLINE Mask operator|(Mask a, Mask b) { return {_mm256_or_ps(a.m, b.m)}; }
 TW_INLINE VecF select(Mask mask, VecF a, VecF b) { return {_mm256_blendv_ps(b.v, a.v, mask.m)}; }
 TW_INLINE bool any(Mask mask) { return _mm256_movemask_ps(mask.m) != 0; }
+// Bytes of 0 and 1, as NumPy's bool.
+TW_INLINE void store_bools(std::uint8_t* p, Mask mask) {
+  const __m256i ones = _mm256_srli_epi32(_mm256_castps_si256(mask.m), 31);
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128(ones), _mm256_extracti128_si256(ones, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+}
+TW_INLINE void store_bools_partial(std::uint8_t* p, Mask mask, index_t n) {
+  const int bits = _mm256_movemask_ps(mask.m);
+  for (index_t i = 0; i < n; ++i) p[i] = static_cast<std::uint8_t>((bits >> i) & 1);
+}
 // Bit i is lane i.
 TW_INLINE std::uint32_t mask_bits(Mask mask) {
   return static_cast<std::uint32_t>(_mm256_movemask_ps(mask.m));

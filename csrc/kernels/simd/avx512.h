@@ -60,6 +60,7 @@ TW_INLINE Mask operator<=(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v,
 TW_INLINE Mask operator>(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)}; }
 TW_INLINE Mask operator>=(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ)}; }
 TW_INLINE Mask operator==(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_EQ_OQ)}; }
+TW_INLINE Mask operator!=(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_NEQ_UQ)}; }
 TW_INLINE Mask is_nan(VecF a) { return {_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q)}; }
 TW_INLINE Mask operator&(Mask a, Mask b) { return {static_cast<__mmask16>(a.m & b.m)}; }
 TW_INLINE Mask operator|(Mask a, Mask b) { return {static_cast<__mmask16>(a.m | b.m)}; }
@@ -67,6 +68,13 @@ TW_INLINE VecF select(Mask mask, VecF a, VecF b) {
   return {_mm512_mask_blend_ps(mask.m, b.v, a.v)};
 }
 TW_INLINE bool any(Mask mask) { return mask.m != 0; }
+// Bytes of 0 and 1, as NumPy's bool.
+TW_INLINE void store_bools(std::uint8_t* p, Mask mask) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_maskz_set1_epi8(mask.m, 1));
+}
+TW_INLINE void store_bools_partial(std::uint8_t* p, Mask mask, index_t n) {
+  _mm_mask_storeu_epi8(p, first_lanes(n), _mm_maskz_set1_epi8(mask.m, 1));
+}
 TW_INLINE std::uint32_t mask_bits(Mask mask) { return mask.m; }
 TW_INLINE Mask mask_from_bits(std::uint32_t bits) { return {static_cast<__mmask16>(bits)}; }
 

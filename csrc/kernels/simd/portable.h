@@ -52,6 +52,7 @@ TW_INLINE Mask operator<=(VecF a, VecF b) { return {a.v <= b.v}; }
 TW_INLINE Mask operator>(VecF a, VecF b) { return {a.v > b.v}; }
 TW_INLINE Mask operator>=(VecF a, VecF b) { return {a.v >= b.v}; }
 TW_INLINE Mask operator==(VecF a, VecF b) { return {a.v == b.v}; }
+TW_INLINE Mask operator!=(VecF a, VecF b) { return {a.v != b.v}; }
 TW_INLINE Mask is_nan(VecF a) { return {a.v != a.v}; }
 TW_INLINE Mask operator&(Mask a, Mask b) { return {a.m & b.m}; }
 TW_INLINE Mask operator|(Mask a, Mask b) { return {a.m | b.m}; }
@@ -71,6 +72,11 @@ TW_INLINE Mask mask_from_bits(std::uint32_t bits) {
   return {(Int4{b, b, b, b} & lane_bits) == lane_bits};
 }
 TW_INLINE bool any(Mask mask) { return (mask.m[0] | mask.m[1] | mask.m[2] | mask.m[3]) != 0; }
+// Bytes of 0 and 1, as NumPy's bool.
+TW_INLINE void store_bools_partial(std::uint8_t* p, Mask mask, index_t n) {
+  for (index_t i = 0; i < n; ++i) p[i] = mask.m[i] != 0;
+}
+TW_INLINE void store_bools(std::uint8_t* p, Mask mask) { store_bools_partial(p, mask, 4); }
 
 TW_INLINE VecF max(VecF a, VecF b) { return select(a > b, a, b); }
 TW_INLINE VecF min(VecF a, VecF b) { return select(a < b, a, b); }

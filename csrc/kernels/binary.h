@@ -1,0 +1,40 @@
+// Two float32 operands, one result, on blocks whose result rows are dense.
+#pragma once
+
+#include "kernels/dispatch.h"
+
+namespace tilewise {
+
+// a_step and b_step are 1, or 0 where a row repeats one element.
+struct BinaryBlock {
+  const float* a;
+  const float* b;
+  index_t rows;
+  index_t cols;
+  index_t a_row;
+  index_t b_row;
+  index_t z_row;
+  index_t a_step;
+  index_t b_step;
+};
+
+using ArithmeticKernel = void (*)(const BinaryBlock& block, float* z);
+using CompareKernel = void (*)(const BinaryBlock& block, std::uint8_t* z);  // 0 or 1
+
+struct BinaryKernels {
+  ArithmeticKernel add;
+  ArithmeticKernel sub;
+  ArithmeticKernel mul;
+  ArithmeticKernel div;
+  ArithmeticKernel maximum;  // NaN in either operand gives NaN
+  ArithmeticKernel minimum;
+  CompareKernel eq;
+  CompareKernel ne;
+  CompareKernel lt;
+  CompareKernel le;
+  // z += scale * x on contiguous ranges.
+  void (*add_scaled)(float* z, const float* x, float scale, index_t count);
+};
+TW_KERNEL_TABLE(BinaryKernels, binary_kernels)
+
+}  // namespace tilewise

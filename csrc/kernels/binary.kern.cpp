@@ -1,0 +1,123 @@
+#include "kernels/binary.h"
+
+#include "kernels/simd/simd.h"
+
+namespace tilewise {
+namespace TW_ISA {
+namespace {
+
+struct Add {
+  static TW_INLINE VecF apply(VecF a, VecF b) { return a + b; }
+};
+struct Sub {
+  static TW_INLINE VecF apply(VecF a, VecF b) { return a - b; }
+};
+struct Mul {
+  static TW_INLINE VecF apply(VecF a, VecF b) { return a * b; }
+};
+struct Div {
+  static TW_INLINE VecF apply(VecF a, VecF b) { return a / b; }
+};
+// max(a, b) is b where either is NaN: only a NaN in a is left to care for.
+struct Maximum {
+  static TW_INLINE VecF apply(VecF a, VecF b) { return select(is_nan(a), a, max(a, b)); }
+};
+struct Minimum {
+  static TW_INLINE VecF apply(VecF a, VecF b) { return select(is_nan(a), a, min(a, b)); }
+};
+struct Equal {
+  static TW_INLINE Mask apply(VecF a, VecF b) { return a == b; }
+};
+struct NotEqual {
+  static TW_INLINE Mask apply(VecF a, VecF b) { return a != b; }
+};
+struct Less {
+  static TW_INLINE Mask apply(VecF a, VecF b) { return a < b; }
+};
+struct LessEqual {
+  static TW_INLINE Mask apply(VecF a, VecF b) { return a <= b; }
+};
+
+TW_INLINE void put(float* z, VecF value) { store(z, value); }
+TW_INLINE void put(std::uint8_t* z, Mask value) { store_bools(z, value); }
+TW_INLINE void put_partial(float* z, VecF value, index_t n) { store_partial(z, value, n); }
+TW_INLINE void put_partial(std::uint8_t* z, Mask value, index_t n) {
+  store_bools_partial(z, value, n);
+}
+
+// Step 1 reads along the row, step 0 repeats its first element.
+template <bool step>
+TW_INLINE VecF take(const float* p, index_t i, VecF repeated) {
+  if constexpr (step) return load(p + i);
+  return repeated;
+}
+template <bool step>
+TW_INLINE VecF take_partial(const float* p, index_t i, index_t n, VecF repeated) {
+  if constexpr (step) return load_partial(p + i, n);
+  return repeated;
+}
+
+template <typename Op, bool a_step, bool b_step, typename R>
+TW_INLINE void run_rows(const BinaryBlock& block, R* z) {
+  constexpr index_t w = VecF::width;
+  for (index_t row = 0; row < block.rows; ++row) {
+    const float* a = block.a + row * block.a_row;
+    const float* b = block.b + row * block.b_row;
+    R* out = z + row * block.z_row;
+    const VecF first_a = a_step ? zero() : set1(*a);
+    const VecF first_b = b_step ? zero() : set1(*b);
+    index_t i = 0;
+    for (; i + w <= block.cols; i += w) {
+      put(out + i, Op::apply(take<a_step>(a, i, first_a), take<b_step>(b, i, first_b)));
+    }
+    const index_t n = block.cols - i;
+    if (n > 0) {
+      put_partial(
+          out + i,
+          Op::apply(take_partial<a_step>(a, i, n, first_a), take_partial<b_step>(b, i, n, first_b)),
+          n);
+    }
+  }
+}
+
+template <typename Op, typename R>
+void run(const BinaryBlock& block, R* z) {
+  if (block.a_step == 1 && block.b_step == 1) {
+    run_rows<Op, true, true>(block, z);
+  } else if (block.a_step == 1) {
+    run_rows<Op, true, false>(block, z);
+  } else if (block.b_step == 1) {
+    run_rows<Op, false, true>(block, z);
+  } else {
+    run_rows<Op, false, false>(block, z);
+  }
+}
+
+void add_scaled(float* z, const float* x, float scale, index_t count) {
+  const VecF s = set1(scale);
+  index_t i = 0;
+  for (; i + VecF::width <= count; i += VecF::width) {
+    store(z + i, fmadd(s, load(x + i), load(z + i)));
+  }
+  const index_t n = count - i;
+  store_partial(z + i, fmadd(s, load_partial(x + i, n), load_partial(z + i, n)), n);
+}
+
+}  // namespace
+
+const BinaryKernels binary_kernels{
+    run<Add, float>,
+    run<Sub, float>,
+    run<Mul, float>,
+    run<Div, float>,
+    run<Maximum, float>,
+    run<Minimum, float>,
+    run<Equal, std::uint8_t>,
+    run<NotEqual, std::uint8_t>,
+    run<Less, std::uint8_t>,
+    run<LessEqual, std::uint8_t>,
+    add_scaled,
+};
+
+}  // namespace TW_ISA
+}  // namespace tilewise

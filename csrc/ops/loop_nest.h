@@ -1,0 +1,46 @@
+// Walks up to four strided operands of one shape together, the result first.
+//
+// Dimensions of size 1 are dropped, the rest ordered by the strides of the result and merged where
+// every operand allows it: operands of one dense layout become a single run. What is left is cut
+// into two-dimensional blocks, by the problem alone, and the blocks are shared among the threads.
+#pragma once
+
+#include <initializer_list>
+
+#include "base/function_ref.h"
+#include "base/types.h"
+
+namespace tilewise {
+
+struct LoopBlock {
+  static constexpr int max_operands = 4;
+  index_t rows;
+  index_t cols;
+  index_t offset[max_operands];  // elements
+  index_t row_stride[max_operands];
+  index_t col_stride[max_operands];
+};
+
+class LoopNest {
+ public:
+  // Strides of the operands, each as long as `shape`; 0 where an operand is broadcast.
+  LoopNest(const Dims& shape, std::initializer_list<const Dims*> strides);
+
+  // Stride of an operand in the innermost loop.
+  index_t inner_stride(int operand) const { return dims_[rank_ - 1].stride[operand]; }
+
+  void parallel_blocks(FunctionRef<void(const LoopBlock&)> body) const;
+
+ private:
+  struct Dim {
+    index_t extent;
+    index_t stride[LoopBlock::max_operands];
+  };
+  bool mergeable(const Dim& outer, const Dim& inner) const;
+
+  Dim dims_[Dims::max_rank + 1];
+  int rank_ = 0;  // at least 1
+  int operands_;
+};
+
+}  // namespace tilewise
