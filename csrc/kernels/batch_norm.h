@@ -1,0 +1,42 @@
+// Batch normalisation of float32 matrices: rows are pixels, columns are channels.
+#pragma once
+
+#include "kernels/dispatch.h"
+
+namespace tilewise {
+
+// A row-major matrix without gaps.
+struct RowsShape {
+  index_t rows;
+  index_t channels;
+};
+
+// y = (x - mean) * scale + bias
+struct NormaliseVectors {
+  const float* mean;
+  const float* scale;
+  const float* bias;
+};
+
+// dx = scale * dy - slope * (x - mean) - offset
+struct NormaliseGradVectors {
+  const float* mean;
+  const float* scale;
+  const float* slope;
+  const float* offset;
+};
+
+struct BatchNormKernels {
+  // sum[c] += sum over rows of (x - pivot[c]), sum_squares[c] += sum of (x - pivot[c])^2.
+  void (*statistics)(const float* x, RowsShape shape, const float* pivot, double* sum,
+                     double* sum_squares);
+  void (*normalise)(const float* x, RowsShape shape, NormaliseVectors v, float* y);
+  // sum_dy[c] += sum over rows of dy, sum_dy_x[c] += sum of dy * (x - mean[c]).
+  void (*backward_sums)(const float* dy, const float* x, RowsShape shape, const float* mean,
+                        double* sum_dy, double* sum_dy_x);
+  void (*backward_input)(const float* dy, const float* x, RowsShape shape, NormaliseGradVectors v,
+                         float* dx);
+};
+TW_KERNEL_TABLE(BatchNormKernels, batch_norm_kernels)
+
+}  // namespace tilewise
