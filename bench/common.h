@@ -47,23 +47,23 @@ void report_flops(benchmark::State& state, double flops, double seconds);
 void report_bytes(benchmark::State& state, double bytes, double seconds);
 
 template <typename Body>
-double timed_loop(benchmark::State& state, Body body) {  // seconds of all iterations
+double timed_loop(benchmark::State& state, const Body& body) {  // seconds of all iterations
   const auto start = std::chrono::steady_clock::now();
   for (auto _ : state) benchmark::DoNotOptimize(body());
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 template <typename Body>
-void run_flops(benchmark::State& state, double flops, Body body) {
+void run_flops(benchmark::State& state, double flops, const Body& body) {
   report_flops(state, flops, timed_loop(state, body));
 }
 template <typename Body>
-void run_bytes(benchmark::State& state, double bytes, Body body) {
+void run_bytes(benchmark::State& state, double bytes, const Body& body) {
   report_bytes(state, bytes, timed_loop(state, body));
 }
 
 // A benchmark by the wall clock: the work is done by the library's threads.
 template <typename Body>
-void add(const std::string& name, Body body) {
+void add(const std::string& name, const Body& body) {
   benchmark::RegisterBenchmark(name.c_str(), body)->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 

@@ -18,5 +18,8 @@ folder = build / "tidy"
 folder.mkdir(exist_ok=True)
 (folder / "compile_commands.json").write_text(json.dumps([c for c in commands if wanted(c)]))
 PY
+# clang-tidy brings its compiler headers, but not OpenMP's.
+openmp="$(clang++-19 -print-resource-dir)/include"
 git ls-files 'csrc/*.cpp' 'bench/*.cpp' |
-  xargs --max-procs="$jobs" --max-args=4 clang-tidy --quiet -p "$build/tidy" --warnings-as-errors='*'
+  xargs --max-procs="$jobs" --max-args=4 clang-tidy --quiet -p "$build/tidy" \
+    --warnings-as-errors='*' --extra-arg="-idirafter$openmp"
