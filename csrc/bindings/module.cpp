@@ -25,7 +25,9 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_array(m);
   tw::bindings::bind_runtime(m);
   tw::bindings::bind_binary(m);
+  tw::bindings::bind_reduce(m);
   tw::bindings::bind_relu(m);
   tw::bindings::bind_matmul(m);
+  tw::bindings::bind_conv(m);
   tw::bindings::bind_batch_norm(m);
 }

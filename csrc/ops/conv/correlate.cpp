@@ -1,0 +1,243 @@
+#include "ops/conv/correlate.h"
+
+#include <algorithm>
+
+#include "base/memory.h"
+#include "base/threads.h"
+#include "kernels/gemm.h"
+#include "ops/conv/strip.h"
+
+namespace tilewise {
+namespace {
+
+constexpr index_t kReduction = 192;
+constexpr index_t kStripBytes = 128 << 10;
+constexpr index_t kWantedPieces = 16;
+constexpr index_t kMaxBlockCols = 224;
+
+// Offsets of the taps in a source with the given distances, neighbours merged into runs.
+struct TapTable {
+  std::vector<GemmTap> taps;
+  index_t run;
+  index_t taps_a_block;  // of about kReduction products
+};
+
+struct Extremes {
+  index_t low[3];
+  index_t high[3];
+};
+
+class CorrelatePlan {
+ public:
+  explicit CorrelatePlan(const Correlate& job) : job_(job), kernels_(gemm_kernels()) {
+    find_extremes();
+    choose_blocks();
+    const index_t c = job.channels;
+    strip_ = table(c, strip_cols_ * c, strip_rows_ * strip_cols_ * c);
+    const index_t row = job.src_extent[2] * job.src_pixel;
+    direct_ = table(job.src_pixel, row, plane_step_ * row * job.src_extent[1]);
+  }
+
+  void run() const {
+    parallel_for(pieces_, [&](index_t piece) { run_piece(piece); });
+  }
+
+ private:
+  void find_extremes() {
+    for (int i = 0; i < 3; ++i) {
+      extremes_.low[i] = job_.taps.empty() ? 0 : job_.taps[0].offset[i];
+      extremes_.high[i] = extremes_.low[i];
+      for (const CorrelateTap& tap : job_.taps) {
+        extremes_.low[i] = std::min(extremes_.low[i], tap.offset[i]);
+        extremes_.high[i] = std::max(extremes_.high[i], tap.offset[i]);
+      }
+    }
+    // Planes are read at multiples of the distance between the taps' planes.
+    plane_step_ = 0;
+    for (const CorrelateTap& tap : job_.taps) {
+      const index_t delta = tap.offset[0] - extremes_.low[0];
+      if (delta > 0) plane_step_ = plane_step_ == 0 ? delta : std::min(plane_step_, delta);
+    }
+    plane_step_ = std::max<index_t>(1, plane_step_);
+    for (const CorrelateTap& tap : job_.taps) {
+      if ((tap.offset[0] - extremes_.low[0]) % plane_step_ != 0) plane_step_ = 1;
+    }
+    planes_ = (extremes_.high[0] - extremes_.low[0]) / plane_step_ + 1;
+  }
+
+  index_t region_extent(int dim, index_t outputs) const {
+    return (outputs - 1) * job_.step[dim] + extremes_.high[dim] - extremes_.low[dim] + 1;
+  }
+
+  void choose_blocks() {
+    const index_t col_blocks = ceil_div(job_.dst_extent[2], kMaxBlockCols);
+    block_cols_ = ceil_div(job_.dst_extent[2], col_blocks);
+    strip_cols_ = region_extent(2, block_cols_);
+    const index_t row_bytes =
+        checked_mul(checked_mul(planes_ * strip_cols_, job_.channels), sizeof(float));
+    index_t rows = 1;
+    while (rows < job_.dst_extent[1] && region_extent(1, rows + 1) * row_bytes <= kStripBytes) ++rows;
+    const index_t fixed = job_.images * job_.dst_extent[0] * col_blocks;
+    const index_t wanted_row_blocks = ceil_div(kWantedPieces, std::max<index_t>(1, fixed));
+    const index_t row_blocks = std::clamp(std::max(ceil_div(job_.dst_extent[1], rows), wanted_row_blocks),
+                                          index_t{1}, job_.dst_extent[1]);
+    block_rows_ = ceil_div(job_.dst_extent[1], row_blocks);
+    strip_rows_ = region_extent(1, block_rows_);
+    row_blocks_ = ceil_div(job_.dst_extent[1], block_rows_);
+    col_blocks_ = ceil_div(job_.dst_extent[2], block_cols_);
+    const index_t panels = ceil_div(job_.columns, kernels_.panel);
+    const index_t spatial = fixed * row_blocks_;
+    panel_groups_ = std::clamp<index_t>(ceil_div(kWantedPieces, std::max<index_t>(1, spatial)), 1, panels);
+    panels_a_group_ = ceil_div(panels, panel_groups_);
+    panel_groups_ = ceil_div(panels, panels_a_group_);
+    pieces_ = checked_mul(job_.images * job_.dst_extent[0], row_blocks_ * col_blocks_ * panel_groups_);
+  }
+
+  // For a source with these distances between pixels, rows, and the planes that are read.
+  TapTable table(index_t pixel, index_t row, index_t plane) const {
+    const index_t channels = job_.channels;
+    const index_t panel = kernels_.panel;
+    TapTable t{{}, channels, 1};
+    index_t merged = mergeable_taps(pixel);
+    if (merged * channels > 2 * kReduction) merged = 1;
+    index_t parts = 1;  // of a tap with many channels
+    while (channels / parts > 2 * kReduction && channels % (2 * parts) == 0) parts *= 2;
+    const auto count = static_cast<index_t>(job_.taps.size());
+    t.run = merged * channels / parts;
+    for (index_t i = 0; i < count; i += merged) {
+      const CorrelateTap& tap = job_.taps[static_cast<std::size_t>(i)];
+      const index_t a = (tap.offset[0] - extremes_.low[0]) / plane_step_ * plane +
+                        (tap.offset[1] - extremes_.low[1]) * row +
+                        (tap.offset[2] - extremes_.low[2]) * pixel;
+      const index_t b = tap.position * channels * panel;
+      for (index_t part = 0; part < parts; ++part) {
+        t.taps.push_back({a + part * t.run, b + part * t.run * panel});
+      }
+    }
+    t.taps_a_block = std::max<index_t>(1, (kReduction + t.run / 2) / std::max<index_t>(1, t.run));
+    return t;
+  }
+
+  // How many consecutive taps see contiguous floats, if all taps group evenly that way.
+  index_t mergeable_taps(index_t pixel) const {
+    if (pixel != job_.channels || job_.taps.empty()) return 1;
+    const auto follows = [](const CorrelateTap& a, const CorrelateTap& b) {
+      return b.offset[0] == a.offset[0] && b.offset[1] == a.offset[1] &&
+             b.offset[2] == a.offset[2] + 1 && b.position == a.position + 1;
+    };
+    const std::size_t count = job_.taps.size();
+    std::size_t merged = 1;
+    while (merged < count && follows(job_.taps[merged - 1], job_.taps[merged])) ++merged;
+    if (count % merged != 0) return 1;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i % merged != 0 && !follows(job_.taps[i - 1], job_.taps[i])) return 1;
+    }
+    return static_cast<index_t>(merged);
+  }
+
+  void run_piece(index_t piece) const {
+    const index_t group = piece % panel_groups_;
+    index_t rest = piece / panel_groups_;
+    const index_t col0 = rest % col_blocks_ * block_cols_;
+    rest /= col_blocks_;
+    const index_t row0 = rest % row_blocks_ * block_rows_;
+    rest /= row_blocks_;
+    const index_t plane = rest % job_.dst_extent[0];
+    const index_t image = rest / job_.dst_extent[0];
+    const index_t rows = std::min(block_rows_, job_.dst_extent[1] - row0);
+    const index_t cols = std::min(block_cols_, job_.dst_extent[2] - col0);
+
+    const StripSource source{{job_.src_extent[0], job_.src_extent[1], job_.src_extent[2]},
+                             job_.src_pixel,
+                             job_.channels};
+    const StripRegion region{plane * job_.step[0] + extremes_.low[0],
+                             plane_step_,
+                             planes_,
+                             row0 * job_.step[1] + extremes_.low[1],
+                             region_extent(1, rows),
+                             col0 * job_.step[2] + extremes_.low[2],
+                             region_extent(2, cols)};
+    const float* base = job_.src + image * job_.src_extent[0] * job_.src_extent[1] *
+                                       job_.src_extent[2] * job_.src_pixel;
+    float* dst = job_.dst + image * job_.dst_image + plane * job_.dst_stride[0] +
+                 row0 * job_.dst_stride[1] + col0 * job_.dst_stride[2];
+    if (strip_is_inside(source, region)) {
+      const index_t row = job_.src_extent[2] * job_.src_pixel;
+      const float* src = base + region.plane0 * row * job_.src_extent[1] + region.row0 * row +
+                         region.col0 * job_.src_pixel;
+      multiply(direct_, src, job_.src_pixel, row, dst, rows, cols, group);
+      return;
+    }
+    // Full-width rows even in the last column block: one tap table serves all strips.
+    StripRegion padded = region;
+    padded.cols = strip_cols_;
+    padded.rows = strip_rows_;
+    Scratch<float> strip(static_cast<std::size_t>(planes_ * strip_rows_ * strip_cols_ * job_.channels));
+    pack_strip(source, padded, base, strip.data());
+    multiply(strip_, strip.data(), job_.channels, strip_cols_ * job_.channels, dst, rows, cols, group);
+  }
+
+  void multiply(const TapTable& table, const float* src, index_t pixel, index_t row, float* dst,
+                index_t rows, index_t cols, index_t group) const {
+    const index_t panel_floats = job_.packed_taps * job_.channels * kernels_.panel;
+    const index_t first_panel = group * panels_a_group_;
+    const index_t last_panel =
+        std::min(first_panel + panels_a_group_, ceil_div(job_.columns, kernels_.panel));
+    const index_t tile = ceil_div(cols, ceil_div(cols, kernels_.max_rows));
+    const auto tap_count = static_cast<index_t>(table.taps.size());
+
+    GemmTile t{};
+    t.lda = job_.step[2] * pixel;
+    t.run = table.run;
+    t.ldb = kernels_.panel;
+    t.ldc = job_.dst_stride[2];
+    for (index_t panel = first_panel; panel < last_panel; ++panel) {
+      const index_t column = panel * kernels_.panel;
+      t.b = job_.packed + panel * panel_floats;
+      t.columns = std::min(kernels_.panel, job_.columns - column);
+      for (index_t h = 0; h < rows; ++h) {
+        for (index_t w = 0; w < cols; w += tile) {
+          t.a = src + h * job_.step[1] * row + w * job_.step[2] * pixel;
+          t.c = dst + h * job_.dst_stride[1] + w * job_.dst_stride[2] + column;
+          for (index_t tap = 0; tap == 0 || tap < tap_count; tap += table.taps_a_block) {
+            t.taps = table.taps.data() + tap;
+            t.tap_count = std::min(table.taps_a_block, tap_count - tap);
+            t.accumulate = tap > 0;
+            t.bias = tap == 0 && job_.bias != nullptr ? job_.bias + column : nullptr;
+            t.relu = job_.relu && tap + table.taps_a_block >= tap_count;
+            kernels_.tile(std::min(tile, cols - w), t);
+          }
+        }
+      }
+    }
+  }
+
+  const Correlate& job_;
+  const GemmKernels& kernels_;
+  Extremes extremes_{};
+  index_t plane_step_ = 1;
+  index_t planes_ = 1;
+  index_t block_rows_ = 1;
+  index_t block_cols_ = 1;
+  index_t strip_rows_ = 1;
+  index_t strip_cols_ = 1;
+  index_t row_blocks_ = 1;
+  index_t col_blocks_ = 1;
+  index_t panel_groups_ = 1;
+  index_t panels_a_group_ = 1;
+  index_t pieces_ = 0;
+  TapTable strip_;
+  TapTable direct_;
+};
+
+}  // namespace
+
+void correlate(const Correlate& job) {
+  if (job.images == 0 || job.columns == 0) return;
+  for (index_t extent : job.dst_extent) {
+    if (extent == 0) return;
+  }
+  CorrelatePlan(job).run();
+}
+
+}  // namespace tilewise

@@ -1,0 +1,173 @@
+#include "ops/conv/im2col.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "ops/copy.h"
+#include "ops/matmul.h"
+
+namespace tilewise {
+namespace {
+
+// Calls visit(tap, offset of the input pixel in pixels) for the taps of output pixel `out`;
+// offset is -1 outside the input.
+template <typename Visit>
+void for_each_tap(const ConvProblem& p, index_t out, Visit visit) {
+  const index_t od = out / (p.out[1] * p.out[2]);
+  const index_t oh = out / p.out[2] % p.out[1];
+  const index_t ow = out % p.out[2];
+  index_t tap = 0;
+  for (index_t td = 0; td < p.kernel[0]; ++td) {
+    const index_t d = od * p.stride[0] + td * p.dilation[0] - p.pad_begin[0];
+    for (index_t th = 0; th < p.kernel[1]; ++th) {
+      const index_t h = oh * p.stride[1] + th * p.dilation[1] - p.pad_begin[1];
+      for (index_t tw = 0; tw < p.kernel[2]; ++tw, ++tap) {
+        const index_t w = ow * p.stride[2] + tw * p.dilation[2] - p.pad_begin[2];
+        const bool inside =
+            d >= 0 && d < p.in[0] && h >= 0 && h < p.in[1] && w >= 0 && w < p.in[2];
+        visit(tap, inside ? (d * p.in[1] + h) * p.in[2] + w : -1);
+      }
+    }
+  }
+}
+
+template <typename T>
+void unfold(const ConvProblem& p, const T* x, T* columns) {
+  const index_t width = p.c * p.taps();
+  const index_t grain = std::max<index_t>(1, elementwise_grain / std::max<index_t>(1, width));
+  parallel_ranges(p.n * p.out_pixels(), grain, [&](index_t first, index_t last) {
+    for (index_t i = first; i < last; ++i) {
+      const T* image = x + i / p.out_pixels() * p.in_pixels() * p.c;
+      T* row = columns + i * width;
+      for_each_tap(p, i % p.out_pixels(), [&](index_t tap, index_t pixel) {
+        for (index_t c = 0; c < p.c; ++c) {
+          row[c * p.taps() + tap] = pixel < 0 ? T(0) : image[pixel * p.c + c];
+        }
+      });
+    }
+  });
+}
+
+template <typename T>
+void fold(const ConvProblem& p, const T* columns, T* x) {
+  const index_t width = p.c * p.taps();
+  parallel_for(p.n, [&](index_t n) {  // one image a piece: no two pieces add to the same pixel
+    T* image = x + n * p.in_pixels() * p.c;
+    std::fill(image, image + p.in_pixels() * p.c, T(0));
+    for (index_t out = 0; out < p.out_pixels(); ++out) {
+      const T* row = columns + (n * p.out_pixels() + out) * width;
+      for_each_tap(p, out, [&](index_t tap, index_t pixel) {
+        if (pixel < 0) return;
+        for (index_t c = 0; c < p.c; ++c) image[pixel * p.c + c] += row[c * p.taps() + tap];
+      });
+    }
+  });
+}
+
+ConvProblem one_group(const ConvProblem& problem) {
+  ConvProblem p = problem;
+  p.c = problem.group_c();
+  p.k = problem.group_k();
+  p.groups = 1;
+  return p;
+}
+
+Array channel_range(const Array& a, int dim, index_t group, index_t count) {
+  return a.slice(dim, group * count, (group + 1) * count, 1);
+}
+
+Array filter_matrix(const Array& weight) {
+  const Array w = contiguous(weight);
+  return reshape(w, {w.extent(0), element_count(w.shape().slice(1, w.rank()))});
+}
+
+// An activation (n, k, spatial...) as (n, pixels, k): a view of channels-last memory.
+Array pixel_rows(const Array& a) {
+  const Array x = channels_last(a);
+  const index_t channels = x.extent(1);
+  const index_t pixels = element_count(x.shape().slice(2, x.rank()));
+  return x.with_layout({x.extent(0), pixels, channels}, {pixels * channels, channels, 1});
+}
+
+}  // namespace
+
+Array im2col(const ConvProblem& p, const Array& x) {
+  TW_CHECK_TYPE(is_floating(x.dtype()), "im2col: expected a floating tensor, got ",
+                name_of(x.dtype()));
+  Array columns = Array::empty({p.n, p.out_pixels(), checked_mul(p.c, p.taps())}, x.dtype());
+  if (columns.size() == 0) return columns;
+  if (x.dtype() == DType::float64) {
+    unfold(p, x.data<double>(), columns.data<double>());
+  } else {
+    unfold(p, x.data<float>(), columns.data<float>());
+  }
+  return columns;
+}
+
+Array col2im(const ConvProblem& p, const Array& columns_in, const Dims& input_shape) {
+  const Dims expected{p.n, p.out_pixels(), checked_mul(p.c, p.taps())};
+  TW_CHECK(columns_in.shape() == expected, "col2im: expected columns of shape ",
+           to_string(expected), ", got ", to_string(columns_in.shape()));
+  TW_CHECK_TYPE(is_floating(columns_in.dtype()), "col2im: expected a floating tensor, got ",
+                name_of(columns_in.dtype()));
+  const Array columns = contiguous(columns_in);
+  Array x = Array::empty_channels_last(input_shape, columns.dtype());
+  if (x.size() == 0) return x;
+  if (x.dtype() == DType::float64) {
+    fold(p, columns.data<double>(), x.data<double>());
+  } else {
+    fold(p, columns.data<float>(), x.data<float>());
+  }
+  return x;
+}
+
+Array im2col_forward(const ConvProblem& problem, const Array& x, const Array& weight,
+                     const Array* bias) {
+  Dims shape{problem.n, problem.k};
+  for (int i = 5 - x.rank(); i < 3; ++i) shape.push_back(problem.out[i]);
+  Array y = Array::empty_channels_last(shape, x.dtype());
+  const Array rows = pixel_rows(y);
+  const ConvProblem p = one_group(problem);
+  for (index_t group = 0; group < problem.groups; ++group) {
+    const Array columns = im2col(p, channels_last(channel_range(x, 1, group, p.c)));
+    const Array filters = filter_matrix(channel_range(weight, 0, group, p.k));
+    std::optional<Array> b;
+    if (bias != nullptr) b = channel_range(*bias, 0, group, p.k);
+    copy_into(channel_range(rows, 2, group, p.k), linear_forward(columns, filters, b));
+  }
+  return y;
+}
+
+Array im2col_backward_data(const ConvProblem& problem, const Array& dy, const Array& weight,
+                           const Dims& input_shape) {
+  Array dx = Array::empty_channels_last(input_shape, dy.dtype());
+  const Array rows = pixel_rows(dy);
+  const ConvProblem p = one_group(problem);
+  Dims group_shape = input_shape;
+  group_shape[1] = p.c;
+  for (index_t group = 0; group < problem.groups; ++group) {
+    const Array filters = filter_matrix(channel_range(weight, 0, group, p.k));
+    const Array columns =
+        linear_backward_data(contiguous(channel_range(rows, 2, group, p.k)), filters);
+    copy_into(channel_range(dx, 1, group, p.c), col2im(p, columns, group_shape));
+  }
+  return dx;
+}
+
+Array im2col_backward_weight(const ConvProblem& problem, const Array& dy, const Array& x,
+                             const Dims& weight_shape) {
+  Array dw = Array::empty(weight_shape, x.dtype());
+  const Array rows = pixel_rows(dy);
+  const ConvProblem p = one_group(problem);
+  for (index_t group = 0; group < problem.groups; ++group) {
+    const Array columns = im2col(p, channels_last(channel_range(x, 1, group, p.c)));
+    const Array gradient = contiguous(channel_range(rows, 2, group, p.k));
+    const Array part = channel_range(dw, 0, group, p.k);
+    copy_into(part, reshape(linear_backward_weight(gradient, columns, false).first, part.shape()));
+  }
+  return dw;
+}
+
+}  // namespace tilewise

@@ -1,0 +1,49 @@
+#include "ops/conv/strip.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tilewise {
+
+bool strip_is_inside(const StripSource& source, const StripRegion& r) {
+  return r.plane0 >= 0 && r.plane0 + (r.planes - 1) * r.plane_step < source.extent[0] &&
+         r.row0 >= 0 && r.row0 + r.rows <= source.extent[1] && r.col0 >= 0 &&
+         r.col0 + r.cols <= source.extent[2];
+}
+
+void pack_strip(const StripSource& source, const StripRegion& r, const float* image, float* out) {
+  const index_t channels = source.channels;
+  const index_t first = std::clamp<index_t>(-r.col0, 0, r.cols);  // columns left of the input
+  const index_t last = std::clamp<index_t>(source.extent[2] - r.col0, first, r.cols);
+  const auto bytes = [](index_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); };
+  for (index_t plane = 0; plane < r.planes; ++plane) {
+    const index_t d = r.plane0 + plane * r.plane_step;
+    for (index_t row = 0; row < r.rows; ++row) {
+      const index_t h = r.row0 + row;
+      const bool inside = d >= 0 && d < source.extent[0] && h >= 0 && h < source.extent[1];
+      if (!inside) {
+        std::memset(out, 0, bytes(r.cols * channels));
+        out += r.cols * channels;
+        continue;
+      }
+      const float* src =
+          image + ((d * source.extent[1] + h) * source.extent[2] + r.col0 + first) * source.pixel;
+      std::memset(out, 0, bytes(first * channels));
+      out += first * channels;
+      if (source.pixel == channels) {
+        std::memcpy(out, src, bytes((last - first) * channels));
+        out += (last - first) * channels;
+      } else {
+        for (index_t col = first; col < last; ++col) {
+          std::memcpy(out, src, bytes(channels));
+          out += channels;
+          src += source.pixel;
+        }
+      }
+      std::memset(out, 0, bytes((r.cols - last) * channels));
+      out += (r.cols - last) * channels;
+    }
+  }
+}
+
+}  // namespace tilewise

@@ -1,0 +1,37 @@
+// A strip: the part of an input that one piece of work reads, with its padding written out.
+//
+// Pixels of a strip are evenly spaced, so a GEMM tile can walk over them with one stride and no
+// test for borders. Copying costs one read that had to happen anyway and one write to L2; where no
+// pixel of the strip lies outside, the input itself serves and nothing is copied.
+#pragma once
+
+#include "base/types.h"
+
+namespace tilewise {
+
+// An activation as the strips see it: one image, channels-last, a range of channels of each pixel.
+struct StripSource {
+  index_t extent[3];
+  index_t pixel;     // elements between pixels (all channels)
+  index_t channels;  // channels of the range
+};
+
+// First pixel (may be negative) and size of the region that is read; planes may be spread apart.
+struct StripRegion {
+  index_t plane0;
+  index_t plane_step;
+  index_t planes;
+  index_t row0;
+  index_t rows;
+  index_t col0;
+  index_t cols;
+};
+
+bool strip_is_inside(const StripSource& source, const StripRegion& region);
+
+// Copies the region to out[planes][rows][cols][channels], zeros outside. `image` points at the first
+// channel of the range in the image's first pixel.
+void pack_strip(const StripSource& source, const StripRegion& region, const float* image,
+                float* out);
+
+}  // namespace tilewise

@@ -1,0 +1,310 @@
+// Weight gradient: a transposed GEMM over pixels.
+//
+//   dW[t, c, k] = sum over images n and output pixels o of  x[n, o*stride + t*dilation - pad, c] dY[n, o, k]
+//
+// A tile of dW (max_rows channels x 2 vectors of output channels) stays in registers while the
+// pixels of a strip run past; x is broadcast, dY is read as vectors in place. Kernel positions that
+// are neighbours along the width see contiguous floats and form one longer row of channels. Layers
+// with few channels (the first layer) unfold a strip to rows of taps*C floats instead.
+//
+//   for each piece = (share of the strips) x (group of panels of k)      -> threads
+//     for each strip of its share: pad x into L2
+//       for each kernel row, tile of channels, panel: accumulate
+//   sum the shares in order, transpose to (k, c, taps)
+//
+// The number of shares depends on the problem only, so the sums have the same bits at any thread
+// count. Float32 sums run over one strip at a time; shares add strips in float32, in order.
+#include <algorithm>
+#include <cstring>
+
+#include "base/memory.h"
+#include "base/threads.h"
+#include "kernels/gemm.h"
+#include "ops/conv/implicit_gemm.h"
+#include "ops/conv/problem.h"
+#include "ops/conv/strip.h"
+
+namespace tilewise {
+namespace {
+
+constexpr index_t kStripBytes = 192 << 10;     // x and dY of a strip, in L2
+constexpr index_t kWantedPieces = 16;
+constexpr index_t kShareBytes = 8 << 20;       // of all shares together
+constexpr index_t kMaxBlockCols = 224;
+constexpr index_t kUnfoldBelow = 8;            // floats in a run of kernel row
+constexpr index_t kUnfoldAtMost = 192;         // floats of an unfolded pixel
+
+struct Operands {
+  const float* dy;
+  const float* x;
+};
+
+class WeightGradient {
+ public:
+  WeightGradient(const ConvProblem& p, index_t group, Operands operands)
+      : p_(p), kernels_(gemm_kernels()), cg_(p.group_c()), kg_(p.group_k()) {
+    x_ = operands.x + group * cg_;
+    dy_ = operands.dy + group * kg_;
+    const bool contiguous_row = p.dilation[2] == 1;
+    run_ = contiguous_row ? p.kernel[2] * cg_ : cg_;
+    unfold_ = run_ < kUnfoldBelow && p.taps() * cg_ <= kUnfoldAtMost && p.taps() > 1;
+    if (unfold_) run_ = p.taps() * cg_;
+    runs_ = p.taps() * cg_ / std::max<index_t>(1, run_);
+    choose_blocks();
+  }
+
+  index_t shares() const { return shares_; }
+
+  // partial: [share][tap][c][k]; bias_partial: [share][k] or null.
+  void run(float* partial, double* bias_partial) const {
+    parallel_for(shares_ * panel_groups_, [&](index_t piece) {
+      const index_t share = piece / panel_groups_;
+      run_piece(share, piece % panel_groups_, partial + share * p_.taps() * cg_ * kg_,
+                bias_partial != nullptr ? bias_partial + share * kg_ : nullptr);
+    });
+  }
+
+ private:
+  index_t region_extent(int dim, index_t outputs) const {
+    return (outputs - 1) * p_.stride[dim] + (p_.kernel[dim] - 1) * p_.dilation[dim] + 1;
+  }
+
+  void choose_blocks() {
+    col_blocks_ = ceil_div(p_.out[2], kMaxBlockCols);
+    block_cols_ = ceil_div(p_.out[2], col_blocks_);
+    col_blocks_ = ceil_div(p_.out[2], block_cols_);
+    strip_cols_ = region_extent(2, block_cols_);
+    const auto bytes = [&](index_t rows) {
+      const index_t x_pixels = p_.kernel[0] * region_extent(1, rows) * strip_cols_;
+      return checked_mul(checked_mul(x_pixels, cg_) + rows * block_cols_ * kg_,
+                         static_cast<index_t>(sizeof(float)));
+    };
+    block_rows_ = 1;
+    while (block_rows_ < p_.out[1] && bytes(block_rows_ + 1) <= kStripBytes) ++block_rows_;
+    row_blocks_ = ceil_div(p_.out[1], block_rows_);
+    block_rows_ = ceil_div(p_.out[1], row_blocks_);
+    row_blocks_ = ceil_div(p_.out[1], block_rows_);
+    strip_rows_ = region_extent(1, block_rows_);
+    strips_ = checked_mul(p_.n * p_.out[0], row_blocks_ * col_blocks_);
+
+    const index_t share_bytes =
+        std::max<index_t>(1, p_.taps() * cg_ * kg_ * static_cast<index_t>(sizeof(float)));
+    const index_t affordable = std::max<index_t>(1, kShareBytes / share_bytes);
+    shares_ = std::min({kWantedPieces, affordable, std::max<index_t>(1, strips_)});
+    const index_t panels = ceil_div(kg_, kernels_.panel);
+    panel_groups_ = std::clamp<index_t>(ceil_div(kWantedPieces, shares_), 1, panels);
+    panels_a_group_ = ceil_div(panels, panel_groups_);
+    panel_groups_ = ceil_div(panels, panels_a_group_);
+  }
+
+  void run_piece(index_t share, index_t group, float* sums, double* bias_sums) const {
+    const index_t first = strips_ * share / shares_;
+    const index_t last = strips_ * (share + 1) / shares_;
+    const index_t k0 = group * panels_a_group_ * kernels_.panel;
+    const index_t k1 = std::min(k0 + panels_a_group_ * kernels_.panel, kg_);
+    if (first == last) {
+      for (index_t row = 0; row < p_.taps() * cg_; ++row) {
+        std::fill(sums + row * kg_ + k0, sums + row * kg_ + k1, 0.0F);
+      }
+    }
+    if (bias_sums != nullptr) std::fill(bias_sums + k0, bias_sums + k1, 0.0);
+    const auto strip_floats =
+        static_cast<std::size_t>(p_.kernel[0] * strip_rows_ * strip_cols_ * cg_);
+    Scratch<float> strip(strip_floats);
+    Scratch<float> unfolded(
+        unfold_ ? static_cast<std::size_t>(block_rows_ * block_cols_ * run_) : 0);
+    Scratch<float> column_sums(static_cast<std::size_t>(k1 - k0));
+    for (index_t i = first; i < last; ++i) {
+      run_strip(i, k0, k1, i > first, sums, strip.data(), unfolded.data());
+      if (bias_sums != nullptr) add_bias(i, k0, k1, column_sums.data(), bias_sums);
+    }
+  }
+
+  struct Block {
+    index_t image, plane, row0, rows, col0, cols;
+  };
+
+  Block block(index_t i) const {
+    Block b{};
+    b.col0 = i % col_blocks_ * block_cols_;
+    i /= col_blocks_;
+    b.row0 = i % row_blocks_ * block_rows_;
+    i /= row_blocks_;
+    b.plane = i % p_.out[0];
+    b.image = i / p_.out[0];
+    b.rows = std::min(block_rows_, p_.out[1] - b.row0);
+    b.cols = std::min(block_cols_, p_.out[2] - b.col0);
+    return b;
+  }
+
+  const float* dy_at(const Block& b) const {
+    return dy_ + (((b.image * p_.out[0] + b.plane) * p_.out[1] + b.row0) * p_.out[2] + b.col0) * p_.k;
+  }
+
+  void run_strip(index_t i, index_t k0, index_t k1, bool accumulate, float* sums, float* strip,
+                 float* unfolded) const {
+    const Block b = block(i);
+    const StripSource source{{p_.in[0], p_.in[1], p_.in[2]}, p_.c, cg_};
+    const StripRegion region{b.plane * p_.stride[0] - p_.pad_begin[0],
+                             p_.dilation[0],
+                             p_.kernel[0],
+                             b.row0 * p_.stride[1] - p_.pad_begin[1],
+                             region_extent(1, b.rows),
+                             b.col0 * p_.stride[2] - p_.pad_begin[2],
+                             region_extent(2, b.cols)};
+    const float* image = x_ + b.image * p_.in_pixels() * p_.c;
+    // Distances between pixels, rows and planes of what the kernel reads.
+    index_t pixel = p_.c;
+    index_t row = p_.in[2] * p_.c;
+    index_t plane = p_.dilation[0] * p_.in[1] * row;
+    const float* src = image + (region.plane0 * p_.in[1] + region.row0) * row + region.col0 * pixel;
+    if (p_.c != cg_ || !strip_is_inside(source, region)) {
+      pack_strip(source, region, image, strip);
+      src = strip;
+      pixel = cg_;
+      row = region.cols * cg_;
+      plane = region.rows * row;
+    }
+    GemmTransposedTile t{};
+    t.ldb = p_.k;
+    t.b_segment = p_.out[2] * p_.k;
+    t.count = b.cols;
+    t.segments = b.rows;
+    t.accumulate = accumulate;
+    t.ldc = kg_;
+    if (unfold_) {
+      unfold(b, src, pixel, row, plane, unfolded);
+      t.lda = run_;
+      t.a_segment = b.cols * run_;
+      accumulate_run(t, unfolded, dy_at(b), k0, k1, sums);
+      return;
+    }
+    t.lda = p_.stride[2] * pixel;
+    t.a_segment = p_.stride[1] * row;
+    const index_t taps_a_row = p_.dilation[2] == 1 ? 1 : p_.kernel[2];
+    for (index_t r = 0; r < runs_; ++r) {
+      const index_t tap_w = r % taps_a_row;
+      const index_t tap_h = r / taps_a_row % p_.kernel[1];
+      const index_t tap_d = r / taps_a_row / p_.kernel[1];
+      const float* a =
+          src + tap_d * plane + tap_h * p_.dilation[1] * row + tap_w * p_.dilation[2] * pixel;
+      accumulate_run(t, a, dy_at(b), k0, k1, sums + r * run_ * kg_);
+    }
+  }
+
+  void accumulate_run(GemmTransposedTile t, const float* a, const float* dy, index_t k0, index_t k1,
+                      float* sums) const {
+    const index_t tile = ceil_div(run_, ceil_div(run_, kernels_.max_rows));
+    for (index_t i = 0; i < run_; i += tile) {
+      t.a = a + i;
+      for (index_t k = k0; k < k1; k += kernels_.panel) {
+        t.b = dy + k;
+        t.c = sums + i * kg_ + k;
+        t.columns = std::min(kernels_.panel, k1 - k);
+        kernels_.tile_transposed(std::min(tile, run_ - i), t);
+      }
+    }
+  }
+
+  // im2col of one strip: a row of taps*C floats per output pixel.
+  void unfold(const Block& b, const float* src, index_t pixel, index_t row, index_t plane,
+              float* out) const {
+    for (index_t h = 0; h < b.rows; ++h) {
+      for (index_t w = 0; w < b.cols; ++w) {
+        const float* at = src + h * p_.stride[1] * row + w * p_.stride[2] * pixel;
+        for (index_t td = 0; td < p_.kernel[0]; ++td) {
+          for (index_t th = 0; th < p_.kernel[1]; ++th) {
+            const float* tap_row = at + td * plane + th * p_.dilation[1] * row;
+            for (index_t tw = 0; tw < p_.kernel[2]; ++tw) {
+              const float* tap = tap_row + tw * p_.dilation[2] * pixel;
+              for (index_t c = 0; c < cg_; ++c) *out++ = tap[c];
+            }
+          }
+        }
+      }
+    }
+  }
+
+  void add_bias(index_t i, index_t k0, index_t k1, float* column_sums, double* bias_sums) const {
+    const Block b = block(i);
+    const float* dy = dy_at(b) + k0;
+    std::fill(column_sums, column_sums + (k1 - k0), 0.0F);
+    for (index_t h = 0; h < b.rows; ++h) {
+      for (index_t w = 0; w < b.cols; ++w) {
+        kernels_.add(column_sums, dy + (h * p_.out[2] + w) * p_.k, k1 - k0);
+      }
+    }
+    for (index_t k = k0; k < k1; ++k) bias_sums[k] += double(column_sums[k - k0]);
+  }
+
+  const ConvProblem& p_;
+  const GemmKernels& kernels_;
+  const float* x_;
+  const float* dy_;
+  index_t cg_;
+  index_t kg_;
+  index_t run_ = 1;   // floats of one run of A
+  index_t runs_ = 1;  // runs that make up taps * C
+  bool unfold_ = false;
+  index_t block_rows_ = 1;
+  index_t block_cols_ = 1;
+  index_t row_blocks_ = 1;
+  index_t col_blocks_ = 1;
+  index_t strip_rows_ = 1;
+  index_t strip_cols_ = 1;
+  index_t strips_ = 0;
+  index_t shares_ = 1;
+  index_t panel_groups_ = 1;
+  index_t panels_a_group_ = 1;
+};
+
+// out[k][c][tap] = sum over shares of partial[share][tap][c][k].
+void combine(const ConvProblem& p, index_t shares, float* partial, float* out) {
+  const index_t cg = p.group_c();
+  const index_t kg = p.group_k();
+  const index_t taps = p.taps();
+  const index_t size = taps * cg * kg;
+  const auto add = gemm_kernels().add;
+  parallel_ranges(taps * cg, std::max<index_t>(1, 16384 / std::max<index_t>(1, kg)),
+                  [&](index_t first, index_t last) {
+                    for (index_t share = 1; share < shares; ++share) {
+                      add(partial + first * kg, partial + share * size + first * kg,
+                          (last - first) * kg);
+                    }
+                  });
+  constexpr index_t block = 16;
+  parallel_ranges(kg, block, [&](index_t k0, index_t k1) {
+    for (index_t c = 0; c < cg; ++c) {
+      for (index_t tap = 0; tap < taps; ++tap) {
+        const float* src = partial + (tap * cg + c) * kg;
+        for (index_t k = k0; k < k1; ++k) out[(k * cg + c) * taps + tap] = src[k];
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void implicit_gemm_backward_weight(const ConvProblem& problem, const float* dy, const float* x,
+                                   float* dweight, float* dbias) {
+  const ConvProblem p = simplified(problem);
+  const index_t kg = p.group_k();
+  const index_t size = p.taps() * p.group_c() * kg;
+  if (p.k == 0) return;
+  for (index_t group = 0; group < p.groups; ++group) {
+    const WeightGradient gradient(p, group, {dy, x});
+    const index_t shares = gradient.shares();
+    Scratch<float> partial(static_cast<std::size_t>(checked_mul(shares, size)));
+    Scratch<double> bias_partial(dbias != nullptr ? static_cast<std::size_t>(shares * kg) : 0);
+    gradient.run(partial.data(), dbias != nullptr ? bias_partial.data() : nullptr);
+    combine(p, shares, partial.data(), dweight + group * size);
+    if (dbias == nullptr) continue;
+    for (index_t k = 0; k < kg; ++k) {
+      double sum = 0;
+      for (index_t share = 0; share < shares; ++share) sum += bias_partial.data()[share * kg + k];
+      dbias[group * kg + k] = static_cast<float>(sum);
+    }
+  }
+}
+
+}  // namespace tilewise
