@@ -84,6 +84,13 @@ TW_INLINE Mask mask_from_bits(std::uint32_t bits) {
   return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(set, lane_bits))};
 }
 
+// p[i] += a[i] in double.
+TW_INLINE void accumulate(double* p, VecF a) {
+  const __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(a.v));
+  const __m256d high = _mm256_cvtps_pd(_mm256_extractf128_ps(a.v, 1));
+  _mm256_storeu_pd(p, _mm256_add_pd(_mm256_loadu_pd(p), low));
+  _mm256_storeu_pd(p + 4, _mm256_add_pd(_mm256_loadu_pd(p + 4), high));
+}
 // Sums lanes pairwise in a fixed order.
 TW_INLINE float reduce_add(VecF a) {
   const __m128 quad = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));

@@ -78,6 +78,13 @@ TW_INLINE void store_bools_partial(std::uint8_t* p, Mask mask, index_t n) {
 TW_INLINE std::uint32_t mask_bits(Mask mask) { return mask.m; }
 TW_INLINE Mask mask_from_bits(std::uint32_t bits) { return {static_cast<__mmask16>(bits)}; }
 
+// p[i] += a[i] in double.
+TW_INLINE void accumulate(double* p, VecF a) {
+  const __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(a.v));
+  const __m512d high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1));
+  _mm512_storeu_pd(p, _mm512_add_pd(_mm512_loadu_pd(p), low));
+  _mm512_storeu_pd(p + 8, _mm512_add_pd(_mm512_loadu_pd(p + 8), high));
+}
 // Sums lanes pairwise in a fixed order.
 TW_INLINE float reduce_add(VecF a) {
   const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));

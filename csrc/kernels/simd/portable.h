@@ -98,6 +98,10 @@ TW_INLINE VecF ceil(VecF a) {
   return a;
 }
 
+// p[i] += a[i] in double.
+TW_INLINE void accumulate(double* p, VecF a) {
+  for (index_t i = 0; i < 4; ++i) p[i] += static_cast<double>(a.v[i]);
+}
 // Sums lanes pairwise in a fixed order.
 TW_INLINE float reduce_add(VecF a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
 TW_INLINE float reduce_max(VecF a) {
