@@ -42,7 +42,8 @@ class Rotation {
 };
 
 // Runs `body` as the benchmark's loop and reports GFLOP/s for `flops` operations, or GB/s for
-// `bytes` moved, an iteration, each with its percentage of the peak.
+// `bytes` moved, an iteration, each with its percentage of the peak. The peak of bytes is the copy
+// bandwidth of memory: what stays in the caches exceeds it.
 void report_flops(benchmark::State& state, double flops, double seconds);
 void report_bytes(benchmark::State& state, double bytes, double seconds);
 

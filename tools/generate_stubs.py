@@ -61,7 +61,10 @@ def main() -> None:
     if current != text:
         sys.stdout.writelines(
             difflib.unified_diff(
-                current.splitlines(keepends=True), text.splitlines(keepends=True), "committed", "new"
+                current.splitlines(keepends=True),
+                text.splitlines(keepends=True),
+                "committed",
+                "new",
             )
         )
         sys.exit(f"{TARGET.relative_to(REPO)} is out of date: python tools/generate_stubs.py")
