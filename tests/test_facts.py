@@ -5,13 +5,14 @@ Where lecture notes err, the truth is tested and the slip named.
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import to_numpy
 
 import tilewise as tw
+from helpers import to_numpy
 from tilewise import nn
 from tilewise.nn import functional as F
 
@@ -244,6 +245,6 @@ def test_parameters_of_lenet() -> None:
 
 def test_parameters_of_the_dogs_and_cats_convolutions() -> None:
     widths = [3, 32, 64, 128, 128, 256, 512, 512, 512]
-    counts = [parameters(nn.Conv2d(c, k, 3)) for c, k in zip(widths[:-1], widths[1:], strict=True)]
+    counts = [parameters(nn.Conv2d(c, k, 3)) for c, k in itertools.pairwise(widths)]
     assert counts == [896, 18_496, 73_856, 147_584, 295_168, 1_180_160, 2_359_808, 2_359_808]
     assert sum(counts) + (32_768 * 512 + 512) + (512 + 1) == 23_214_017
