@@ -13,6 +13,7 @@ namespace py = pybind11;
 using release_gil = py::call_guard<py::gil_scoped_release>;
 
 void bind_batch_norm(py::module_& m);
+void bind_pooling(py::module_& m);
 void bind_runtime(py::module_& m);
 void bind_array(py::module_& m);
 void bind_binary(py::module_& m);

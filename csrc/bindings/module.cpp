@@ -30,4 +30,5 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_matmul(m);
   tw::bindings::bind_conv(m);
   tw::bindings::bind_batch_norm(m);
+  tw::bindings::bind_pooling(m);
 }

@@ -3,6 +3,7 @@
 #include "kernels/batch_norm.h"
 #include "kernels/binary.h"
 #include "kernels/gemm.h"
+#include "kernels/pooling.h"
 #include "kernels/reduce.h"
 #include "kernels/relu.h"
 
@@ -29,6 +30,7 @@ namespace tilewise {
 TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
 TW_DISPATCH(GemmKernels, gemm_kernels)
+TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
 
