@@ -1,0 +1,185 @@
+"""State dicts as safetensors files, which PyTorch, JAX and others read and write as well.
+
+A file holds named tensors and a string-to-string dictionary, never code: nothing is unpickled.
+Files are written completely or not at all, and everything a file claims is checked before it is
+believed. (Format: https://github.com/huggingface/safetensors.)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..tensor import Tensor, from_numpy
+from .atomic import atomic_write
+
+Array = npt.NDArray[Any]
+
+_MAX_HEADER = 100_000_000  # the limit of the reference implementation
+_NATIVE = {
+    "F64": np.float64,
+    "F32": np.float32,
+    "I64": np.int64,
+    "I32": np.int32,
+    "I8": np.int8,
+    "U8": np.uint8,
+    "BOOL": np.bool_,
+}
+# Types that tilewise lacks, read as the smallest of its own that holds every value.
+_WIDENED = {
+    "F16": (np.float16, np.float32),
+    "I16": (np.int16, np.int32),
+    "U16": (np.uint16, np.int32),
+    "U32": (np.uint32, np.int64),
+}
+
+
+def save(
+    tensors: Mapping[str, Tensor | Array],
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a state dict as a safetensors file.
+
+    The bytes depend on the arguments alone; the file appears complete or not at all.
+
+    Args:
+        tensors: name → Tensor or array of any shape.
+        path: the file to write; by custom it ends in `.safetensors`.
+        metadata: strings to keep beside the tensors.
+
+    Raises:
+        TypeError: `tensors` is no such mapping, or a dtype cannot be stored.
+        OSError: the file cannot be written; an older file of that name is left as it was.
+
+    Example:
+        >>> tw.save(model.state_dict(), "weights.safetensors")  # doctest: +SKIP
+    """
+    if not isinstance(tensors, Mapping):
+        raise TypeError(
+            f"save: expected a mapping of names to tensors, got {type(tensors).__name__}; "
+            "for a model pass model.state_dict()"
+        )
+    arrays = {name: _to_array(name, value) for name, value in tensors.items()}
+    strings = dict(metadata or {})
+    for key, text in strings.items():
+        if not isinstance(key, str) or not isinstance(text, str):
+            raise TypeError(f"save: expected metadata of strings, got {key!r}: {text!r}")
+    from safetensors.numpy import save as serialize
+
+    atomic_write(path, serialize(arrays, strings or None))
+
+
+def _to_array(name: str, value: Tensor | Array) -> Array:
+    if not isinstance(name, str) or name == "__metadata__":
+        raise TypeError(f"save: expected names that are strings, got {name!r}")
+    if isinstance(value, Tensor):
+        array: Array = value.detach().numpy()
+    elif isinstance(value, (np.ndarray, np.generic)):
+        array = np.asarray(value)
+    else:
+        raise TypeError(f"save: expected a Tensor or an array for {name!r}, got {type(value).__name__}")
+    if array.dtype.newbyteorder("=") not in [np.dtype(kind) for kind in _NATIVE.values()]:
+        raise TypeError(f"save: {name!r} has dtype {array.dtype}, which tilewise does not store")
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return np.ascontiguousarray(native).reshape(array.shape)  # ascontiguousarray makes 0-d 1-d
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Read a safetensors file as a state dict.
+
+    float16 and bfloat16 become float32, and small integer types the next larger one of tilewise;
+    no value changes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is truncated or corrupt, or holds a dtype without a counterpart; the
+            message names the path.
+
+    Example:
+        >>> model.load_state_dict(tw.load("weights.safetensors"))  # doctest: +SKIP
+    """
+    return {name: from_numpy(array) for name, array in read(path)[0].items()}
+
+
+def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read only the strings that a safetensors file keeps beside its tensors.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load`.
+
+    Example:
+        >>> load_metadata("weights.safetensors")["model"]  # doctest: +SKIP
+        'fashion_cnn'
+    """
+    path = Path(path)
+    with path.open("rb") as stream:
+        start = stream.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
+        if not 0 <= length <= min(_MAX_HEADER, os.fstat(stream.fileno()).st_size - 8):
+            raise ValueError(f"load: {path} is no safetensors file, or is truncated")
+        return _metadata(_parse_header(stream.read(length), path), path)
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]]:
+    """The arrays and the metadata of a safetensors file; `load` in terms of NumPy."""
+    from safetensors import SafetensorError, deserialize
+
+    path = Path(path)
+    data = path.read_bytes()
+    try:
+        entries = deserialize(data)
+    except (SafetensorError, OverflowError, MemoryError) as error:
+        raise ValueError(f"load: {path} is no safetensors file, or is corrupt: {error}") from error
+    # The package lets a name occur twice and keeps the last; which was meant cannot be known.
+    length = struct.unpack("<Q", data[:8])[0]
+    metadata = _metadata(_parse_header(data[8 : 8 + length], path), path)
+    return {name: _decode(name, entry, path) for name, entry in entries}, metadata
+
+
+def _parse_header(header: bytes, path: Path) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ValueError("a name occurs twice")
+        return found
+
+    try:
+        parsed = json.loads(header, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"load: {path} is no safetensors file, or is corrupt: {error}") from error
+    if not isinstance(parsed, dict):
+        raise ValueError(f"load: {path} is no safetensors file: its header is no object")
+    return parsed
+
+
+def _metadata(header: dict[str, Any], path: Path) -> dict[str, str]:
+    metadata = header.get("__metadata__") or {}
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise ValueError(f"load: {path} is corrupt: its metadata are not strings")
+    return metadata
+
+
+def _decode(name: str, entry: Mapping[str, Any], path: Path) -> Array:
+    kind, shape, data = entry["dtype"], tuple(entry["shape"]), entry["data"]
+    try:
+        if kind in _NATIVE:
+            return np.frombuffer(data, dtype=_NATIVE[kind]).reshape(shape)
+        if kind in _WIDENED:
+            stored, wide = _WIDENED[kind]
+            return np.frombuffer(data, dtype=stored).astype(wide).reshape(shape)
+        if kind == "BF16":  # the upper half of a float32
+            bits = np.frombuffer(data, dtype=np.uint16).astype(np.uint32) << np.uint32(16)
+            return bits.view(np.float32).reshape(shape)
+    except (ValueError, OverflowError, TypeError) as error:
+        raise ValueError(
+            f"load: {path} is corrupt: {name!r} claims shape {shape}: {error}"
+        ) from error
+    raise ValueError(f"load: {path}: {name!r} has dtype {kind}, which tilewise does not read")

@@ -1,0 +1,38 @@
+"""Training runs that resume bit for bit, and what the command line is made of.
+
+Example:
+    >>> from tilewise.train import RunOptions, choose_folder, default_recipe, run
+    >>> recipe = default_recipe("fashion-mnist", "mlp")
+    >>> run(recipe, choose_folder(recipe), RunOptions(), print)  # doctest: +SKIP
+"""
+
+from .bundle import Bundle, load_bundle, save_bundle
+from .evaluate import Evaluation, evaluate, probabilities
+from .folder import RunFolder, choose_folder
+from .interrupt import Interrupted, StopSignal
+from .metrics import MetricsLog, read_metrics
+from .recipe import Recipe, default_recipe
+from .run import RunOptions, RunResult, run
+from .trainer import Diverged, Trainer
+
+__all__ = [
+    "Bundle",
+    "Diverged",
+    "Evaluation",
+    "Interrupted",
+    "MetricsLog",
+    "Recipe",
+    "RunFolder",
+    "RunOptions",
+    "RunResult",
+    "StopSignal",
+    "Trainer",
+    "choose_folder",
+    "default_recipe",
+    "evaluate",
+    "load_bundle",
+    "probabilities",
+    "read_metrics",
+    "run",
+    "save_bundle",
+]

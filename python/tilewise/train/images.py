@@ -1,0 +1,94 @@
+"""Photographs and drawings as input of a network that was trained on 28×28 grey images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Invert = Literal["auto", "yes", "no"]
+
+_MAX_PIXELS = 100_000_000
+
+
+def load_image(
+    path: str | os.PathLike[str], size: tuple[int, int], *, invert: Invert = "auto"
+) -> npt.NDArray[np.uint8]:
+    """Read an image as MNIST and Fashion-MNIST show theirs: light on black, in the middle.
+
+    The image is turned as its camera says, laid on white where it is transparent, made grey,
+    inverted where its border is light (most photographs of things, and ink on paper), shrunk or
+    enlarged to fit with its proportions kept, and padded with black.
+
+    Args:
+        path: PNG, JPEG or anything else that Pillow reads.
+        size: (height, width) to fit into.
+        invert: "yes", "no", or "auto": where the median of the border is above the middle grey.
+
+    Returns:
+        uint8 array of shape `size`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no image, is corrupt, or has more than 100 million pixels.
+        ImportError: Pillow is not installed.
+
+    Example:
+        >>> load_image("shoe.jpg", (28, 28)).shape  # doctest: +SKIP
+        (28, 28)
+    """
+    grey = _read_grey(Path(path))
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if invert == "yes" or (invert == "auto" and float(np.median(border)) > 127):
+        grey = 255 - grey
+    return _fit(grey, size)
+
+
+def _read_grey(path: Path) -> npt.NDArray[np.uint8]:
+    try:
+        from PIL import Image, ImageOps
+    except ImportError as error:
+        raise ImportError("reading images needs Pillow: pip install 'tilewise[data]'") from error
+    with path.open("rb") as stream:  # a missing file is a FileNotFoundError, nothing else
+        try:
+            with Image.open(stream) as image:
+                if image.width * image.height > _MAX_PIXELS:
+                    raise ValueError(f"{image.width} × {image.height} pixels are too many")
+                return _to_grey(ImageOps.exif_transpose(image))
+        except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+            reason = str(error).replace(f" {stream!r}", "")
+            raise ValueError(f"{path}: cannot read it as an image: {reason}") from error
+
+
+def _to_grey(image: Image) -> npt.NDArray[np.uint8]:
+    from PIL import Image as images
+
+    if image.mode.startswith("I"):  # 16 bits a pixel
+        wide: npt.NDArray[Any] = np.asarray(image).astype(np.int64)
+        return np.clip(wide >> 8, 0, 255).astype(np.uint8)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        white = images.new("RGBA", layer.size, "white")
+        image = images.alpha_composite(white, layer)
+    return np.array(image.convert("L"), dtype=np.uint8)
+
+
+def _fit(grey: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    if grey.shape == size:
+        return grey
+    from PIL import Image as images
+
+    height, width = grey.shape
+    scale = min(size[0] / height, size[1] / width)
+    fitted = (max(1, round(height * scale)), max(1, round(width * scale)))
+    small = images.fromarray(grey).resize(fitted[::-1], images.Resampling.LANCZOS)
+    result = np.zeros(size, dtype=np.uint8)
+    top, left = (size[0] - fitted[0]) // 2, (size[1] - fitted[1]) // 2
+    result[top : top + fitted[0], left : left + fitted[1]] = np.asarray(small)
+    return result

@@ -1,0 +1,216 @@
+"""One run from beginning to end: data, training, the test, and the files it leaves."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .. import _core, viz
+from ..data import MNIST, FashionMNIST, Subset, random_split
+from ..io import Checkpoint
+from ..models import count_parameters
+from .bundle import save_bundle
+from .evaluate import Evaluation, evaluate
+from .folder import RunFolder
+from .interrupt import StopSignal
+from .metrics import read_metrics
+from .progress import Echo, Progress
+from .recipe import Recipe
+from .trainer import Split, Trainer, stored_recipe
+
+DATASETS: dict[str, type[MNIST]] = {"fashion-mnist": FashionMNIST, "mnist": MNIST}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What does not change the weights: where the data lie, and what is shown.
+
+    Args:
+        data: the folder of the dataset; None searches.
+        download: fetch the dataset where it is not found.
+        resume: go on with the run in the folder, where there is one.
+        checkpoint_every: steps between checkpoints.
+        quiet: print nothing but errors.
+    """
+
+    data: Path | None = None
+    download: bool = False
+    resume: bool = False
+    checkpoint_every: int = 200
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished run gives."""
+
+    folder: RunFolder
+    test: Evaluation
+    seconds: float
+
+
+def run(
+    recipe: Recipe,
+    folder: RunFolder,
+    options: RunOptions,
+    echo: Echo,
+    changes: Mapping[str, Any] | None = None,
+) -> RunResult:
+    """Train a recipe, test it, and write the files of the run.
+
+    Args:
+        recipe: what to train. A resumed run keeps the recipe that it began with.
+        folder: where the files go; `choose_folder` finds one.
+        options: see `RunOptions`.
+        echo: prints one line.
+        changes: the settings of the recipe that the user asked for by name. A resumed run must
+            agree with these.
+
+    Raises:
+        FileNotFoundError, ValueError: the data, the folder or the checkpoint are not usable.
+        Interrupted: Ctrl-C or SIGTERM; the checkpoint is of the last step.
+        Diverged: the loss is not finite.
+        OSError: a file cannot be written; the last checkpoint is whole.
+
+    Example:
+        >>> recipe = default_recipe("mnist", "lenet5")
+        >>> run(recipe, choose_folder(recipe), RunOptions(), print)  # doctest: +SKIP
+    """
+    with folder.claim():
+        checkpoint = None
+        if options.resume and folder.checkpoint.is_file():
+            checkpoint = Checkpoint.load(folder.checkpoint)
+            recipe = _agree(stored_recipe(checkpoint.extra), changes or {}, folder)
+        train, test = _load_data(recipe, options)
+        if not options.quiet:
+            for line in describe(recipe, train, test):
+                echo(line)
+        trainer = Trainer(
+            recipe, split(recipe, train), folder, checkpoint_every=options.checkpoint_every
+        )
+        if checkpoint is not None:
+            trainer.restore(checkpoint)
+        if options.resume and not options.quiet:
+            at = trainer.at
+            where = f"step {at.step:,}" if checkpoint is not None else "the beginning"
+            echo(f"resuming {folder.path} at {where}")
+        return _train_and_test(trainer, train, test, options, echo)
+
+
+def _agree(stored: Recipe, changes: Mapping[str, Any], folder: RunFolder) -> Recipe:
+    for name, value in changes.items():
+        begun = getattr(stored, name)
+        if begun != value:
+            raise ValueError(
+                f"the run in {folder.path} began with {name.replace('_', '-')} {begun}, "
+                f"not {value}: leave the option out, or begin another run"
+            )
+    return stored
+
+
+def _load_data(recipe: Recipe, options: RunOptions) -> tuple[MNIST, MNIST]:
+    dataset = DATASETS[recipe.dataset]
+    train = dataset(options.data, transform=recipe.train_transform(), download=options.download)
+    test = dataset(train.source.folder, train=False, transform=recipe.test_transform())
+    return train, test
+
+
+def split(recipe: Recipe, train: MNIST) -> Split:
+    """The images to train on and, where the recipe holds some out, those to measure on.
+
+    Raises:
+        ValueError: nothing would be left to train on.
+    """
+    if not recipe.validation:
+        return Split(train, None, train.fingerprint())
+    if recipe.validation >= len(train):
+        raise ValueError(
+            f"expected validation of less than the {len(train):,} training images, "
+            f"got {recipe.validation:,}"
+        )
+    plain = copy.copy(train)
+    plain.transform = recipe.test_transform()
+    sizes = [len(train) - recipe.validation, recipe.validation]
+    kept, held_out = random_split(train, sizes, seed=recipe.seed)
+    return Split(kept, Subset(plain, held_out.indices), train.fingerprint())
+
+
+def describe(recipe: Recipe, train: MNIST, test: MNIST) -> list[str]:
+    """Lines that say what is trained, on what, and with what."""
+    spec = recipe.spec
+    lines = [
+        f"{spec.title}: {len(train):,} training and {len(test):,} test images from "
+        f"{train.source.describe()}"
+    ]
+    if train.source.kind == "sample":
+        lines.append(
+            f"note: this is a sample of the {spec.shape[0]:,} + {spec.shape[1]:,} images; the "
+            "accuracy is not that of the full set, which --download or --data DIR gives"
+        )
+    held_out = f", {recipe.validation:,} held out" if recipe.validation else ""
+    lines.append(
+        f"{recipe.model}: {recipe.epochs} epochs, {recipe.optimizer} with lr {recipe.lr:g}, "
+        f"batch {recipe.batch_size}, seed {recipe.seed}{held_out}; "
+        f"{_core.get_num_threads()} threads, {_core.isa()}"
+    )
+    return lines
+
+
+def _train_and_test(
+    trainer: Trainer, train: MNIST, test: MNIST, options: RunOptions, echo: Echo
+) -> RunResult:
+    recipe, folder = trainer.recipe, trainer.folder
+    done = trainer.at.epoch * trainer.images_per_epoch + trainer.at.seen
+    progress = Progress(
+        recipe.epochs, trainer.images_per_epoch, done, echo, bar=True, quiet=options.quiet
+    )
+    try:
+        with StopSignal(progress.line) as stop, trainer.open_metrics() as log:
+            trainer.fit(log, progress, stop)
+            measured = evaluate(trainer.model, test, on_batch=lambda _: stop.check())
+            log.write(
+                {
+                    "kind": "test",
+                    "epoch": recipe.epochs,
+                    "loss": measured.loss,
+                    "accuracy": measured.accuracy,
+                    "images": len(test),
+                }
+            )
+    finally:
+        progress.close()
+    results = {
+        "test_accuracy": measured.accuracy,
+        "test_images": len(test),
+        "training_images": len(train),
+        "embedded_sample": train.source.kind == "sample",
+    }
+    save_bundle(folder.weights, trainer.model, recipe, results)
+    _draw(trainer, measured)
+    return RunResult(folder, measured, trainer.at.seconds)
+
+
+def _draw(trainer: Trainer, measured: Evaluation) -> None:
+    recipe, folder = trainer.recipe, trainer.folder
+    trained = f"{recipe.spec.title} · {recipe.model}"
+    size = count_parameters(trainer.model).total
+    viz.learning_curve(
+        read_metrics(folder.metrics),
+        folder.learning_curve,
+        title=f"{trained}, {size:,} parameters, {trainer.images_per_epoch:,} training images",
+    )
+    viz.confusion_matrix(
+        measured.confusion,
+        recipe.spec.classes,
+        folder.confusion_matrix,
+        title=f"{trained} · {100 * measured.accuracy:.2f} % of "
+        f"{len(measured.labels):,} test images right",
+    )
+
+
+def with_changes(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe with some settings replaced; ValueError where one is out of its range."""
+    return replace(recipe, **changes)
