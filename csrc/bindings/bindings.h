@@ -18,6 +18,8 @@ void bind_runtime(py::module_& m);
 void bind_array(py::module_& m);
 void bind_binary(py::module_& m);
 void bind_reduce(py::module_& m);
+void bind_unary(py::module_& m);
+void bind_select(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_matmul(py::module_& m);
 void bind_relu(py::module_& m);

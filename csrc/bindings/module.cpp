@@ -26,6 +26,8 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_runtime(m);
   tw::bindings::bind_binary(m);
   tw::bindings::bind_reduce(m);
+  tw::bindings::bind_unary(m);
+  tw::bindings::bind_select(m);
   tw::bindings::bind_relu(m);
   tw::bindings::bind_matmul(m);
   tw::bindings::bind_conv(m);

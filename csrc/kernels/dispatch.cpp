@@ -6,6 +6,7 @@
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
 #include "kernels/relu.h"
+#include "kernels/unary.h"
 
 #if defined(__x86_64__)
 #define TW_DISPATCH(Table, name)        \
@@ -33,5 +34,6 @@ TW_DISPATCH(GemmKernels, gemm_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
+TW_DISPATCH(UnaryKernels, unary_kernels)
 
 }  // namespace tilewise

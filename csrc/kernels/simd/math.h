@@ -42,7 +42,7 @@ TW_INLINE VecF exp(VecF x) {
   const VecF scaled = bit_cast_f(bit_cast_i(p) + shift_left<23>(bit_cast_i(shifted)));
   const VecF large = x + set1(__builtin_inff());  // also lets NaN through
   const VecF result = select(x <= set1(88.7228317F), scaled, large);
-  return select(x < set1(-87.3365448F), zero(), result);
+  return select(x < set1(-87.3365402F), zero(), result);
 }
 
 // log(u) + c for u > 0 with u = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2);
