@@ -51,10 +51,10 @@ void backward(const Array& grad_output, const PoolWindows& w, const Divisor& div
     float* target = dx.data<float>() + in;
     if (clear) clear_sample(w, channels, target);
     PoolTaps taps(w);
-    for (index_t o = 0; o < w.out_pixels(); ++o) {
-      taps.visit(o);
-      kernel(dy.data<float>() + out + o * w.channels, kernel_window(taps, w.channels, channels),
-             divisor.scale(taps), target);
+    for (index_t row = 0; row < w.axes[0].out * w.axes[1].out; ++row) {
+      for_each_run(w, row, channels, taps, [&](index_t o, const PoolWindow& window) {
+        kernel(dy.data<float>() + out + o * w.channels, window, divisor.scale(taps), target);
+      });
     }
   });
 }

@@ -72,11 +72,11 @@ void backward_by_windows(const Array& dy, const Array& argmax, const Array& dx,
     if (clear) clear_sample(w, channels, target);
     PoolTaps taps(w);
     bool known = true;
-    for (index_t o = 0; o < w.out_pixels(); ++o) {
-      taps.visit(o);
-      const index_t i = out + o * w.channels;
-      known &= kernel(dy.data<float>() + i, argmax.data<std::int32_t>() + i,
-                      kernel_window(taps, w.channels, channels), target);
+    for (index_t row = 0; row < w.axes[0].out * w.axes[1].out; ++row) {
+      for_each_run(w, row, channels, taps, [&](index_t o, const PoolWindow& window) {
+        const index_t i = out + o * w.channels;
+        known &= kernel(dy.data<float>() + i, argmax.data<std::int32_t>() + i, window, target);
+      });
     }
     TW_CHECK(known, "max_pool_backward: an argmax lies outside its window, for an input of shape ",
              to_string(dx.shape()));
