@@ -178,8 +178,9 @@ def test_rounding_error_is_within_the_declared_limit(isa: str, name: str) -> Non
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("algorithm", ["auto", *ALGORITHMS])
 @pytest.mark.parametrize("name", ["fashion-2", "deep-7x7", "alexnet-1", "grouped", "conv3d"])
-def test_same_bits_at_any_thread_count(name: str, direction: str) -> None:
+def test_same_bits_at_any_thread_count(name: str, direction: str, algorithm: str) -> None:
     p = NAMED[name]
     rng = np.random.default_rng(1)
     shapes = (p.x_shape, p.w_shape, (p.k,), p.y_shape)
@@ -187,7 +188,7 @@ def test_same_bits_at_any_thread_count(name: str, direction: str) -> None:
     results = []
     for threads in (1, 2, 3, 8):
         _core.set_num_threads(threads)
-        outputs = run(direction, p, *operands)
+        outputs = run(direction, p, *operands, algorithm)
         results.append([output.numpy().tobytes() for output in outputs])
     assert all(result == results[0] for result in results)
 
@@ -232,6 +233,63 @@ def test_empty_batch_and_no_channels(shape: tuple[int, ...]) -> None:
     dw, db = run("backward_weight", p, x, w, None, dy)
     np.testing.assert_array_equal(dw.numpy(), np.zeros(p.w_shape))
     np.testing.assert_array_equal(db.numpy(), np.full(4, 25.0 * shape[0]))
+
+
+WINOGRAD = {
+    "one-vector": square(2, 16, 16, 8, 3, pad=1),
+    "tails": Problem(1, 17, 33, (9, 14), (3, 3), (1, 1), (0, 0), (0, 0), (1, 1)),
+    "full-padding": Problem(1, 100, 40, (13, 7), (3, 3), (1, 1), (2, 2), (2, 2), (1, 1)),
+    "asymmetric": Problem(2, 24, 20, (6, 11), (3, 3), (1, 1), (0, 3), (2, 1), (1, 1)),
+    "fashion-2": NAMED["fashion-2"],
+    "fashion-4": NAMED["fashion-4"],
+    "chunked-gradient": square(9, 100, 130, 13, 3, pad=1),
+    "deep-7x7": square(2, 512, 48, 7, 3, pad=1),
+    "few-channels": square(1, 2, 3, 5, 3, pad=1),
+    "one-pixel": square(2, 5, 6, 1, 3, pad=1),
+    "volume": Problem(1, 8, 16, (3, 9, 6), (1, 3, 3), (1, 1, 1), (0, 1, 1), (0, 1, 1), (1, 1, 1)),
+}
+
+
+@pytest.mark.parametrize("name", WINOGRAD)
+def test_winograd_error_is_within_the_declared_limit(isa: str, name: str) -> None:
+    """F(4x4, 3x3) loses about two bits to its transforms: 2e-5 of the RMS, 5e-5 for weights."""
+    p = WINOGRAD[name]
+    rng = np.random.default_rng(0)
+    shapes = (p.x_shape, p.w_shape, (p.k,), p.y_shape)
+    operands = [rng.standard_normal(s).astype(np.float32) for s in shapes]
+    for direction, limit in zip(DIRECTIONS, (2e-5, 2e-5, 5e-5), strict=True):
+        got = run(direction, p, *map(to_core, operands), "winograd4")
+        want = run(direction, p, *(to_core(v.astype(np.float64)) for v in operands), "reference")
+        for g, r in zip(got, want, strict=True):
+            expected = r.numpy()
+            rms = float(np.sqrt((expected**2).mean()))
+            error = float(np.abs(g.numpy() - expected).max()) / rms
+            assert error <= limit, f"{direction} {p}: {error:.2e} > {limit:.0e}"
+
+
+def test_winograd_fuses_bias_and_relu(isa: str) -> None:
+    p = WINOGRAD["tails"]
+    x, w, b = (to_core(integers(s, i)) for i, s in enumerate((p.x_shape, p.w_shape, (p.k,))))
+    plain = _core.conv_forward(x, w, b, *p.arguments, 1, "winograd4")
+    fused = _core.conv_forward(x, w, b, *p.arguments, 1, "winograd4", "relu")
+    np.testing.assert_array_equal(fused.numpy(), np.maximum(plain.numpy(), 0))
+
+
+def test_winograd_refuses_what_it_cannot_compute() -> None:
+    cases = {
+        "not 3x3": square(1, 16, 16, 8, 5, pad=2),
+        "stride is not 1": square(1, 16, 16, 8, 3, stride=2),
+        "dilated": square(1, 16, 16, 8, 3, dilation=2),
+        "grouped": square(1, 16, 16, 8, 3, groups=2),
+    }
+    for reason, p in cases.items():
+        x, w = to_core(integers(p.x_shape, 0)), to_core(integers(p.w_shape, 1))
+        with pytest.raises(ValueError, match=f"winograd4' does not apply: .*{reason}"):
+            _core.conv_forward(x, w, None, *p.arguments, p.groups, "winograd4")
+    p = square(1, 16, 16, 8, 3)
+    x, w = (to_core(integers(s, 0).astype(np.float64)) for s in (p.x_shape, p.w_shape))
+    with pytest.raises(ValueError, match="float32 only"):
+        _core.conv_forward(x, w, None, *p.arguments, 1, "winograd4")
 
 
 def test_a_refusal_names_its_reason() -> None:

@@ -7,6 +7,7 @@
 #include "kernels/reduce.h"
 #include "kernels/relu.h"
 #include "kernels/unary.h"
+#include "kernels/winograd.h"
 
 #if defined(__x86_64__)
 #define TW_DISPATCH(Table, name)        \
@@ -35,5 +36,6 @@ TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
 TW_DISPATCH(UnaryKernels, unary_kernels)
+TW_DISPATCH(WinogradKernels, winograd_kernels)
 
 }  // namespace tilewise

@@ -9,6 +9,7 @@
 #include "base/trace.h"
 #include "ops/conv/im2col.h"
 #include "ops/conv/implicit_gemm.h"
+#include "ops/conv/winograd.h"
 #include "ops/copy.h"
 #include "ops/relu.h"
 #include "ops/row_sums.h"
@@ -17,45 +18,53 @@
 namespace tilewise {
 namespace {
 
-enum class Algorithm { implicit_gemm, im2col, reference };
+enum class Algorithm { winograd, implicit_gemm, im2col, reference };
 
-// In order of preference; the last always works. A refusal says why.
+// In order of preference; the last always works. A refusal is final; a loss only means that the
+// next one is expected to be faster, and a user may insist.
 struct Candidate {
   Algorithm algorithm;
   const char* name;
-  const char* (*refuses)(const ConvProblem&, DType);
+  const char* (*refuses)(const ConvProblem&);
+  const char* (*loses)(const ConvProblem&);
+  bool any_dtype;
 };
 
-const char* never(const ConvProblem&, DType) { return nullptr; }
+const char* never(const ConvProblem&) { return nullptr; }
 
 const Candidate candidates[] = {
-    {Algorithm::implicit_gemm, "implicit_gemm",
-     [](const ConvProblem& p, DType dtype) -> const char* {
-       return dtype == DType::float32 ? implicit_gemm_refuses(p) : "it computes in float32 only";
-     }},
-    {Algorithm::reference, "reference", never},
+    {Algorithm::winograd, "winograd4", winograd_refuses, winograd_loses, false},
+    {Algorithm::implicit_gemm, "implicit_gemm", implicit_gemm_refuses, never, false},
+    {Algorithm::im2col, "im2col", never,
+     [](const ConvProblem&) { return "it moves the input through memory once per tap"; }, true},
+    {Algorithm::reference, "reference", never, never, true},
 };
 
-// Chosen by name only: it moves taps times the input through memory.
-const Candidate by_name = {Algorithm::im2col, "im2col", never};
+const char* refusal(const Candidate& candidate, const ConvProblem& p, DType dtype) {
+  if (!candidate.any_dtype && dtype != DType::float32) return "it computes in float32 only";
+  return candidate.refuses(p);
+}
 
 Algorithm choose(const char* op, const ConvProblem& p, DType dtype, const std::string& wanted) {
-  if (wanted == by_name.name) return by_name.algorithm;
   for (const Candidate& candidate : candidates) {
     if (wanted != "auto" && wanted != candidate.name) continue;
-    const char* refusal = candidate.refuses(p, dtype);
-    TW_CHECK(refusal == nullptr || wanted == "auto", op, ": algorithm '", wanted,
-             "' does not apply: ", refusal);
-    if (refusal == nullptr) {
+    const char* reason = refusal(candidate, p, dtype);
+    if (wanted == candidate.name) {
+      TW_CHECK(reason == nullptr, op, ": algorithm '", wanted, "' does not apply: ", reason);
+      return candidate.algorithm;
+    }
+    if (reason == nullptr) reason = candidate.loses(p);
+    if (reason == nullptr) {
       TW_TRACE(op, " ", name_of(dtype), " n", p.n, " c", p.c, " k", p.k, " in ", p.in[0], "x",
                p.in[1], "x", p.in[2], " kernel ", p.kernel[0], "x", p.kernel[1], "x", p.kernel[2],
                " groups ", p.groups, ": ", candidate.name);
       return candidate.algorithm;
     }
-    TW_TRACE(op, ": not ", candidate.name, ": ", refusal);
+    TW_TRACE(op, ": not ", candidate.name, ": ", reason);
   }
-  throw ValueError(concat(op, ": unknown algorithm '", wanted,
-                          "', expected auto, implicit_gemm, im2col or reference"));
+  std::string known = "auto";
+  for (const Candidate& candidate : candidates) known += concat(", ", candidate.name);
+  throw ValueError(concat(op, ": unknown algorithm '", wanted, "', expected one of ", known));
 }
 
 std::string op_name(int rank) { return concat("conv", rank - 2, "d"); }
@@ -144,10 +153,11 @@ Array conv_forward(const Array& input, const Array& weight, const std::optional<
   }
   const Array x = channels_last(input);
   const Array w = contiguous(weight);
-  if (algorithm == Algorithm::implicit_gemm) {
+  if (algorithm == Algorithm::winograd || algorithm == Algorithm::implicit_gemm) {
     Array y = Array::empty_channels_last(conv_output_shape(p, x.rank()), x.dtype());
-    implicit_gemm_forward(p, x.data<float>(), w.data<float>(),
-                          b ? b->data<float>() : nullptr, relu_wanted, y.data<float>());
+    const auto run = algorithm == Algorithm::winograd ? winograd_forward : implicit_gemm_forward;
+    run(p, x.data<float>(), w.data<float>(), b ? b->data<float>() : nullptr, relu_wanted,
+        y.data<float>());
     return y;
   }
   const Array y = algorithm == Algorithm::im2col ? im2col_forward(p, x, w, bias_array)
@@ -170,7 +180,9 @@ Array conv_backward_data(const Array& grad_output, const Array& weight, const Di
   const Array w = contiguous(weight);
   if (algorithm == Algorithm::im2col) return im2col_backward_data(p, dy, w, input_shape);
   Array dx = Array::empty_channels_last(input_shape, w.dtype());
-  if (algorithm == Algorithm::implicit_gemm) {
+  if (algorithm == Algorithm::winograd) {
+    winograd_backward_data(p, dy.data<float>(), w.data<float>(), dx.data<float>());
+  } else if (algorithm == Algorithm::implicit_gemm) {
     implicit_gemm_backward_data(p, dy.data<float>(), w.data<float>(), dx.data<float>());
   } else if (w.dtype() == DType::float64) {
     reference_backward_data<double>(p, dy, w, dx);
@@ -206,6 +218,11 @@ std::pair<Array, std::optional<Array>> conv_backward_weight(const Array& grad_ou
     return {dw, db};
   }
   if (with_bias) db = sum_pixels(dy);
+  if (algorithm == Algorithm::winograd) {
+    Array dw = Array::empty(weight_shape, x.dtype());
+    winograd_backward_weight(p, dy.data<float>(), x.data<float>(), dw.data<float>());
+    return {dw, db};
+  }
   if (algorithm == Algorithm::im2col) return {im2col_backward_weight(p, dy, x, weight_shape), db};
   Array dw = Array::empty(weight_shape, x.dtype());
   if (x.dtype() == DType::float64) {

@@ -10,8 +10,8 @@
 
 namespace tilewise {
 
-// `algorithm` is "auto" or the name of one: "implicit_gemm", "im2col", "reference". A named one
-// that does not apply throws ValueError with its reason.
+// `algorithm` is "auto" or the name of one: "winograd4", "implicit_gemm", "im2col", "reference". A
+// named one that does not apply throws ValueError with its reason.
 struct ConvOptions {
   ConvArguments arguments;
   std::string algorithm = "auto";

@@ -23,6 +23,7 @@
 #include "ops/conv/implicit_gemm.h"
 #include "ops/conv/problem.h"
 #include "ops/conv/strip.h"
+#include "ops/conv/weight_shares.h"
 
 namespace tilewise {
 namespace {
@@ -258,31 +259,6 @@ class WeightGradient {
   index_t panels_a_group_ = 1;
 };
 
-// out[k][c][tap] = sum over shares of partial[share][tap][c][k].
-void combine(const ConvProblem& p, index_t shares, float* partial, float* out) {
-  const index_t cg = p.group_c();
-  const index_t kg = p.group_k();
-  const index_t taps = p.taps();
-  const index_t size = taps * cg * kg;
-  const auto add = gemm_kernels().add;
-  parallel_ranges(taps * cg, std::max<index_t>(1, 16384 / std::max<index_t>(1, kg)),
-                  [&](index_t first, index_t last) {
-                    for (index_t share = 1; share < shares; ++share) {
-                      add(partial + first * kg, partial + share * size + first * kg,
-                          (last - first) * kg);
-                    }
-                  });
-  constexpr index_t block = 16;
-  parallel_ranges(kg, block, [&](index_t k0, index_t k1) {
-    for (index_t c = 0; c < cg; ++c) {
-      for (index_t tap = 0; tap < taps; ++tap) {
-        const float* src = partial + (tap * cg + c) * kg;
-        for (index_t k = k0; k < k1; ++k) out[(k * cg + c) * taps + tap] = src[k];
-      }
-    }
-  });
-}
-
 }  // namespace
 
 void implicit_gemm_backward_weight(const ConvProblem& problem, const float* dy, const float* x,
@@ -297,7 +273,7 @@ void implicit_gemm_backward_weight(const ConvProblem& problem, const float* dy, 
     Scratch<float> partial(static_cast<std::size_t>(checked_mul(shares, size)));
     Scratch<double> bias_partial(dbias != nullptr ? static_cast<std::size_t>(shares * kg) : 0);
     gradient.run(partial.data(), dbias != nullptr ? bias_partial.data() : nullptr);
-    combine(p, shares, partial.data(), dweight + group * size);
+    combine_weight_shares(p, shares, partial.data(), dweight + group * size);
     if (dbias == nullptr) continue;
     for (index_t k = 0; k < kg; ++k) {
       double sum = 0;
