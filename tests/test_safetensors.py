@@ -186,7 +186,6 @@ def test_half_precision_is_widened_exactly(tmp_path: Path) -> None:
         raw_file({"x": entry(shape=(-2,))}, b"ab"),
         raw_file({"x": entry(shape=(2**63, 2))}, b"ab"),
         raw_file({"x": entry(shape=(2**32, 2**32))}, b"ab"),
-        raw_file({"x": entry(shape=(0, 2**62), offsets=(0, 0))}),
         raw_file({"x": entry(shape=[1] * 100, offsets=(0, 1))}, b"a"),
         raw_file({"x": entry(dtype="F8")}, b"ab"),
         raw_file({"x": entry(dtype="F8_E4M3")}, b"ab"),
@@ -222,7 +221,8 @@ def test_truncation_at_every_byte(tmp_path: Path) -> None:
 @given(data=st.binary(max_size=100))
 def test_any_bytes_load_or_raise(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz"
-    for content in (data, raw_file(data), raw_file({"x": entry()}, data)):
+    vast = raw_file({"x": entry(shape=(0, 2**62), offsets=(0, 0))})  # of no bytes
+    for content in (data, raw_file(data), raw_file({"x": entry()}, data), vast):
         path.write_bytes(content)
         for read in (tw.load, io.load_metadata):
             try:
