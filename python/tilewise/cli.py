@@ -51,7 +51,7 @@ def app(context: click.Context) -> None:
     \b
     Example:
       tilewise train fashion-mnist
-    """
+    """  # noqa: D301
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -71,9 +71,7 @@ def app(context: click.Context) -> None:
     "--lr", type=float, metavar="RATE", help="Peak of the one-cycle schedule. Default: 3e-3 (cnn)."
 )
 @click.option("--weight-decay", type=float, metavar="X", help="Default: 1e-2 (mlp: 1e-4).")
-@click.option(
-    "--optimizer", type=click.Choice(["adamw", "adam", "sgd"]), help="Default: adamw."
-)
+@click.option("--optimizer", type=click.Choice(["adamw", "adam", "sgd"]), help="Default: adamw.")
 @click.option("--label-smoothing", type=float, metavar="X", help="In [0, 1).")
 @click.option(
     "--augment",
@@ -118,7 +116,7 @@ def train(
       tilewise train mnist --data ~/datasets/mnist --epochs 3
       tilewise train fashion-mnist --model mlp --out runs/mlp
       tilewise train fashion-mnist --resume
-    """
+    """  # noqa: D301
     from .train import Interrupted, RunOptions, choose_folder, run
     from .train.recipe import MODELS, default_recipe
     from .train.run import with_changes
@@ -180,7 +178,7 @@ def evaluate(
     \b
     Example:
       tilewise evaluate runs/fashion-mnist-cnn/weights.safetensors
-    """
+    """  # noqa: D301
     from . import viz
     from .train import evaluate as measure
     from .train import load_bundle
@@ -192,9 +190,7 @@ def evaluate(
     dataset = DATASETS[bundle.dataset](
         data, train=False, transform=bundle.transform(), download=download
     )
-    click.echo(
-        f"{bundle.name} on {len(dataset):,} test images from {dataset.source.describe()}"
-    )
+    click.echo(f"{bundle.name} on {len(dataset):,} test images from {dataset.source.describe()}")
     if dataset.source.kind == "sample":
         click.echo("note: this is a sample; the accuracy is not that of the full set")
     result = measure(bundle.model, dataset)
@@ -236,7 +232,7 @@ def predict(weights: Path, images: tuple[Path, ...], top: int, invert: str) -> N
     \b
     Example:
       tilewise predict runs/fashion-mnist-cnn/weights.safetensors shoe.jpg --top 5
-    """
+    """  # noqa: D301
     from .train import load_bundle
     from .train.images import load_image
     from .train.predict import classify
@@ -269,7 +265,7 @@ def info() -> None:
     \b
     Example:
       tilewise info
-    """
+    """  # noqa: D301
     from . import show_config
 
     show_config()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_check
 import numpy as np
 import numpy.typing as npt
 
-from ..tensor import Tensor, from_numpy
+from ..creation import from_numpy
+from ..tensor import Tensor
 from .draws import Draws, draw_seed, permutation
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class SupportsGather(Protocol):
     batch as the leading dimension.
     """
 
-    def gather(self, indices: Indices, draws: Draws) -> tuple[Any, ...]: ...
+    def gather(self, indices: Indices, draws: Draws) -> tuple[Any, ...]:
+        """The samples at `indices` (int64, (B,)); `draws` is for random transforms."""
 
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):

@@ -188,9 +188,7 @@ class DataLoader:
 class _Prefetcher:
     """Numbered tasks done by threads a bounded distance ahead, handed out in order."""
 
-    def __init__(
-        self, task: Callable[[int], Any], start: int, stop: int, depth: int
-    ) -> None:
+    def __init__(self, task: Callable[[int], Any], start: int, stop: int, depth: int) -> None:
         self._task = task
         self._next = start
         self._wanted = start
@@ -213,9 +211,11 @@ class _Prefetcher:
         while True:
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._closed
-                    or self._next >= self._stop
-                    or self._next < self._wanted + self._depth
+                    lambda: (
+                        self._closed
+                        or self._next >= self._stop
+                        or self._next < self._wanted + self._depth
+                    )
                 )
                 if self._closed or self._next >= self._stop:
                     return

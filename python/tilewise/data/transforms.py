@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from ..tensor import Tensor, from_numpy
+from ..creation import from_numpy
+from ..tensor import Tensor
 from .draws import Draws, current_draws
 
 Images = npt.NDArray[Any]
@@ -59,7 +60,7 @@ class Compose(Transform):
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
         self.transforms = list(transforms)
 
-    def apply(self, images: Images, draws: Draws) -> Images:
+    def apply(self, images: Images, draws: Draws) -> Images:  # noqa: D102 (inherited)
         for position, transform in enumerate(self.transforms):
             if isinstance(transform, Transform):
                 images = transform.apply(images, draws.fork(position))
@@ -83,7 +84,7 @@ class ToTensor(Transform):
         (1, 28, 28)
     """
 
-    def apply(self, images: Images, draws: Draws) -> Images:
+    def apply(self, images: Images, draws: Draws) -> Images:  # noqa: D102 (inherited)
         if images.dtype != np.uint8:
             raise TypeError(f"ToTensor: expected uint8 images, got {images.dtype.name}")
         if images.ndim not in (3, 4):
@@ -121,7 +122,7 @@ class Normalize(Transform):
                 f"Normalize: expected as many positive stds as means, got mean={mean}, std={std}"
             )
 
-    def apply(self, images: Images, draws: Draws) -> Images:
+    def apply(self, images: Images, draws: Draws) -> Images:  # noqa: D102 (inherited)
         if images.dtype.kind != "f":
             raise TypeError(
                 f"Normalize: expected floating-point images, got {images.dtype.name}; "
@@ -167,7 +168,7 @@ class RandomCrop(Transform):
                 f"got size={size}, padding={padding}"
             )
 
-    def apply(self, images: Images, draws: Draws) -> Images:
+    def apply(self, images: Images, draws: Draws) -> Images:  # noqa: D102 (inherited)
         return self._crop(images, draws, self.size)
 
     def _crop(self, images: Images, draws: Draws, size: tuple[int, int]) -> Images:
@@ -206,7 +207,7 @@ class RandomShift(RandomCrop):
     def __init__(self, pixels: int, fill: float = 0) -> None:
         super().__init__(1, padding=pixels, fill=fill)
 
-    def apply(self, images: Images, draws: Draws) -> Images:
+    def apply(self, images: Images, draws: Draws) -> Images:  # noqa: D102 (inherited)
         rows, columns = _spatial_axes(images)
         return self._crop(images, draws, (images.shape[rows], images.shape[columns]))
 
@@ -230,7 +231,7 @@ class RandomHorizontalFlip(Transform):
             raise ValueError(f"RandomHorizontalFlip: expected p in [0, 1], got {p}")
         self.p = p
 
-    def apply(self, images: Images, draws: Draws) -> Images:
+    def apply(self, images: Images, draws: Draws) -> Images:  # noqa: D102 (inherited)
         _, columns = _spatial_axes(images)
         chosen = draws.uniform() < self.p
         flipped = images.copy()

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ..tensor import Tensor, from_numpy
+from ..creation import from_numpy
+from ..tensor import Tensor
 from . import catalog
 from .collate import default_collate
 from .dataset import Dataset, Indices
@@ -127,9 +128,7 @@ class MNIST(Dataset[tuple[Any, Any]]):
 
     def __repr__(self) -> str:
         split = "train" if self.train else "test"
-        return (
-            f"{type(self).__name__}({split}, {len(self):,} images from {self.source.describe()})"
-        )
+        return f"{type(self).__name__}({split}, {len(self):,} images from {self.source.describe()})"
 
 
 class FashionMNIST(MNIST):

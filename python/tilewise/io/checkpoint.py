@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..creation import from_numpy
 from ..nn import Module
 from ..random import get_rng_state, set_rng_state
-from ..tensor import Tensor, from_numpy
+from ..tensor import Tensor
 from .safetensors import read, save
 from .tree import flatten, unflatten
 
@@ -22,9 +23,11 @@ _SHOWN = 3  # mismatches that a message lists
 class Stateful(Protocol):
     """What optimizers and schedulers have in common."""
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """The state, as nested dicts, lists, numbers and tensors."""
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
+        """Take a state of `state_dict` over."""
 
 
 @dataclass

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..tensor import Tensor, from_numpy
+from ..creation import from_numpy
+from ..tensor import Tensor
 from .atomic import atomic_write
 
 Array = npt.NDArray[Any]
@@ -85,7 +86,9 @@ def _to_array(name: str, value: Tensor | Array) -> Array:
     elif isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
     else:
-        raise TypeError(f"save: expected a Tensor or an array for {name!r}, got {type(value).__name__}")
+        raise TypeError(
+            f"save: expected a Tensor or an array for {name!r}, got {type(value).__name__}"
+        )
     if array.dtype.newbyteorder("=") not in [np.dtype(kind) for kind in _NATIVE.values()]:
         raise TypeError(f"save: {name!r} has dtype {array.dtype}, which tilewise does not store")
     native = array.astype(array.dtype.newbyteorder("="), copy=False)

@@ -86,9 +86,7 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
     metadata = load_metadata(path)
     if metadata.get("tilewise_weights") != FORMAT:
         kind = "a checkpoint" if "tilewise_checkpoint" in metadata else "no weights"
-        raise ValueError(
-            f"{path} is {kind} of `tilewise train`: expected its weights.safetensors"
-        )
+        raise ValueError(f"{path} is {kind} of `tilewise train`: expected its weights.safetensors")
     try:
         described = json.loads(metadata["description"])
         height, width = described["size"]

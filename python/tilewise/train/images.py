@@ -67,27 +67,27 @@ def _read_grey(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _to_grey(image: Image) -> npt.NDArray[np.uint8]:
-    from PIL import Image as images
+    from PIL import Image as pillow  # noqa: N813
 
     if image.mode.startswith("I"):  # 16 bits a pixel
         wide: npt.NDArray[Any] = np.asarray(image).astype(np.int64)
         return np.clip(wide >> 8, 0, 255).astype(np.uint8)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         layer = image.convert("RGBA")
-        white = images.new("RGBA", layer.size, "white")
-        image = images.alpha_composite(white, layer)
+        white = pillow.new("RGBA", layer.size, "white")
+        image = pillow.alpha_composite(white, layer)
     return np.array(image.convert("L"), dtype=np.uint8)
 
 
 def _fit(grey: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     if grey.shape == size:
         return grey
-    from PIL import Image as images
+    from PIL import Image as pillow  # noqa: N813
 
     height, width = grey.shape
     scale = min(size[0] / height, size[1] / width)
     fitted = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = images.fromarray(grey).resize(fitted[::-1], images.Resampling.LANCZOS)
+    small = pillow.fromarray(grey).resize(fitted[::-1], pillow.Resampling.LANCZOS)
     result = np.zeros(size, dtype=np.uint8)
     top, left = (size[0] - fitted[0]) // 2, (size[1] - fitted[1]) // 2
     result[top : top + fitted[0], left : left + fitted[1]] = np.asarray(small)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ..creation import from_numpy
 from ..data.draws import Draws
-from ..tensor import from_numpy
 from .bundle import Bundle
 from .evaluate import probabilities
 

@@ -141,10 +141,8 @@ def split(recipe: Recipe, train: MNIST) -> Split:
 def describe(recipe: Recipe, train: MNIST, test: MNIST) -> list[str]:
     """Lines that say what is trained, on what, and with what."""
     spec = recipe.spec
-    lines = [
-        f"{spec.title}: {len(train):,} training and {len(test):,} test images from "
-        f"{train.source.describe()}"
-    ]
+    sizes = f"{len(train):,} training and {len(test):,} test images"
+    lines = [f"{spec.title}: {sizes} from {train.source.describe()}"]
     if train.source.kind == "sample":
         lines.append(
             f"note: this is a sample of the {spec.shape[0]:,} + {spec.shape[1]:,} images; the "

@@ -116,7 +116,9 @@ class Trainer:
         extra = checkpoint.extra
         recipe = stored_recipe(extra)
         if recipe != self.recipe:
-            raise ValueError(f"the checkpoint is of another run: {differences(recipe, self.recipe)}")
+            raise ValueError(
+                f"the checkpoint is of another run: {differences(recipe, self.recipe)}"
+            )
         if extra.get("data") != self.split.fingerprint:
             raise ValueError(
                 f"the training images are not those that the run began with: expected "

@@ -54,9 +54,7 @@ def confusion_matrix(
         save_png(drawn, path)
 
 
-def _draw_cells(
-    axes: Axes, counts: npt.NDArray[Any], shares: npt.NDArray[np.float64]
-) -> None:
+def _draw_cells(axes: Axes, counts: npt.NDArray[Any], shares: npt.NDArray[np.float64]) -> None:
     """Blue for what is right, orange for what is wrong; strong orange from 15 % on."""
     from matplotlib import colormaps
 

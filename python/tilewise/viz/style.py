@@ -49,12 +49,12 @@ def figure(width: float, height: float) -> Iterator[Figure]:
         ImportError: matplotlib is not installed; the message says how to get it.
     """
     try:
-        import matplotlib
+        import matplotlib as mpl
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("tilewise.viz needs matplotlib: pip install matplotlib") from error
-    with matplotlib.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE):
         drawn = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(drawn)
         yield drawn
