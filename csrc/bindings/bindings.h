@@ -13,6 +13,7 @@ namespace py = pybind11;
 using release_gil = py::call_guard<py::gil_scoped_release>;
 
 void bind_batch_norm(py::module_& m);
+void bind_dropout(py::module_& m);
 void bind_pooling(py::module_& m);
 void bind_runtime(py::module_& m);
 void bind_array(py::module_& m);
@@ -20,6 +21,7 @@ void bind_binary(py::module_& m);
 void bind_reduce(py::module_& m);
 void bind_unary(py::module_& m);
 void bind_select(py::module_& m);
+void bind_random(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_matmul(py::module_& m);
 void bind_relu(py::module_& m);
