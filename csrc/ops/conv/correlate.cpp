@@ -18,6 +18,7 @@ constexpr index_t kMaxBlockCols = 224;
 // Offsets of the taps in a source with the given distances, neighbours merged into runs.
 struct TapTable {
   std::vector<GemmTap> taps;
+  std::vector<const CorrelateTap*> origin;  // of each run: its first tap
   index_t run;
   index_t taps_a_block;  // of about kReduction products
 };
@@ -97,7 +98,7 @@ class CorrelatePlan {
   TapTable table(index_t pixel, index_t row, index_t plane) const {
     const index_t channels = job_.channels;
     const index_t panel = kernels_.panel;
-    TapTable t{{}, channels, 1};
+    TapTable t{{}, {}, channels, 1};
     index_t merged = mergeable_taps(pixel);
     if (merged * channels > 2 * kReduction) merged = 1;
     index_t parts = 1;  // of a tap with many channels
@@ -112,6 +113,7 @@ class CorrelatePlan {
       const index_t b = tap.position * channels * panel;
       for (index_t part = 0; part < parts; ++part) {
         t.taps.push_back({a + part * t.run, b + part * t.run * panel});
+        t.origin.push_back(&tap);
       }
     }
     t.taps_a_block = std::max<index_t>(1, (kReduction + t.run / 2) / std::max<index_t>(1, t.run));
@@ -165,7 +167,7 @@ class CorrelatePlan {
       const index_t row = job_.src_extent[2] * job_.src_pixel;
       const float* src = base + region.plane0 * row * job_.src_extent[1] + region.row0 * row +
                          region.col0 * job_.src_pixel;
-      multiply(direct_, src, job_.src_pixel, row, dst, rows, cols, group);
+      multiply(direct_, {src, job_.src_pixel, row, plane, row0, rows, cols, group}, dst);
       return;
     }
     // Full-width rows even in the last column block: one tap table serves all strips.
@@ -174,40 +176,77 @@ class CorrelatePlan {
     padded.rows = strip_rows_;
     Scratch<float> strip(static_cast<std::size_t>(planes_ * strip_rows_ * strip_cols_ * job_.channels));
     pack_strip(source, padded, base, strip.data());
-    multiply(strip_, strip.data(), job_.channels, strip_cols_ * job_.channels, dst, rows, cols, group);
+    multiply(strip_,
+             {strip.data(), job_.channels, strip_cols_ * job_.channels, plane, row0, rows, cols, group},
+             dst);
   }
 
-  void multiply(const TapTable& table, const float* src, index_t pixel, index_t row, float* dst,
-                index_t rows, index_t cols, index_t group) const {
-    const index_t panel_floats = job_.packed_taps * job_.channels * kernels_.panel;
-    const index_t first_panel = group * panels_a_group_;
-    const index_t last_panel =
-        std::min(first_panel + panels_a_group_, ceil_div(job_.columns, kernels_.panel));
-    const index_t tile = ceil_div(cols, ceil_div(cols, kernels_.max_rows));
-    const auto tap_count = static_cast<index_t>(table.taps.size());
+  // What one piece reads and covers.
+  struct Block {
+    const float* src;
+    index_t pixel;  // floats between pixels of src
+    index_t row;    // and rows
+    index_t plane0, row0;  // first output pixel
+    index_t rows, cols;
+    index_t group;  // of panels
+  };
 
+  // Runs that meet the input in output row `h` of the block, and how many; the others see padding
+  // only and are left out.
+  index_t runs_of_row(const TapTable& table, const Block& block, index_t h, GemmTap* out) const {
+    const index_t depth = block.plane0 * job_.step[0];
+    const index_t height = (block.row0 + h) * job_.step[1];
+    index_t count = 0;
+    for (std::size_t i = 0; i < table.taps.size(); ++i) {
+      const index_t* offset = table.origin[i]->offset;
+      const bool inside = depth + offset[0] >= 0 && depth + offset[0] < job_.src_extent[0] &&
+                          height + offset[1] >= 0 && height + offset[1] < job_.src_extent[1];
+      if (inside) out[count++] = table.taps[i];
+    }
+    return count;
+  }
+
+  void multiply(const TapTable& table, const Block& block, float* dst) const {
+    const index_t panels = ceil_div(job_.columns, kernels_.panel);
+    const index_t first_panel = block.group * panels_a_group_;
+    const index_t last_panel = std::min(first_panel + panels_a_group_, panels);
+    Scratch<GemmTap> taps(static_cast<std::size_t>(block.rows) * table.taps.size());
+    Scratch<index_t> counts(static_cast<std::size_t>(block.rows));
+    const auto row_taps = [&](index_t h) {
+      return taps.data() + h * static_cast<index_t>(table.taps.size());
+    };
+    for (index_t h = 0; h < block.rows; ++h) {
+      counts.data()[h] = runs_of_row(table, block, h, row_taps(h));
+    }
+    for (index_t panel = first_panel; panel < last_panel; ++panel) {
+      for (index_t h = 0; h < block.rows; ++h) {
+        multiply_row(table, block, h, row_taps(h), counts.data()[h], panel,
+                     dst + h * job_.dst_stride[1] + panel * kernels_.panel);
+      }
+    }
+  }
+
+  void multiply_row(const TapTable& table, const Block& block, index_t h, const GemmTap* taps,
+                    index_t tap_count, index_t panel, float* dst) const {
+    const index_t tile = ceil_div(block.cols, ceil_div(block.cols, kernels_.max_rows));
+    const index_t column = panel * kernels_.panel;
     GemmTile t{};
-    t.lda = job_.step[2] * pixel;
+    t.lda = job_.step[2] * block.pixel;
     t.run = table.run;
+    t.b = job_.packed + panel * job_.packed_taps * job_.channels * kernels_.panel;
     t.ldb = kernels_.panel;
     t.ldc = job_.dst_stride[2];
-    for (index_t panel = first_panel; panel < last_panel; ++panel) {
-      const index_t column = panel * kernels_.panel;
-      t.b = job_.packed + panel * panel_floats;
-      t.columns = std::min(kernels_.panel, job_.columns - column);
-      for (index_t h = 0; h < rows; ++h) {
-        for (index_t w = 0; w < cols; w += tile) {
-          t.a = src + h * job_.step[1] * row + w * job_.step[2] * pixel;
-          t.c = dst + h * job_.dst_stride[1] + w * job_.dst_stride[2] + column;
-          for (index_t tap = 0; tap == 0 || tap < tap_count; tap += table.taps_a_block) {
-            t.taps = table.taps.data() + tap;
-            t.tap_count = std::min(table.taps_a_block, tap_count - tap);
-            t.accumulate = tap > 0;
-            t.bias = tap == 0 && job_.bias != nullptr ? job_.bias + column : nullptr;
-            t.relu = job_.relu && tap + table.taps_a_block >= tap_count;
-            kernels_.tile(std::min(tile, cols - w), t);
-          }
-        }
+    t.columns = std::min(kernels_.panel, job_.columns - column);
+    for (index_t w = 0; w < block.cols; w += tile) {
+      t.a = block.src + h * job_.step[1] * block.row + w * job_.step[2] * block.pixel;
+      t.c = dst + w * job_.dst_stride[2];
+      for (index_t tap = 0; tap == 0 || tap < tap_count; tap += table.taps_a_block) {
+        t.taps = taps + tap;
+        t.tap_count = std::min(table.taps_a_block, tap_count - tap);
+        t.accumulate = tap > 0;
+        t.bias = tap == 0 && job_.bias != nullptr ? job_.bias + column : nullptr;
+        t.relu = job_.relu && tap + table.taps_a_block >= tap_count;
+        kernels_.tile(std::min(tile, block.cols - w), t);
       }
     }
   }
