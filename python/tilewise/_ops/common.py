@@ -1,0 +1,47 @@
+"""What the operations share: operands, gradients of broadcasting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from tilewise import _core
+from tilewise._arguments import wrong_type
+
+if TYPE_CHECKING:
+    from tilewise._core import Array
+    from tilewise.tensor import Tensor
+
+Scalar: TypeAlias = "int | float | bool"
+Operand: TypeAlias = "Tensor | int | float | bool"
+
+
+SCALARS = frozenset((int, float, bool))
+
+
+def operand(op: str, name: str, value: Any) -> Any:
+    """The core's form of an operand: the array of a tensor, or a Python number."""
+    array = getattr(value, "_array", None)
+    if array is not None:
+        return array
+    if isinstance(value, np.generic | int | float) and np.ndim(value) == 0:
+        number = value.item() if isinstance(value, np.generic) else value
+        if isinstance(number, int | float):
+            return number
+    raise wrong_type(op, name, "a Tensor or a number", value)
+
+
+def as_array(value: Any, like: Array) -> Array:
+    """A number as an array of no dimensions, of the dtype of `like`; arrays as they are."""
+    return _core.Array.full((), value, like.dtype) if value.__class__ in SCALARS else value
+
+
+def unbroadcast(gradient: Array, like: Array) -> Array:
+    """Sum a gradient over the dimensions that broadcasting added, and give it the operand's type.
+
+    The result may be `gradient` itself: ops that use it must say that they alias.
+    """
+    if gradient.shape != like.shape:
+        gradient = _core.sum_to(gradient, like.shape)
+    return gradient if gradient.dtype == like.dtype else gradient.astype(like.dtype)

@@ -1,0 +1,188 @@
+"""Operations that write to their tensor; their names end in an underscore.
+
+The tape stays right: a leaf that requires a gradient cannot be written to outside `no_grad`; a
+tensor with history gets a new node, as if the result were a new tensor; and a write to memory that
+a gradient still needs is noticed in `backward` by its version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tilewise import _core
+from tilewise._arguments import as_float, wrong_type
+from tilewise._ops import arithmetic, elementwise
+from tilewise._ops.common import SCALARS, operand
+from tilewise.autograd import grad_mode, record, wrap
+
+if TYPE_CHECKING:
+    from tilewise._core import Array
+    from tilewise._ops.common import Operand, Scalar
+    from tilewise.tensor import Tensor
+
+
+def check_inplace(op: str, tensor: Tensor, other_requires_grad: bool = False) -> bool:
+    """Whether the write must be recorded.
+
+    Raises:
+        RuntimeError: for a leaf that requires a gradient, and for a view, whose base would not
+            learn of the write's gradient.
+    """
+    if not grad_mode.enabled or not (tensor._requires_grad or other_requires_grad):
+        return False
+    if tensor._requires_grad and tensor._node is None:
+        raise RuntimeError(
+            f"{op}: expected a result or a tensor without gradient, got a leaf that requires one; "
+            "write to it inside tw.no_grad()"
+        )
+    base = tensor._base
+    if base is not None and tensor._array.shares_storage(base._array):
+        raise RuntimeError(
+            f"{op}: expected a tensor with memory of its own, got a view, through which gradients "
+            "are not followed; write x[index] = … or clone() it"
+        )
+    return True
+
+
+def _inplace(op: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The in-place form of a function of a tensor and further operands."""
+
+    def method(self: Tensor, *operands: Any, **options: Any) -> Tensor:
+        other = any(getattr(o, "_requires_grad", False) for o in operands)
+        before = self
+        recording = check_inplace(op, self, other)
+        if recording:  # the function may keep its input for the gradient: give it a copy
+            before = wrap(self._array.copy())
+            before._node, before._requires_grad = self._node, self._requires_grad
+        result = function(before, *operands, **options)
+        if result._array.shape != self._array.shape:
+            raise ValueError(
+                f"{op}: expected a result of shape {self._array.shape}, the tensor's, got "
+                f"{result._array.shape}"
+            )
+        _check_result_type(op, self._array, result._array)
+        self._array.copy_(result._array)
+        if recording:
+            self._node, self._requires_grad = result._node, result._requires_grad
+        return self
+
+    method.__name__ = method.__qualname__ = op
+    method.__doc__ = f"`{op.rstrip('_')}` in place; returns the tensor."
+    return method
+
+
+def _check_result_type(op: str, x: Array, y: Array) -> None:
+    floating = _core.DType.float32, _core.DType.float64
+    if y.dtype in floating and x.dtype not in floating:
+        raise TypeError(f"{op}: expected a result of dtype {x.dtype.name}, got {y.dtype.name}")
+
+
+def _native(
+    op: str, function: Callable[..., Tensor], core: Callable[[Array, Any], Any]
+) -> Callable[[Tensor, Operand], Tensor]:
+    """An in-place operator with a native form, used while nothing is recorded."""
+    recorded = _inplace(op, function)
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        if check_inplace(op, self, getattr(other, "_requires_grad", False)):
+            return recorded(self, other)
+        b = other if other.__class__ in SCALARS else operand(op, "other", other)
+        x = self._array
+        if x.dtype not in (_core.DType.float32, _core.DType.float64):
+            return recorded(self, other)
+        core(x, b)
+        return self
+
+    method.__name__ = method.__qualname__ = op
+    method.__doc__ = f"`{op.rstrip('_')}` in place; returns the tensor."
+    return method
+
+
+sub_ = _native("sub_", arithmetic.sub, _core.sub_)
+mul_ = _native("mul_", arithmetic.mul, _core.mul_)
+div_ = _native("div_", arithmetic.div, _core.div_)
+pow_ = _inplace("pow_", arithmetic.pow)
+clamp_ = _inplace("clamp_", elementwise.clamp)
+relu_ = _inplace("relu_", elementwise.relu)
+neg_ = _inplace("neg_", elementwise.neg)
+exp_ = _inplace("exp_", elementwise.exp)
+sqrt_ = _inplace("sqrt_", elementwise.sqrt)
+sigmoid_ = _inplace("sigmoid_", elementwise.sigmoid)
+tanh_ = _inplace("tanh_", elementwise.tanh)
+floor_divide_ = _inplace("floor_divide_", arithmetic.floor_divide)
+lerp_ = _inplace("lerp_", arithmetic.lerp)
+
+_add_ = _native("add_", arithmetic.add, _core.add_)
+
+
+def add_(self: Tensor, other: Operand, *, alpha: Scalar = 1) -> Tensor:
+    """`self += alpha · other`; returns the tensor.
+
+    Raises:
+        RuntimeError: for a leaf that requires a gradient, outside `no_grad`.
+        ValueError: where `other` does not broadcast to the tensor's shape.
+
+    Example:
+        >>> tw.zeros(2).add_(tw.ones(2), alpha=3)
+        tensor([3., 3.])
+    """
+    return _add_(self, other if alpha == 1 else arithmetic.mul(other, alpha))
+
+
+def copy_(self: Tensor, source: Any) -> Tensor:
+    """Take the values of `source`, which broadcasts and is converted; returns the tensor.
+
+    Args:
+        self: the tensor to write to.
+        source: a tensor, a NumPy array or a number.
+
+    Raises:
+        ValueError: where `source` does not broadcast to the tensor's shape.
+    """
+    needs_source = getattr(source, "_requires_grad", False)
+    recording = check_inplace("copy_", self, needs_source)
+    if isinstance(source, np.ndarray):
+        array = _core.Array.from_numpy(source)
+    elif source.__class__ in SCALARS:
+        array = _core.Array.full((), source, self._array.dtype)
+    elif hasattr(source, "_array"):
+        array = source._array
+    else:
+        raise wrong_type("copy_", "source", "a Tensor, an array or a number", source)
+    if not recording:
+        self._array.copy_(array)
+        return self
+    from tilewise._ops.shape import expand
+
+    taken = source if needs_source else wrap(array)
+    result = expand(taken, self._array.shape).to(self._array.dtype)
+    self._array.copy_(array)
+    self._node, self._requires_grad = result._node, result._requires_grad
+    return self
+
+
+def fill_(self: Tensor, value: Scalar) -> Tensor:
+    """Set every element to a number; returns the tensor."""
+    return _constant("fill_", self, value)
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Set every element to zero; returns the tensor."""
+    return _constant("zero_", self, 0)
+
+
+def _constant(op: str, self: Tensor, value: Scalar) -> Tensor:
+    number = value if isinstance(value, bool | int) else as_float(op, "value", value)
+    if check_inplace(op, self):
+        shape = self._array.shape
+        result = record(op, self._array, (self,), lambda dy: (_zeros(dy, shape),))
+        self._node = result._node
+    self._array.fill_(number)
+    return self
+
+
+def _zeros(dy: Array, shape: tuple[int, ...]) -> Array:
+    return _core.Array.full(shape, 0, dy.dtype)

@@ -1,0 +1,504 @@
+"""Reverse-mode differentiation on a tape.
+
+Every differentiable op does three things: it computes its result with one native call, it writes
+down how to send a gradient back (a closure), and it returns. The closures with the edges between
+them are the tape; `backward` walks it once in the reverse order of its making.
+
+    h = relu(x @ w)         order 0: matmul   edges (leaf x, leaf w)
+    loss = h.sum()          order 1: relu     edges (matmul,)
+    loss.backward()         order 2: sum      edges (relu,)
+
+A node is made after the nodes that it points at, so the order of making is a topological order of
+the graph, and the reverse walk sees each node after everything that uses it. Gradients that meet in
+one place are added in that order too: the same program gives the same bits.
+
+An edge is the `Node` that made a tensor, or the tensor itself where it is a leaf (a parameter), or
+None where no gradient is wanted.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
+
+import numpy as np
+
+from tilewise import _core
+from tilewise._dtypes import FLOATING, float64
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from tilewise._core import Array
+    from tilewise.tensor import Tensor
+
+Edge: TypeAlias = "Node | Tensor"
+
+Backward = Callable[["Array"], Sequence["Array | None"]]
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_new = object.__new__
+_tensor_class: type[Tensor]
+
+
+def bind_tensor_class(tensor_class: type[Tensor]) -> None:
+    """Tell the tape what to make its results of. `tensor.py` imports this file, so it calls."""
+    global _tensor_class  # noqa: PLW0603
+    _tensor_class = tensor_class
+
+
+# ---------------------------------------------------------------- whether to record
+
+
+class _GradMode(threading.local):
+    """Whether this thread writes the tape."""
+
+    enabled = True
+
+
+grad_mode = _GradMode()
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded in this thread."""
+    return grad_mode.enabled
+
+
+class _SetGrad:
+    """Context manager and decorator that switches recording in the current thread."""
+
+    __slots__ = ("_before",)
+    _mode = True
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(grad_mode.enabled)
+        grad_mode.enabled = self._mode
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        grad_mode.enabled = self._before.pop()
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        @wraps(function)
+        def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return call
+
+
+class no_grad(_SetGrad):  # noqa: N801
+    """Within it nothing is recorded: for evaluation and for changing parameters.
+
+    Example:
+        >>> with tw.no_grad():
+        ...     weight -= 0.1 * weight.grad
+        >>> @tw.no_grad()
+        ... def predict(x): return model(x).argmax(1)
+    """
+
+    __slots__ = ()
+    _mode = False
+
+
+class enable_grad(_SetGrad):  # noqa: N801
+    """Within it operations are recorded again, inside `no_grad` too."""
+
+    __slots__ = ()
+    _mode = True
+
+
+class set_grad_enabled(_SetGrad):  # noqa: N801
+    """Recording on or off by a flag; takes effect at once, and until the end of a `with`."""
+
+    __slots__ = ("_mode",)
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self._mode = bool(mode)
+        self._before.append(grad_mode.enabled)
+        grad_mode.enabled = self._mode
+
+    def __enter__(self) -> None:
+        grad_mode.enabled = self._mode
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """As a decorator it takes effect in the function alone."""
+        grad_mode.enabled = self._before.pop()
+        return (enable_grad if self._mode else no_grad)()(function)
+
+
+# ---------------------------------------------------------------- writing the tape
+
+_orders = itertools.count()
+
+
+class Node:
+    """One recorded operation: how to turn the gradient of its result into those of its inputs."""
+
+    __slots__ = ("aliases", "backward", "edges", "hooks", "name", "order", "saved")
+
+    def __init__(
+        self,
+        name: str,
+        edges: tuple[Edge | None, ...],
+        backward: Backward,
+        saved: tuple[Array, ...],
+        aliases: bool,
+    ) -> None:
+        self.name = name
+        self.edges = edges
+        self.backward: Backward | None = backward
+        self.saved = [(array, array.version) for array in saved]
+        self.aliases = aliases
+        self.order = next(_orders)
+        self.hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
+
+    def apply(self, gradient: Array, retain_graph: bool) -> Sequence[Array | None]:
+        """The gradients of the inputs; forgets what it kept for this unless told otherwise."""
+        backward = self.backward
+        if backward is None:
+            raise RuntimeError(
+                f"backward: the graph was freed by an earlier backward (at {self.name}); pass "
+                "retain_graph=True to the first one to go through it a second time"
+            )
+        for array, version in self.saved:
+            if array.version != version:
+                raise RuntimeError(
+                    f"backward: a tensor of shape {array.shape} that the gradient of {self.name} "
+                    f"needs was modified in place (version {array.version}, expected {version})"
+                )
+        gradients = backward(gradient)
+        if not retain_graph:
+            self.backward = None
+            self.saved = []
+            self.edges = ()
+        return gradients
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+def wrap(array: Array) -> Tensor:
+    """A tensor without history."""
+    tensor = _new(_tensor_class)
+    tensor._array = array
+    tensor._requires_grad = False
+    tensor._grad = None
+    tensor._node = None
+    tensor._base = None
+    tensor._hooks = None
+    return tensor
+
+
+def record(
+    name: str,
+    array: Array,
+    inputs: Sequence[Tensor],
+    backward: Backward,
+    saved: tuple[Array, ...] = (),
+    aliases: bool = False,
+) -> Tensor:
+    """A tensor with history. Call it where `grad_mode.enabled` and an input requires a gradient.
+
+    Args:
+        name: of the operation, for error messages and `grad_fn`.
+        array: the result.
+        inputs: the tensors that the result depends on.
+        backward: takes the gradient of the result, returns one gradient or None for each input.
+        saved: arrays that the closure reads later; a change in place before that is an error.
+        aliases: the returned gradients may share memory with the incoming one or each other, so
+            they must be copied before anybody adds to them.
+    """
+    tensor = wrap(array)
+    edges = tuple([t._node or (t if t._requires_grad else None) for t in inputs])
+    tensor._node = Node(name, edges, backward, saved, aliases)
+    tensor._requires_grad = True
+    return tensor
+
+
+# ---------------------------------------------------------------- reading it backwards
+
+
+class _Gradients:
+    """The gradients that wait to be sent on, by edge, and the nodes among them in order."""
+
+    __slots__ = ("arrays", "heap", "owned")
+
+    def __init__(self) -> None:
+        self.arrays: dict[Edge, Array] = {}
+        self.owned: set[Edge] = set()  # edges whose array nobody else can see
+        self.heap: list[tuple[int, Node]] = []
+
+    def add(self, edge: Edge, array: Array, fresh: bool) -> None:
+        """Add a gradient to what waits at an edge; `fresh` ones may be written to later."""
+        before = self.arrays.get(edge)
+        if before is None:
+            self.arrays[edge] = array
+            if fresh:
+                self.owned.add(edge)
+            if type(edge) is Node:
+                heapq.heappush(self.heap, (-edge.order, edge))
+        elif edge in self.owned:
+            _core.add_(before, array)
+        else:
+            self.arrays[edge] = _core.add(before, array)
+            self.owned.add(edge)
+
+    def take(self, edge: Edge) -> Array:
+        """The finished gradient of an edge, in memory of its own."""
+        array = self.arrays.pop(edge)
+        return array if edge in self.owned else array.copy()
+
+
+def _run_hooks(
+    hooks: dict[int, Callable[[Tensor], Tensor | None]] | None, gradient: Array
+) -> Array:
+    for hook in tuple(hooks.values()) if hooks else ():
+        replacement = hook(wrap(gradient))
+        if replacement is not None:
+            gradient = replacement._array
+    return gradient
+
+
+def _propagate(
+    roots: Sequence[tuple[Edge, Array]], retain_graph: bool, watched: Sequence[Edge] = ()
+) -> tuple[_Gradients, dict[Edge, Array]]:
+    """Walk the tape from the roots; the leaves' gradients and those of the watched nodes."""
+    gradients = _Gradients()
+    seen: dict[Edge, Array] = {}
+    for edge, array in roots:
+        gradients.add(edge, array, fresh=False)
+    heap, arrays, owned = gradients.heap, gradients.arrays, gradients.owned
+    while heap:
+        node = heapq.heappop(heap)[1]
+        gradient = arrays.pop(node)
+        owned.discard(node)
+        if node.hooks:
+            gradient = _run_hooks(node.hooks, gradient)
+        if node in watched:
+            seen[node] = gradient.copy()
+        edges, fresh = node.edges, not node.aliases
+        for edge, sent in zip(edges, node.apply(gradient, retain_graph), strict=True):
+            if edge is not None and sent is not None:
+                gradients.add(edge, sent, fresh)
+    return gradients, seen
+
+
+def _edge_of(op: str, tensor: Tensor) -> Edge:
+    if not hasattr(tensor, "_node"):
+        raise TypeError(f"{op}: expected a Tensor, got {type(tensor).__name__}")
+    if not tensor._requires_grad:
+        raise RuntimeError(f"{op}: expected a tensor that requires a gradient, got one without")
+    return tensor._node or tensor
+
+
+def _root(op: str, tensor: Tensor, gradient: Tensor | None) -> tuple[Edge, Array]:
+    edge, array = _edge_of(op, tensor), tensor._array
+    if gradient is None:
+        if array.size != 1:
+            raise RuntimeError(
+                f"{op}: expected a scalar or a gradient argument, got shape {array.shape}"
+            )
+        return edge, _core.Array.full(array.shape, 1.0, array.dtype)
+    given = getattr(gradient, "_array", None)
+    if given is None:
+        raise TypeError(f"{op}: expected gradient as a Tensor, got {type(gradient).__name__}")
+    if given.shape != array.shape:
+        raise ValueError(
+            f"{op}: expected a gradient of shape {array.shape}, the output's, got {given.shape}"
+        )
+    return edge, given if given.dtype == array.dtype else given.astype(array.dtype)
+
+
+def _as_list(values: Any) -> list[Any]:
+    return list(values) if isinstance(values, tuple | list) else [values]
+
+
+def _roots(op: str, tensors: Any, gradients: Any) -> list[tuple[Edge, Array]]:
+    outputs = _as_list(tensors)
+    given = [None] * len(outputs) if gradients is None else _as_list(gradients)
+    if len(given) != len(outputs):
+        raise ValueError(f"{op}: expected {len(outputs)} gradients, got {len(given)}")
+    return [_root(op, t, g) for t, g in zip(outputs, given, strict=True)]
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool = False,
+) -> None:
+    """Add the gradients of `tensors` to the `grad` of every leaf that they depend on.
+
+    Args:
+        tensors: one tensor or several.
+        grad_tensors: the gradient of each, of its shape; may be left out for scalars.
+        retain_graph: keep the tape for another walk.
+
+    Raises:
+        RuntimeError: for a non-scalar without a gradient, a tensor without history, a graph that
+            was freed, or a saved tensor that was modified in place.
+    """
+    leaves, _ = _propagate(_roots("backward", tensors, grad_tensors), retain_graph)
+    for leaf in list(leaves.arrays):
+        array = leaves.take(leaf)
+        assert not isinstance(leaf, Node)
+        array = _run_hooks(leaf._hooks, array)
+        if leaf._grad is None:
+            leaf._grad = wrap(array)
+        else:
+            _core.add_(leaf._grad._array, array)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of `outputs` with respect to `inputs`, without touching any `grad`.
+
+    Args:
+        outputs: one tensor or several.
+        inputs: the tensors to differentiate by, leaves or results.
+        grad_outputs: the gradient of each output; may be left out for scalars.
+        retain_graph: keep the tape for another walk.
+        allow_unused: give None for an input that the outputs do not depend on.
+
+    Raises:
+        RuntimeError: as `backward`, and for an unused input unless `allow_unused`.
+
+    Example:
+        >>> x = tw.tensor([1.0, 2.0], requires_grad=True)
+        >>> tw.autograd.grad((x * x).sum(), x)
+        (tensor([2., 4.]),)
+    """
+    wanted = [_edge_of("grad", t) for t in _as_list(inputs)]
+    roots = _roots("grad", outputs, grad_outputs)
+    leaves, found = _propagate(roots, retain_graph, wanted)
+    for leaf in wanted:
+        if not isinstance(leaf, Node) and leaf in leaves.arrays:
+            found[leaf] = _run_hooks(leaf._hooks, leaves.take(leaf))
+    if not allow_unused and any(edge not in found for edge in wanted):
+        unused = [i for i, edge in enumerate(wanted) if edge not in found]
+        raise RuntimeError(
+            f"grad: the outputs do not depend on inputs {unused}; allow_unused=True gives None"
+        )
+    return tuple(wrap(found[edge]) if edge in found else None for edge in wanted)
+
+
+# ---------------------------------------------------------------- checking it
+
+
+class GradcheckError(RuntimeError):
+    """An analytical gradient that differs from the numerical one."""
+
+
+def gradcheck(
+    fn: Callable[..., Tensor | Sequence[Tensor]],
+    inputs: Tensor | Sequence[Any],
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+) -> bool:
+    """Compare the gradients of `fn` with central differences.
+
+    Args:
+        fn: takes the inputs, returns a tensor or several; must be deterministic.
+        inputs: its arguments; those that require a gradient must be float64.
+        eps: half the step of the differences.
+        atol: absolute tolerance, for each element of the Jacobian.
+        rtol: relative tolerance.
+        raise_exception: raise where they differ; otherwise return False.
+
+    Raises:
+        GradcheckError: where a Jacobian differs, with its worst element.
+        TypeError: for an input that requires a gradient and is not float64.
+
+    Example:
+        >>> x = tw.rand(3, 4, dtype=tw.float64, requires_grad=True)
+        >>> tw.autograd.gradcheck(lambda x: x.sigmoid().sum(0), (x,))
+        True
+    """
+    arguments = _as_list(inputs)
+    checked = [t for t in arguments if getattr(t, "_requires_grad", False)]
+    if not checked:
+        raise ValueError("gradcheck: expected an input that requires a gradient, got none")
+    for t in checked:
+        if t._array.dtype != float64:
+            raise TypeError(f"gradcheck: expected float64 inputs, got {t._array.dtype}")
+
+    def outputs() -> list[Tensor]:
+        return [t for t in _as_list(fn(*arguments)) if t._array.dtype in FLOATING]
+
+    for k, output in enumerate(outputs()):
+        analytic = _analytic_jacobians(output, checked)
+        for i, tensor in enumerate(checked):
+            numeric = _numeric_jacobian(outputs, k, tensor, eps)
+            if numeric.size == 0:
+                continue
+            error = np.abs(analytic[i] - numeric)
+            excess = error - (atol + rtol * np.abs(numeric))
+            if bool((excess <= 0).all()):
+                continue
+            if not raise_exception:
+                return False
+            o, j = np.unravel_index(int(np.nan_to_num(excess, nan=np.inf).argmax()), error.shape)
+            raise GradcheckError(
+                f"gradcheck: d output {k}[{o}] / d input {i}[{j}] is {analytic[i][o, j]:.6g}, "
+                f"by differences {numeric[o, j]:.6g}"
+            )
+    return True
+
+
+def _analytic_jacobians(output: Tensor, inputs: list[Tensor]) -> list[np.ndarray[Any, Any]]:
+    """Derivatives of the output by each input, (output size, input size): a backward a row."""
+    size = output._array.size
+    jacobians = [np.zeros((size, t._array.size)) for t in inputs]
+    for row in range(size if output._requires_grad else 0):
+        one_hot = np.zeros(size)
+        one_hot[row] = 1.0
+        seed = wrap(_core.Array.from_numpy(one_hot.reshape(output._array.shape)))
+        rows = grad(output, inputs, seed, retain_graph=True, allow_unused=True)
+        for jacobian, gradient in zip(jacobians, rows, strict=True):
+            if gradient is not None:
+                jacobian[row] = gradient._array.numpy().reshape(-1)
+    return jacobians
+
+
+def _numeric_jacobian(
+    outputs: Callable[[], list[Tensor]], k: int, tensor: Tensor, eps: float
+) -> np.ndarray[Any, Any]:
+    """The same by central differences: two evaluations for each column."""
+    before = tensor._array
+    values = np.array(before.numpy(), order="C", copy=True)
+    columns = []
+
+    def evaluate(index: int, value: float) -> np.ndarray[Any, Any]:
+        changed = values.copy()
+        changed.reshape(-1)[index] = value
+        tensor._array = _core.Array.from_numpy(changed)
+        return np.array(outputs()[k]._array.numpy(), dtype=np.float64).reshape(-1)
+
+    try:
+        with no_grad():
+            for i, value in enumerate(values.reshape(-1).tolist()):
+                difference = evaluate(i, value + eps) - evaluate(i, value - eps)
+                columns.append(difference / (2 * eps))
+    finally:
+        tensor._array = before
+    return np.stack(columns, axis=1) if columns else np.zeros((0, 0))

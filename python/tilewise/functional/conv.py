@@ -1,0 +1,216 @@
+"""Convolution (cross-correlation, as in every deep-learning library) in 1, 2 and 3 dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from tilewise import _core
+from tilewise._arguments import LARGEST, array_of, as_choice, as_int, as_tuple, optional_array
+from tilewise.autograd import grad_mode, record, wrap
+from tilewise.functional._images import batched, image_array
+
+if TYPE_CHECKING:
+    from tilewise._core import Array
+    from tilewise.tensor import Tensor
+
+    IntOrTuple = int | Sequence[int]
+
+
+class Geometry(NamedTuple):
+    """How a kernel moves over an image, one entry a dimension; the order is the core's."""
+
+    stride: tuple[int, ...]
+    pad_begin: tuple[int, ...]
+    pad_end: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+
+def _padding(
+    op: str,
+    padding: IntOrTuple | str,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Zeros before and after each dimension.
+
+    "same" keeps the size at stride 1; an even kernel needs one zero more after than before.
+    """
+    if not isinstance(padding, str):
+        symmetric = as_tuple(op, "padding", padding, len(kernel), 0)
+        return symmetric, symmetric
+    if as_choice(op, "padding", padding, ("same", "valid")) == "valid":
+        return (0,) * len(kernel), (0,) * len(kernel)
+    if any(s != 1 for s in stride):
+        raise ValueError(f"{op}: expected stride 1 with padding='same', got {stride}")
+    total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    return tuple([t // 2 for t in total]), tuple([t - t // 2 for t in total])
+
+
+def _check(op: str, x: Array, w: Array, b: Array | None, geometry: Geometry, dims: int) -> None:
+    """What the shapes and types must agree in; says which does not."""
+    shape, filters, groups = x.shape, w.shape, geometry.groups
+    channels = shape[-dims - 1]
+    if channels != filters[1] * groups:
+        raise ValueError(
+            f"{op}: input has {channels} channels but weight {filters} with groups={groups} "
+            f"expects {filters[1] * groups}"
+        )
+    if filters[0] % groups:
+        raise ValueError(f"{op}: expected weight {filters} to have a multiple of {groups} filters")
+    for name, array in (("weight", w), ("bias", b)):
+        if array is not None and array.dtype != x.dtype:
+            raise TypeError(
+                f"{op}: expected {name} of the input's dtype {x.dtype.name}, got {array.dtype.name}"
+            )
+    if b is not None and b.shape != filters[:1]:
+        raise ValueError(f"{op}: expected bias of shape {filters[:1]}, got {b.shape}")
+    for i in range(dims):
+        reach = geometry.dilation[i] * (filters[2 + i] - 1) + 1
+        size = shape[i - dims] + geometry.pad_begin[i] + geometry.pad_end[i]
+        if filters[2 + i] < 1 or reach > size:
+            raise ValueError(
+                f"{op}: expected a kernel that fits the padded input; kernel {filters[2:]} with "
+                f"dilation {geometry.dilation} spans {reach}, input {shape} has {size} with padding"
+            )
+
+
+def _conv(
+    op: str,
+    dims: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: IntOrTuple,
+    padding: IntOrTuple | str,
+    dilation: IntOrTuple,
+    groups: int,
+) -> Tensor:
+    x = image_array(op, input, dims)
+    w = array_of(op, "weight", weight)
+    b = optional_array(op, "bias", bias)
+    steps = as_tuple(op, "stride", stride, dims, 1)
+    spread = as_tuple(op, "dilation", dilation, dims, 1)
+    group_count = as_int(op, "groups", groups, 1, LARGEST)
+    if w.ndim != dims + 2:
+        raise ValueError(f"{op}: expected weight of {dims + 2} dimensions, got shape {w.shape}")
+    begin, end = _padding(op, padding, w.shape[2:], steps, spread)
+    geometry = Geometry(steps, begin, end, spread, group_count)
+    _check(op, x, w, b, geometry, dims)
+    if x.ndim == dims + 1:
+        return batched(lambda image: _apply(op, image, weight, bias, geometry), input)
+    return _apply(op, input, weight, bias, geometry)
+
+
+def _apply(
+    op: str, input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry
+) -> Tensor:
+    x, w = input._array, weight._array
+    y = _core.conv_forward(x, w, None if bias is None else bias._array, *geometry)
+    needs_x, needs_w = input._requires_grad, weight._requires_grad
+    needs_b = bias is not None and bias._requires_grad
+    if not (grad_mode.enabled and (needs_x or needs_w or needs_b)):
+        return wrap(y)
+
+    def backward(dy: Array) -> tuple[Array | None, ...]:
+        dx = dw = db = None
+        if needs_x:
+            dx = _core.conv_backward_data(dy, w, x.shape, *geometry)
+        if needs_w:
+            dw, db = _core.conv_backward_weight(dy, x, w.shape, *geometry, needs_b)
+        elif needs_b:
+            db = _core.sum(dy, (0, *range(2, dy.ndim)), False)
+        return (dx, dw) if bias is None else (dx, dw, db)
+
+    inputs = (input, weight) if bias is None else (input, weight, bias)
+    saved = (x,) * needs_w + (w,) * needs_x
+    return record(op, y, inputs, backward, saved)
+
+
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: IntOrTuple = 1,
+    padding: IntOrTuple | str = 0,
+    dilation: IntOrTuple = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Convolution of sequences; see `conv2d`, with one spatial dimension.
+
+    Args:
+        input: (N, C, L) or (C, L).
+        weight: (K, C / groups, kernel).
+        bias: (K,) or None.
+        stride: see `conv2d`, as the others.
+        padding: zeros at both ends, "same" or "valid".
+        dilation: distance between the kernel's taps.
+        groups: number of independent parts.
+
+    Returns:
+        (N, K, L_out) or (K, L_out).
+    """
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: IntOrTuple = 1,
+    padding: IntOrTuple | str = 0,
+    dilation: IntOrTuple = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Slide K filters over images; the output size is (H + 2p - d(k-1) - 1) // s + 1.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W), float32 or float64.
+        weight: (K, C / groups, kernel height, kernel width), of the input's type.
+        bias: (K,) or None.
+        stride: step of the filters, an int or one for each dimension.
+        padding: zeros around the image; "valid" for none, "same" to keep the size at stride 1.
+        dilation: distance between the kernel's taps.
+        groups: number of parts that channels and filters are divided into; C for depthwise.
+
+    Returns:
+        (N, K, H_out, W_out) or (K, H_out, W_out), stored channels-last.
+
+    Raises:
+        TypeError: for arguments of the wrong type.
+        ValueError: for shapes that disagree or sizes that cannot be.
+
+    Example:
+        >>> x = tw.rand(2, 3, 32, 32)
+        >>> tw.nn.functional.conv2d(x, tw.rand(6, 3, 5, 5)).shape
+        (2, 6, 28, 28)
+    """
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: IntOrTuple = 1,
+    padding: IntOrTuple | str = 0,
+    dilation: IntOrTuple = 1,
+    groups: int = 1,
+) -> Tensor:
+    """Convolution of volumes; see `conv2d`, with three spatial dimensions.
+
+    Args:
+        input: (N, C, D, H, W) or (C, D, H, W).
+        weight: (K, C / groups, kernel depth, height, width).
+        bias: (K,) or None.
+        stride: see `conv2d`, as the others.
+        padding: zeros around the volume, "same" or "valid".
+        dilation: distance between the kernel's taps.
+        groups: number of independent parts.
+
+    Returns:
+        (N, K, D_out, H_out, W_out) or without N.
+    """
+    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)

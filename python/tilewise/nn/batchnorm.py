@@ -1,0 +1,149 @@
+"""Batch normalisation layers: one N-D layer and its forms by rank."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tilewise import functional as F
+from tilewise._arguments import as_bool, as_float, as_int
+from tilewise._dtypes import int64
+from tilewise.creation import ones, zeros
+from tilewise.nn.module import Module
+from tilewise.nn.parameter import Parameter
+
+if TYPE_CHECKING:
+    from tilewise._core import DType
+    from tilewise.tensor import Tensor
+
+
+class _BatchNorm(Module):
+    """What the batch normalisation layers share."""
+
+    _ranks: tuple[int, ...] = ()
+    _expected = ""
+
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        dtype: DType | None = None,
+    ) -> None:
+        super().__init__()
+        op = type(self).__name__
+        self.num_features = as_int(op, "num_features", num_features, 1)
+        self.eps = as_float(op, "eps", eps, 0.0)
+        self.momentum = None if momentum is None else as_float(op, "momentum", momentum)
+        self.affine = as_bool(op, "affine", affine)
+        self.track_running_stats = as_bool(op, "track_running_stats", track_running_stats)
+        self.weight: Parameter | None
+        self.bias: Parameter | None
+        if affine:
+            self.weight = Parameter(ones(num_features, dtype=dtype))
+            self.bias = Parameter(zeros(num_features, dtype=dtype))
+        else:
+            self.register_parameter("weight", None)
+            self.register_parameter("bias", None)
+        tracked = track_running_stats
+        self.register_buffer("running_mean", zeros(num_features, dtype=dtype) if tracked else None)
+        self.register_buffer("running_var", ones(num_features, dtype=dtype) if tracked else None)
+        self.register_buffer("num_batches_tracked", zeros(dtype=int64) if tracked else None)
+
+    def reset_running_stats(self) -> None:
+        """Forget the statistics."""
+        if self.running_mean is not None and self.running_var is not None:
+            self.running_mean.zero_()
+            self.running_var.fill_(1.0)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Weight 1, bias 0, and no statistics."""
+        self.reset_running_stats()
+        if self.weight is not None and self.bias is not None:
+            self.weight.data.fill_(1.0)
+            self.bias.data.zero_()
+
+    def _step_momentum(self) -> float:
+        """How much this batch counts; without a momentum every batch counts the same."""
+        if not (self.training and self.num_batches_tracked is not None):
+            return 0.0 if self.momentum is None else self.momentum
+        self.num_batches_tracked.add_(1)
+        if self.momentum is None:
+            return 1.0 / float(self.num_batches_tracked.item())
+        return self.momentum
+
+    def forward(self, input: Tensor) -> Tensor:
+        """`batch_norm` of the input, with the batch's statistics or the running ones."""
+        if input.ndim not in self._ranks:
+            raise ValueError(
+                f"{type(self).__name__}: expected input of shape {self._expected}, got "
+                f"{input.shape}"
+            )
+        if input.shape[1] != self.num_features:
+            raise ValueError(
+                f"{type(self).__name__}: expected {self.num_features} channels, got input "
+                f"{input.shape}"
+            )
+        momentum = self._step_momentum()
+        return F.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or self.running_mean is None,
+            momentum,
+            self.eps,
+        )
+
+    def extra_repr(self) -> str:
+        """The settings."""
+        return (
+            f"{self.num_features}, eps={self.eps:g}, momentum={self.momentum}, "
+            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of (N, C) or (N, C, L); the arguments are those of BatchNorm2d."""
+
+    _ranks = (2, 3)
+    _expected = "(N, C) or (N, C, L)"
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of (N, C, H, W): each channel to mean 0 and variance 1, then scaled.
+
+    Args:
+        num_features: C.
+        eps: added to the variance.
+        momentum: weight of a batch in the running statistics; None for their plain average.
+        affine: whether to learn a scale and a shift for each channel.
+        track_running_stats: whether to keep running statistics for evaluation.
+        dtype: of the parameters and statistics; float32 by default.
+
+    Attributes:
+        weight, bias: (C,), 1 and 0 at first, or None.
+        running_mean, running_var: (C,), or None.
+        num_batches_tracked: int64 scalar, or None.
+
+    Raises:
+        TypeError, ValueError: for settings that cannot be, and for input of another shape.
+    """
+
+    _ranks = (4,)
+    _expected = "(N, C, H, W)"
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of (N, C, D, H, W); the arguments are those of BatchNorm2d."""
+
+    _ranks = (5,)
+    _expected = "(N, C, D, H, W)"

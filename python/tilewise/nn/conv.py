@@ -1,0 +1,146 @@
+"""Convolution layers: one N-D layer and its 1-D, 2-D and 3-D forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tilewise import functional as F
+from tilewise._arguments import as_bool, as_choice, as_int, as_tuple
+from tilewise.creation import empty
+from tilewise.nn import init
+from tilewise.nn.module import Module
+from tilewise.nn.parameter import Parameter
+
+if TYPE_CHECKING:
+    from tilewise._core import DType
+    from tilewise.tensor import Tensor
+
+    IntOrTuple = int | Sequence[int]
+
+
+class _ConvNd(Module):
+    """What the convolution layers share."""
+
+    _dims = 0
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple = 1,
+        padding: IntOrTuple | str = 0,
+        dilation: IntOrTuple = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        dtype: DType | None = None,
+    ) -> None:
+        super().__init__()
+        op, dims = type(self).__name__, self._dims
+        self.in_channels = as_int(op, "in_channels", in_channels, 1)
+        self.out_channels = as_int(op, "out_channels", out_channels, 1)
+        self.kernel_size = as_tuple(op, "kernel_size", kernel_size, dims, 1)
+        self.stride = as_tuple(op, "stride", stride, dims, 1)
+        self.padding = (
+            as_choice(op, "padding", padding, ("same", "valid"))
+            if isinstance(padding, str)
+            else as_tuple(op, "padding", padding, dims, 0)
+        )
+        self.dilation = as_tuple(op, "dilation", dilation, dims, 1)
+        self.groups = as_int(op, "groups", groups, 1)
+        self.padding_mode = as_choice(op, "padding_mode", padding_mode, ("zeros",))
+        if padding == "same" and any(s != 1 for s in self.stride):
+            raise ValueError(f"{op}: expected stride 1 with padding='same', got {self.stride}")
+        for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if count % self.groups:
+                raise ValueError(f"{op}: expected {name} divisible by groups={groups}, got {count}")
+        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+        self.weight = Parameter(empty(shape, dtype=dtype))
+        self.bias: Parameter | None
+        if as_bool(op, "bias", bias):
+            self.bias = Parameter(empty(self.out_channels, dtype=dtype))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """PyTorch's default initialisation: uniform in ±1 / √(C/groups · kernel size)."""
+        init.default_(self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """The settings that differ from their defaults."""
+        text = (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}"
+        )
+        if isinstance(self.padding, str) or any(self.padding):
+            text += f", padding={self.padding}"
+        if any(d != 1 for d in self.dilation):
+            text += f", dilation={self.dilation}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        if self.bias is None:
+            text += ", bias=False"
+        return text
+
+
+class Conv1d(_ConvNd):
+    """Convolution of sequences, (N, C, L) to (N, K, L_out); the arguments are those of Conv2d."""
+
+    _dims = 1
+
+    def forward(self, input: Tensor) -> Tensor:
+        """`conv1d` with the layer's weight and bias."""
+        return F.conv1d(
+            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+
+class Conv2d(_ConvNd):
+    """Convolution of images, (N, C, H, W) to (N, K, H_out, W_out).
+
+    Args:
+        in_channels: C.
+        out_channels: K, the number of filters.
+        kernel_size: an int or (height, width).
+        stride: step of the filters.
+        padding: zeros around the image, "same" or "valid".
+        dilation: distance between the kernel's taps.
+        groups: parts that channels and filters are divided into.
+        bias: whether to add one number for each filter.
+        padding_mode: "zeros".
+        dtype: of the parameters; float32 by default.
+
+    Attributes:
+        weight: (K, C / groups, height, width).
+        bias: (K,) or None.
+
+    Raises:
+        TypeError, ValueError: for settings that cannot be.
+
+    Example:
+        >>> nn.Conv2d(3, 10, 5, padding=2)(tw.rand(1, 3, 32, 32)).shape
+        (1, 10, 32, 32)
+    """
+
+    _dims = 2
+
+    def forward(self, input: Tensor) -> Tensor:
+        """`conv2d` with the layer's weight and bias."""
+        return F.conv2d(
+            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
+
+
+class Conv3d(_ConvNd):
+    """Convolution of volumes, (N, C, D, H, W); the arguments are those of Conv2d."""
+
+    _dims = 3
+
+    def forward(self, input: Tensor) -> Tensor:
+        """`conv3d` with the layer's weight and bias."""
+        return F.conv3d(
+            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )

@@ -1,0 +1,242 @@
+"""Initial values of parameters; each function fills its tensor in place and returns it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tilewise import _core
+from tilewise._arguments import array_of, as_choice, as_float, as_int
+from tilewise.autograd import no_grad, wrap
+from tilewise.random import Generator, as_generator
+
+if TYPE_CHECKING:
+    from tilewise._core import Array
+    from tilewise.tensor import Tensor
+
+_GAINS = {
+    "linear": 1.0,
+    "conv1d": 1.0,
+    "conv2d": 1.0,
+    "conv3d": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5.0 / 3.0,
+    "relu": math.sqrt(2.0),
+    "selu": 0.75,
+}
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """The factor of the standard deviation that keeps a signal's variance through an activation.
+
+    Args:
+        nonlinearity: "linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu" or "selu".
+        param: the negative slope of "leaky_relu", 0.01 by default.
+
+    Raises:
+        ValueError: for another name.
+    """
+    as_choice("calculate_gain", "nonlinearity", nonlinearity, (*_GAINS, "leaky_relu"))
+    if nonlinearity == "leaky_relu":
+        slope = 0.01 if param is None else as_float("calculate_gain", "param", param)
+        return math.sqrt(2.0 / (1.0 + slope**2))
+    return _GAINS[nonlinearity]
+
+
+def _calculate_fan_in_and_fan_out(tensor: Tensor, op: str = "init") -> tuple[int, int]:
+    """How many inputs an output sees, and how many outputs an input reaches."""
+    shape = array_of(op, "tensor", tensor).shape
+    if len(shape) < 2:
+        raise ValueError(f"{op}: expected a tensor of at least 2 dimensions, got shape {shape}")
+    field = math.prod(shape[2:])
+    return shape[1] * field, shape[0] * field
+
+
+def _fill(tensor: Tensor, array: Array) -> Tensor:
+    with no_grad():
+        return tensor.copy_(wrap(array))
+
+
+def uniform_(
+    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Uniform in [a, b)."""
+    array_of("uniform_", "tensor", tensor)
+    with no_grad():
+        return tensor.uniform_(a, b, generator=generator)
+
+
+def normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Normal with the given mean and standard deviation."""
+    array_of("normal_", "tensor", tensor)
+    with no_grad():
+        return tensor.normal_(mean, std, generator=generator)
+
+
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Normal, with values outside [a, b] drawn again.
+
+    Raises:
+        ValueError: where [a, b] lies so far from the mean that drawing would not end.
+    """
+    x = array_of("trunc_normal_", "tensor", tensor)
+    centre = as_float("trunc_normal_", "mean", mean)
+    spread = as_float("trunc_normal_", "std", std, 0.0)
+    low, high = as_float("trunc_normal_", "a", a), as_float("trunc_normal_", "b", b)
+    inside = _normal_cdf((high - centre) / (spread or 1.0)) - _normal_cdf(
+        (low - centre) / (spread or 1.0)
+    )
+    if not low < high or inside < 1e-3:
+        raise ValueError(
+            f"trunc_normal_: expected bounds around {centre} (std {spread}), got [{a}, {b}]"
+        )
+    source = as_generator("trunc_normal_", generator)
+    values = _core.normal(x.shape, centre, spread, source, x.dtype).numpy()
+    outside = (values < low) | (values > high)
+    while outside.any():
+        count = int(outside.sum())
+        values[outside] = _core.normal((count,), centre, spread, source, x.dtype).numpy()
+        outside = (values < low) | (values > high)
+    return _fill(tensor, _core.Array.from_numpy(values))
+
+
+def _normal_cdf(x: float) -> float:
+    return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """One value."""
+    array_of("constant_", "tensor", tensor)
+    with no_grad():
+        return tensor.fill_(val)
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Ones."""
+    return constant_(tensor, 1.0)
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Zeros."""
+    return constant_(tensor, 0.0)
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """The identity matrix."""
+    x = array_of("eye_", "tensor", tensor)
+    if x.ndim != 2:
+        raise ValueError(f"eye_: expected a tensor of 2 dimensions, got shape {x.shape}")
+    return _fill(tensor, _core.Array.from_numpy(np.eye(x.shape[0], x.shape[1])))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Convolution weights that pass each input channel on unchanged, as far as there are filters.
+
+    Raises:
+        ValueError: for other than 3 to 5 dimensions, or filters that `groups` does not divide.
+    """
+    x = array_of("dirac_", "tensor", tensor)
+    if x.ndim not in {3, 4, 5}:
+        raise ValueError(f"dirac_: expected a tensor of 3, 4 or 5 dimensions, got shape {x.shape}")
+    parts = as_int("dirac_", "groups", groups, 1)
+    if x.shape[0] % parts:
+        raise ValueError(f"dirac_: expected filters divisible by {parts}, got shape {x.shape}")
+    values = np.zeros(x.shape)
+    filters = x.shape[0] // parts
+    centre = tuple(k // 2 for k in x.shape[2:])
+    for group in range(parts):
+        for i in range(min(filters, x.shape[1])):
+            values[(group * filters + i, i, *centre)] = 1.0
+    return _fill(tensor, _core.Array.from_numpy(values))
+
+
+def xavier_uniform_(
+    tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Uniform of variance 2 gain² / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
+    fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor, "xavier_uniform_")
+    bound = as_float("xavier_uniform_", "gain", gain) * math.sqrt(6.0 / (fan_in + fan_out))
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Normal of variance 2 gain² / (fan_in + fan_out)."""
+    fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor, "xavier_normal_")
+    std = as_float("xavier_normal_", "gain", gain) * math.sqrt(2.0 / (fan_in + fan_out))
+    return normal_(tensor, 0.0, std, generator)
+
+
+def _kaiming_std(op: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    fans = _calculate_fan_in_and_fan_out(tensor, op)
+    fan = fans[as_choice(op, "mode", mode, ("fan_in", "fan_out")) == "fan_out"]
+    return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))
+
+
+def kaiming_uniform_(
+    tensor: Tensor,
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """Uniform of variance gain² / fan (He et al., 2015).
+
+    Args:
+        tensor: of at least 2 dimensions.
+        a: the negative slope of a leaky ReLU after the layer.
+        mode: "fan_in" keeps the variance forwards, "fan_out" backwards.
+        nonlinearity: see `calculate_gain`.
+        generator: None for the default one.
+    """
+    std = _kaiming_std("kaiming_uniform_", tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -math.sqrt(3.0) * std, math.sqrt(3.0) * std, generator)
+
+
+def kaiming_normal_(
+    tensor: Tensor,
+    a: float = 0.0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """Normal of variance gain² / fan; see `kaiming_uniform_`."""
+    std = _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity)
+    return normal_(tensor, 0.0, std, generator)
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Orthogonal rows or columns of the (K, rest) matrix (Saxe et al., 2013)."""
+    x = array_of("orthogonal_", "tensor", tensor)
+    if x.ndim < 2:
+        raise ValueError(f"orthogonal_: expected at least 2 dimensions, got shape {x.shape}")
+    factor = as_float("orthogonal_", "gain", gain)
+    if x.size == 0:
+        return tensor
+    rows, columns = x.shape[0], x.size // x.shape[0]
+    source = as_generator("orthogonal_", generator)
+    flat = _core.normal((rows, columns), 0.0, 1.0, source, _core.DType.float64).numpy()
+    q, r = np.linalg.qr(flat.T if rows < columns else flat)
+    q = q * np.sign(np.diag(r))  # makes the distribution uniform
+    q = q.T if rows < columns else q
+    values = np.ascontiguousarray((factor * q).reshape(x.shape))
+    return _fill(tensor, _core.Array.from_numpy(values))
+
+
+def default_(weight: Tensor, bias: Tensor | None) -> None:
+    """PyTorch's default of convolution and linear layers: both uniform in ±1 / √fan_in."""
+    kaiming_uniform_(weight, a=math.sqrt(5.0))
+    if bias is not None:
+        fan_in, _ = _calculate_fan_in_and_fan_out(weight)
+        bound = 1.0 / math.sqrt(fan_in) if fan_in > 0 else 0.0
+        uniform_(bias, -bound, bound)
