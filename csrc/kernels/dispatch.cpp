@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 #include "kernels/batch_norm.h"
 #include "kernels/binary.h"
+#include "kernels/dropout.h"
 #include "kernels/gemm.h"
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
@@ -31,6 +32,7 @@ namespace tilewise {
 
 TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
+TW_DISPATCH(DropoutKernels, dropout_kernels)
 TW_DISPATCH(GemmKernels, gemm_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)

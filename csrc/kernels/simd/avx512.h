@@ -115,8 +115,9 @@ TW_INLINE VecI mul_low(VecI a, VecI b) { return {_mm512_mullo_epi32(a.v, b.v)}; 
 TW_INLINE void mul_wide(VecI a, VecI b, VecI& low, VecI& high) {
   const __m512i even = _mm512_mul_epu32(a.v, b.v);
   const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a.v, 32), _mm512_srli_epi64(b.v, 32));
-  low.v = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
-  high.v = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+  // CDAB swaps the words of each pair; the mask blends in the same instruction.
+  low.v = _mm512_mask_shuffle_epi32(even, 0xaaaa, odd, _MM_PERM_CDAB);
+  high.v = _mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_CDAB);
 }
 template <int bits>
 TW_INLINE VecI shift_left(VecI a) {

@@ -1,0 +1,30 @@
+// Dropout of float32 ranges, with masks of one bit an element.
+//
+// Elements come in blocks of 64, which use 16 counters of Philox: element 16 j + i of a block is
+// decided by word j of the block's counter i, so that registers of any width make the same mask.
+#pragma once
+
+#include "kernels/dispatch.h"
+
+namespace tilewise {
+
+struct DropoutDraw {
+  std::uint64_t seed;
+  std::uint64_t counter;  // of the first element; a multiple of 16
+  float p;                // of being dropped
+  float scale;            // of what is kept
+};
+
+struct DropoutKernels {
+  // y = x * scale where the element is kept, else x * 0. Writes ceil(count / 64) words of mask.
+  void (*forward)(const float* x, index_t count, DropoutDraw draw, float* y, std::uint64_t* mask);
+  // dx = dy * scale where the mask has a bit, else dy * 0.
+  void (*backward)(const float* dy, const std::uint64_t* mask, index_t count, float scale,
+                   float* dx);
+  // y[r][c] = x[r][c] * factor[c]
+  void (*scale_channels)(const float* x, const float* factor, index_t rows, index_t channels,
+                         float* y);
+};
+TW_KERNEL_TABLE(DropoutKernels, dropout_kernels)
+
+}  // namespace tilewise
