@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ._version import __version__
+from . import __version__
 
 if TYPE_CHECKING:
     from .train import Bundle, Evaluation, RunFolder

@@ -34,8 +34,10 @@ def open_atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.strerror and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which file it was
         raise
     _sync_directory(path.parent)
 

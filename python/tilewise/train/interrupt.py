@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -27,7 +27,7 @@ class StopSignal:
     Signals can be handled in the main thread only; elsewhere this does nothing.
 
     Args:
-        announce: called by the first signal with a line for the user.
+        announce: whether the first signal says on standard error what happens.
 
     Example:
         >>> with StopSignal() as stop:
@@ -35,7 +35,7 @@ class StopSignal:
         True
     """
 
-    def __init__(self, announce: Callable[[str], None] | None = None) -> None:
+    def __init__(self, *, announce: bool = False) -> None:
         self.requested: int | None = None
         self._announce = announce
         self._before: dict[int, Any] = {}
@@ -49,8 +49,8 @@ class StopSignal:
         if self.requested is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = number
-        if self._announce is not None:
-            self._announce("stopping after this step; Ctrl-C again stops at once")
+        if self._announce:  # not through sys.stderr, which this may have interrupted
+            os.write(2, b"\ntilewise: stopping after this step; Ctrl-C again stops at once\n")
 
     def __enter__(self) -> StopSignal:
         if threading.current_thread() is threading.main_thread():

@@ -42,9 +42,13 @@ class MetricsLog:
         self._stream: TextIO = self.path.open("a", encoding="utf-8", newline="\n")
 
     def write(self, record: dict[str, Any]) -> None:
-        """Append one record."""
-        self._stream.write(json.dumps(record) + "\n")
-        self._stream.flush()
+        """Append one record; OSError, with the file's name, where the disk is full."""
+        try:
+            self._stream.write(json.dumps(record) + "\n")
+            self._stream.flush()
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
 
     def position(self) -> int:
         """Flush to the disk; returns the size of the file in bytes."""

@@ -166,7 +166,7 @@ def _train_and_test(
         recipe.epochs, trainer.images_per_epoch, done, echo, bar=True, quiet=options.quiet
     )
     try:
-        with StopSignal(progress.line) as stop, trainer.open_metrics() as log:
+        with StopSignal(announce=not options.quiet) as stop, trainer.open_metrics() as log:
             trainer.fit(log, progress, stop)
             measured = evaluate(trainer.model, test, on_batch=lambda _: stop.check())
             log.write(
