@@ -7,6 +7,7 @@ the dimensions that broadcasting added.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -272,7 +273,7 @@ def isclose(input: Tensor, other: Operand, rtol: float = 1e-5, atol: float = 1e-
     a: Any = operand("isclose", "input", input)
     b: Any = operand("isclose", "other", other)
     rtol, atol = as_float("isclose", "rtol", rtol, 0.0), as_float("isclose", "atol", atol, 0.0)
-    size = abs(b) if b.__class__ in SCALARS else _core.abs(b)
+    size: Any = _core.abs(b) if hasattr(b, "dtype") else math.fabs(b)
     limit = _core.add(_mul(size, rtol), atol) if hasattr(size, "dtype") else size * rtol + atol
     distance = _core.abs(_core.sub(a, b))
     near = _core.logical_and(_core.le(distance, limit), _core.isfinite(distance))

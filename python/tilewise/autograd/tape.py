@@ -20,27 +20,17 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import threading
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
-
-import numpy as np
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tilewise import _core
-from tilewise._dtypes import FLOATING, float64
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from tilewise._core import Array
     from tilewise.tensor import Tensor
 
 Edge: TypeAlias = "Node | Tensor"
-
 Backward = Callable[["Array"], Sequence["Array | None"]]
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
 _new = object.__new__
 _tensor_class: type[Tensor]
@@ -50,94 +40,6 @@ def bind_tensor_class(tensor_class: type[Tensor]) -> None:
     """Tell the tape what to make its results of. `tensor.py` imports this file, so it calls."""
     global _tensor_class  # noqa: PLW0603
     _tensor_class = tensor_class
-
-
-# ---------------------------------------------------------------- whether to record
-
-
-class _GradMode(threading.local):
-    """Whether this thread writes the tape."""
-
-    enabled = True
-
-
-grad_mode = _GradMode()
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are recorded in this thread."""
-    return grad_mode.enabled
-
-
-class _SetGrad:
-    """Context manager and decorator that switches recording in the current thread."""
-
-    __slots__ = ("_before",)
-    _mode = True
-
-    def __init__(self) -> None:
-        self._before: list[bool] = []
-
-    def __enter__(self) -> None:
-        self._before.append(grad_mode.enabled)
-        grad_mode.enabled = self._mode
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        grad_mode.enabled = self._before.pop()
-
-    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        @wraps(function)
-        def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            with type(self)():
-                return function(*args, **kwargs)
-
-        return call
-
-
-class no_grad(_SetGrad):  # noqa: N801
-    """Within it nothing is recorded: for evaluation and for changing parameters.
-
-    Example:
-        >>> with tw.no_grad():
-        ...     weight -= 0.1 * weight.grad
-        >>> @tw.no_grad()
-        ... def predict(x): return model(x).argmax(1)
-    """
-
-    __slots__ = ()
-    _mode = False
-
-
-class enable_grad(_SetGrad):  # noqa: N801
-    """Within it operations are recorded again, inside `no_grad` too."""
-
-    __slots__ = ()
-    _mode = True
-
-
-class set_grad_enabled(_SetGrad):  # noqa: N801
-    """Recording on or off by a flag; takes effect at once, and until the end of a `with`."""
-
-    __slots__ = ("_mode",)
-
-    def __init__(self, mode: bool) -> None:
-        super().__init__()
-        self._mode = bool(mode)
-        self._before.append(grad_mode.enabled)
-        grad_mode.enabled = self._mode
-
-    def __enter__(self) -> None:
-        grad_mode.enabled = self._mode
-
-    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
-        """As a decorator it takes effect in the function alone."""
-        grad_mode.enabled = self._before.pop()
-        return (enable_grad if self._mode else no_grad)()(function)
 
 
 # ---------------------------------------------------------------- writing the tape
@@ -274,7 +176,7 @@ def _run_hooks(
 
 
 def _propagate(
-    roots: Sequence[tuple[Edge, Array]], retain_graph: bool, watched: Sequence[Edge] = ()
+    roots: Sequence[tuple[Edge, Array]], retain_graph: bool, watched: Collection[Edge] = ()
 ) -> tuple[_Gradients, dict[Edge, Array]]:
     """Walk the tape from the roots; the leaves' gradients and those of the watched nodes."""
     gradients = _Gradients()
@@ -323,13 +225,14 @@ def _root(op: str, tensor: Tensor, gradient: Tensor | None) -> tuple[Edge, Array
     return edge, given if given.dtype == array.dtype else given.astype(array.dtype)
 
 
-def _as_list(values: Any) -> list[Any]:
+def as_list(values: Any) -> list[Any]:
+    """One value or several, as a list."""
     return list(values) if isinstance(values, tuple | list) else [values]
 
 
 def _roots(op: str, tensors: Any, gradients: Any) -> list[tuple[Edge, Array]]:
-    outputs = _as_list(tensors)
-    given = [None] * len(outputs) if gradients is None else _as_list(gradients)
+    outputs = as_list(tensors)
+    given = [None] * len(outputs) if gradients is None else as_list(gradients)
     if len(given) != len(outputs):
         raise ValueError(f"{op}: expected {len(outputs)} gradients, got {len(given)}")
     return [_root(op, t, g) for t, g in zip(outputs, given, strict=True)]
@@ -386,9 +289,9 @@ def grad(
         >>> tw.autograd.grad((x * x).sum(), x)
         (tensor([2., 4.]),)
     """
-    wanted = [_edge_of("grad", t) for t in _as_list(inputs)]
+    wanted = [_edge_of("grad", t) for t in as_list(inputs)]
     roots = _roots("grad", outputs, grad_outputs)
-    leaves, found = _propagate(roots, retain_graph, wanted)
+    leaves, found = _propagate(roots, retain_graph, frozenset(wanted))
     for leaf in wanted:
         if not isinstance(leaf, Node) and leaf in leaves.arrays:
             found[leaf] = _run_hooks(leaf._hooks, leaves.take(leaf))
@@ -398,107 +301,3 @@ def grad(
             f"grad: the outputs do not depend on inputs {unused}; allow_unused=True gives None"
         )
     return tuple(wrap(found[edge]) if edge in found else None for edge in wanted)
-
-
-# ---------------------------------------------------------------- checking it
-
-
-class GradcheckError(RuntimeError):
-    """An analytical gradient that differs from the numerical one."""
-
-
-def gradcheck(
-    fn: Callable[..., Tensor | Sequence[Tensor]],
-    inputs: Tensor | Sequence[Any],
-    eps: float = 1e-6,
-    atol: float = 1e-5,
-    rtol: float = 1e-3,
-    raise_exception: bool = True,
-) -> bool:
-    """Compare the gradients of `fn` with central differences.
-
-    Args:
-        fn: takes the inputs, returns a tensor or several; must be deterministic.
-        inputs: its arguments; those that require a gradient must be float64.
-        eps: half the step of the differences.
-        atol: absolute tolerance, for each element of the Jacobian.
-        rtol: relative tolerance.
-        raise_exception: raise where they differ; otherwise return False.
-
-    Raises:
-        GradcheckError: where a Jacobian differs, with its worst element.
-        TypeError: for an input that requires a gradient and is not float64.
-
-    Example:
-        >>> x = tw.rand(3, 4, dtype=tw.float64, requires_grad=True)
-        >>> tw.autograd.gradcheck(lambda x: x.sigmoid().sum(0), (x,))
-        True
-    """
-    arguments = _as_list(inputs)
-    checked = [t for t in arguments if getattr(t, "_requires_grad", False)]
-    if not checked:
-        raise ValueError("gradcheck: expected an input that requires a gradient, got none")
-    for t in checked:
-        if t._array.dtype != float64:
-            raise TypeError(f"gradcheck: expected float64 inputs, got {t._array.dtype}")
-
-    def outputs() -> list[Tensor]:
-        return [t for t in _as_list(fn(*arguments)) if t._array.dtype in FLOATING]
-
-    for k, output in enumerate(outputs()):
-        analytic = _analytic_jacobians(output, checked)
-        for i, tensor in enumerate(checked):
-            numeric = _numeric_jacobian(outputs, k, tensor, eps)
-            if numeric.size == 0:
-                continue
-            error = np.abs(analytic[i] - numeric)
-            excess = error - (atol + rtol * np.abs(numeric))
-            if bool((excess <= 0).all()):
-                continue
-            if not raise_exception:
-                return False
-            o, j = np.unravel_index(int(np.nan_to_num(excess, nan=np.inf).argmax()), error.shape)
-            raise GradcheckError(
-                f"gradcheck: d output {k}[{o}] / d input {i}[{j}] is {analytic[i][o, j]:.6g}, "
-                f"by differences {numeric[o, j]:.6g}"
-            )
-    return True
-
-
-def _analytic_jacobians(output: Tensor, inputs: list[Tensor]) -> list[np.ndarray[Any, Any]]:
-    """Derivatives of the output by each input, (output size, input size): a backward a row."""
-    size = output._array.size
-    jacobians = [np.zeros((size, t._array.size)) for t in inputs]
-    for row in range(size if output._requires_grad else 0):
-        one_hot = np.zeros(size)
-        one_hot[row] = 1.0
-        seed = wrap(_core.Array.from_numpy(one_hot.reshape(output._array.shape)))
-        rows = grad(output, inputs, seed, retain_graph=True, allow_unused=True)
-        for jacobian, gradient in zip(jacobians, rows, strict=True):
-            if gradient is not None:
-                jacobian[row] = gradient._array.numpy().reshape(-1)
-    return jacobians
-
-
-def _numeric_jacobian(
-    outputs: Callable[[], list[Tensor]], k: int, tensor: Tensor, eps: float
-) -> np.ndarray[Any, Any]:
-    """The same by central differences: two evaluations for each column."""
-    before = tensor._array
-    values = np.array(before.numpy(), order="C", copy=True)
-    columns = []
-
-    def evaluate(index: int, value: float) -> np.ndarray[Any, Any]:
-        changed = values.copy()
-        changed.reshape(-1)[index] = value
-        tensor._array = _core.Array.from_numpy(changed)
-        return np.array(outputs()[k]._array.numpy(), dtype=np.float64).reshape(-1)
-
-    try:
-        with no_grad():
-            for i, value in enumerate(values.reshape(-1).tolist()):
-                difference = evaluate(i, value + eps) - evaluate(i, value - eps)
-                columns.append(difference / (2 * eps))
-    finally:
-        tensor._array = before
-    return np.stack(columns, axis=1) if columns else np.zeros((0, 0))

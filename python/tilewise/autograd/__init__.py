@@ -1,0 +1,27 @@
+"""Reverse-mode differentiation: the tape (`tape.py`), its switch, and the check of gradients."""
+
+from tilewise.autograd.grad_mode import (
+    enable_grad,
+    grad_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from tilewise.autograd.gradcheck import GradcheckError, gradcheck
+from tilewise.autograd.tape import Node, backward, bind_tensor_class, grad, record, wrap
+
+__all__ = [
+    "GradcheckError",
+    "Node",
+    "backward",
+    "bind_tensor_class",
+    "enable_grad",
+    "grad",
+    "grad_mode",
+    "gradcheck",
+    "is_grad_enabled",
+    "no_grad",
+    "record",
+    "set_grad_enabled",
+    "wrap",
+]
