@@ -93,23 +93,32 @@ TW_INLINE void filter_gradient_1d(const VecF (&u)[6], VecF (&g)[3]) {
   g[2] = fmadd(set1(1.0F / 3.0F), sum_b - sum_a, u[5]);
 }
 
+enum class Patch { inside, border, partial };  // all there; cut by the border; fewer lanes
+
 // Loads an N x N patch, columns first, applying `transform` down each column.
-template <int N, bool Inside, typename Transform>
+template <int N, Patch kind, typename Transform>
 TW_INLINE void columns_pass(const WinogradPatch& p, index_t c, index_t lanes, VecF (&out)[6][N],
                             Transform transform) {
   for (int j = 0; j < N; ++j) {
+    if (kind != Patch::inside && (j < p.col0 || j >= p.col1)) {
+#pragma GCC unroll 6
+      for (int i = 0; i < 6; ++i) out[i][j] = zero();
+      continue;
+    }
+    const float* src = p.src + j * p.pixel + c;
     VecF column[N];
-    VecF t[6];
 #pragma GCC unroll 6
     for (int i = 0; i < N; ++i) {
-      const float* src = p.src + i * p.row + j * p.pixel + c;
-      if (Inside) {
-        column[i] = load(src);
+      if (kind == Patch::inside) {
+        column[i] = load(src + i * p.row);
+      } else if (i < p.row0 || i >= p.row1) {
+        column[i] = zero();
       } else {
-        const bool exists = i >= p.row0 && i < p.row1 && j >= p.col0 && j < p.col1;
-        column[i] = !exists ? zero() : lanes == W ? load(src) : load_partial(src, lanes);
+        column[i] = kind == Patch::border ? load(src + i * p.row)
+                                          : load_partial(src + i * p.row, lanes);
       }
     }
+    VecF t[6];
     transform(column, t);
 #pragma GCC unroll 6
     for (int i = 0; i < 6; ++i) out[i][j] = t[i];
@@ -123,22 +132,23 @@ TW_INLINE void patch_transform(const WinogradPatch& p, index_t channels, float* 
   for (index_t c = 0; c < channels; c += W) {
     const index_t lanes = channels - c < W ? channels - c : W;
     VecF half[6][N];
-    if (inside && lanes == W) {
-      columns_pass<N, true>(p, c, lanes, half, transform);
+    if (lanes < W) {
+      columns_pass<N, Patch::partial>(p, c, lanes, half, transform);
+    } else if (inside) {
+      columns_pass<N, Patch::inside>(p, c, lanes, half, transform);
     } else {
-      columns_pass<N, false>(p, c, lanes, half, transform);
+      columns_pass<N, Patch::border>(p, c, lanes, half, transform);
     }
     for (int i = 0; i < 6; ++i) {
       VecF t[6];
       transform(half[i], t);
+      float* dst = v + 6 * i * xi_stride + c;
+      if (lanes == W) {
 #pragma GCC unroll 6
-      for (int j = 0; j < 6; ++j) {
-        float* dst = v + (6 * i + j) * xi_stride + c;
-        if (lanes == W) {
-          store(dst, t[j]);
-        } else {
-          store_partial(dst, t[j], lanes);
-        }
+        for (int j = 0; j < 6; ++j) store(dst + j * xi_stride, t[j]);
+      } else {
+#pragma GCC unroll 6
+        for (int j = 0; j < 6; ++j) store_partial(dst + j * xi_stride, t[j], lanes);
       }
     }
   }
@@ -171,17 +181,20 @@ void output(const float* m, index_t xi_stride, index_t channels, const WinogradO
     for (index_t i = 0; i < out.rows; ++i) {
       VecF y[4];
       output_1d(half[i], y);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) {
+        y[j] = y[j] + bias;
+        if (out.relu) y[j] = max(zero(), y[j]);
+      }
       float* dst = out.dst + i * out.row + k;
+      if (out.cols == 4 && lanes == W) {
+#pragma GCC unroll 4
+        for (index_t j = 0; j < 4; ++j) store(dst + j * out.pixel, y[j]);
+        continue;
+      }
 #pragma GCC unroll 4
       for (index_t j = 0; j < 4; ++j) {
-        if (j >= out.cols) break;
-        VecF value = y[j] + bias;
-        if (out.relu) value = max(zero(), value);
-        if (lanes == W) {
-          store(dst + j * out.pixel, value);
-        } else {
-          store_partial(dst + j * out.pixel, value, lanes);
-        }
+        if (j < out.cols) store_partial(dst + j * out.pixel, y[j], lanes);
       }
     }
   }
