@@ -4,80 +4,44 @@
 #include <cstring>
 
 #include "base/error.h"
-#include "base/threads.h"
-#include "ops/strided_loops.h"
+#include "ops/loop_nest.h"
 #include "ops/visit_dtype.h"
 
 namespace tilewise {
 namespace {
 
-// One plane of the innermost two loops. Where source and destination disagree about which loop is
-// the fast one this is a transposition: blocks keep both sides' cache lines alive.
+// Where source and destination disagree about which loop is the fast one this is a transposition:
+// small squares keep both sides' cache lines alive.
 template <typename Dst, typename Src>
-void copy_plane(Dst* dst, const Src* src, const LoopDim& rows, const LoopDim& cols) {
-  constexpr index_t block = 16;
-  if (cols.dst_stride == 1 && cols.src_stride == 1) {
-    for (index_t r = 0; r < rows.extent; ++r) {
-      Dst* d = dst + r * rows.dst_stride;
-      const Src* s = src + r * rows.src_stride;
+void copy_block(Dst* dst, const Src* src, const LoopBlock& b) {
+  constexpr index_t square = 16;
+  const index_t dst_row = b.row_stride[0];
+  const index_t dst_col = b.col_stride[0];
+  const index_t src_row = b.row_stride[1];
+  const index_t src_col = b.col_stride[1];
+  if (dst_col == 1 && src_col == 1) {
+    for (index_t r = 0; r < b.rows; ++r) {
+      Dst* d = dst + r * dst_row;
+      const Src* s = src + r * src_row;
       if constexpr (std::is_same_v<Dst, Src>) {
-        std::memcpy(d, s, static_cast<std::size_t>(cols.extent) * sizeof(Dst));
+        std::memcpy(d, s, static_cast<std::size_t>(b.cols) * sizeof(Dst));
       } else {
-        for (index_t c = 0; c < cols.extent; ++c) d[c] = static_cast<Dst>(s[c]);
+        for (index_t c = 0; c < b.cols; ++c) d[c] = static_cast<Dst>(s[c]);
       }
     }
     return;
   }
-  for (index_t r0 = 0; r0 < rows.extent; r0 += block) {
-    const index_t r1 = std::min(r0 + block, rows.extent);
-    for (index_t c0 = 0; c0 < cols.extent; c0 += block) {
-      const index_t c1 = std::min(c0 + block, cols.extent);
+  for (index_t r0 = 0; r0 < b.rows; r0 += square) {
+    const index_t r1 = std::min(r0 + square, b.rows);
+    for (index_t c0 = 0; c0 < b.cols; c0 += square) {
+      const index_t c1 = std::min(c0 + square, b.cols);
       for (index_t r = r0; r < r1; ++r) {
-        Dst* d = dst + r * rows.dst_stride;
-        const Src* s = src + r * rows.src_stride;
         for (index_t c = c0; c < c1; ++c) {
-          d[c * cols.dst_stride] = static_cast<Dst>(s[c * cols.src_stride]);
+          dst[r * dst_row + c * dst_col] = static_cast<Dst>(src[r * src_row + c * src_col]);
         }
       }
     }
   }
-}
-
-template <typename Dst, typename Src>
-void copy_strided(Dst* dst, const Src* src, const StridedLoops& loops) {
-  const LoopDim unit{1, 0, 0};
-  const LoopDim cols = loops.rank >= 1 ? loops.dims[loops.rank - 1] : LoopDim{1, 1, 1};
-  const LoopDim rows = loops.rank >= 2 ? loops.dims[loops.rank - 2] : unit;
-  const int inner = std::min(loops.rank, 2);
-  const index_t planes = loops.outer_count(inner);
-
-  if (loops.rank <= 1) {  // one run: cut it for the threads
-    parallel_ranges(cols.extent, elementwise_grain, [&](index_t first, index_t last) {
-      copy_plane(dst + first * cols.dst_stride, src + first * cols.src_stride, unit,
-                 LoopDim{last - first, cols.dst_stride, cols.src_stride});
-    });
-    return;
-  }
-  const index_t row_grain =
-      std::max<index_t>(16, elementwise_grain / std::max<index_t>(1, cols.extent));
-  const index_t row_pieces = ceil_div(rows.extent, row_grain);
-  const index_t plane_cost = rows.extent * cols.extent;
-  const index_t plane_grain =
-      row_pieces > 1 ? 1 : std::max<index_t>(1, elementwise_grain / std::max<index_t>(1, plane_cost));
-  const index_t plane_pieces = ceil_div(planes, plane_grain);
-  parallel_for(plane_pieces * row_pieces, [&](index_t piece) {
-    const index_t row0 = piece % row_pieces * row_grain;
-    const index_t row_count = std::min(row_grain, rows.extent - row0);
-    const index_t plane0 = piece / row_pieces * plane_grain;
-    const index_t plane1 = std::min(plane0 + plane_grain, planes);
-    for (index_t plane = plane0; plane < plane1; ++plane) {
-      index_t d = 0;
-      index_t s = 0;
-      loops.offsets(plane, inner, d, s);
-      copy_plane(dst + d + row0 * rows.dst_stride, src + s + row0 * rows.src_stride,
-                 LoopDim{row_count, rows.dst_stride, rows.src_stride}, cols);
-    }
-  });
 }
 
 bool overlaps(const Array& a, const Array& b) {
@@ -97,12 +61,15 @@ void copy_into(const Array& dst, const Array& src) {
     copy_into(dst, temporary);
     return;
   }
-  const StridedLoops loops(dst.shape(), dst.strides(), view.strides());
+  const LoopNest loops(dst.shape(), {&dst.strides(), &view.strides()});
   visit_dtype(dst.dtype(), [&](auto dst_tag) {
     using Dst = decltype(dst_tag);
     visit_dtype(view.dtype(), [&](auto src_tag) {
       using Src = decltype(src_tag);
-      copy_strided(dst.data<Dst>(), static_cast<const Src*>(view.data<Src>()), loops);
+      loops.parallel_blocks([&](const LoopBlock& block) {
+        copy_block(dst.data<Dst>() + block.offset[0],
+                   static_cast<const Src*>(view.data<Src>()) + block.offset[1], block);
+      });
     });
   });
 }

@@ -21,8 +21,11 @@ LoopNest::LoopNest(const Dims& shape, std::initializer_list<const Dims*> strides
     dims_[rank_++] = one;
     return;
   }
-  std::stable_sort(dims_, dims_ + rank_,
-                   [](const Dim& a, const Dim& b) { return a.stride[0] > b.stride[0]; });
+  for (int i = 1; i < rank_; ++i) {  // insertion: few dimensions, and equal strides keep their order
+    for (int j = i; j > 0 && dims_[j - 1].stride[0] < dims_[j].stride[0]; --j) {
+      std::swap(dims_[j - 1], dims_[j]);
+    }
+  }
   int merged = 0;
   for (int i = 1; i < rank_; ++i) {
     if (mergeable(dims_[merged], dims_[i])) {
