@@ -26,7 +26,7 @@ def view_of(name: str, input: Tensor, array: Array, backward: Callable[[Array], 
         out = record(name, array, (input,), lambda dy: (backward(dy),), (array,), aliases=True)
     else:
         out = wrap(array)
-    out._base = input._base or input
+    out._base = input if input._base is None else input._base
     return out
 
 

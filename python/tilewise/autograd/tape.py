@@ -193,9 +193,9 @@ def _propagate(
         if node in watched:
             seen[node] = gradient.copy()
         edges, fresh = node.edges, not node.aliases
-        for edge, sent in zip(edges, node.apply(gradient, retain_graph), strict=True):
-            if edge is not None and sent is not None:
-                gradients.add(edge, sent, fresh)
+        for target, sent in zip(edges, node.apply(gradient, retain_graph), strict=True):
+            if target is not None and sent is not None:
+                gradients.add(target, sent, fresh)
     return gradients, seen
 
 
