@@ -74,7 +74,7 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
             return _read_stream(stream, path, size, packing)
         except _DECODE_ERRORS as error:
             raise ValueError(
-                f"read_idx: {path} is truncated or corrupt: {error or type(error).__name__}"
+                f"read_idx: {path} is truncated or corrupt: {str(error) or type(error).__name__}"
             ) from error
 
 
@@ -119,7 +119,7 @@ def _read_stream(stream: BinaryIO, path: Path, size: int, packing: str) -> npt.N
             f"read_idx: {path} has {size:,} compressed bytes, too few for what it says: {claim}"
         )
     values = np.empty(payload, dtype=np.uint8)
-    done = _read_fully(stream, memoryview(values))
+    done = _read_fully(stream, values.data)
     if done != payload:
         raise ValueError(f"read_idx: {path} is truncated: {done:,} bytes of values, but {claim}")
     if stream.read(1):

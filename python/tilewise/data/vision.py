@@ -123,7 +123,7 @@ class MNIST(Dataset[tuple[Any, Any]]):
 
     def fingerprint(self) -> str:
         """A checksum of the images and labels: two copies with the same one train alike."""
-        crc = zlib.crc32(self.labels.tobytes(), zlib.crc32(np.ascontiguousarray(self.images)))
+        crc = zlib.crc32(self.labels.tobytes(), zlib.crc32(np.ascontiguousarray(self.images).data))
         return f"{self.spec.name}:{len(self)}:{crc:08x}"
 
     def __repr__(self) -> str:

@@ -69,16 +69,16 @@ def save(
             "for a model pass model.state_dict()"
         )
     arrays = {name: _to_array(name, value) for name, value in tensors.items()}
-    strings = dict(metadata or {})
+    strings: dict[Any, Any] = dict(metadata or {})
     for key, text in strings.items():
-        if not isinstance(key, str) or not isinstance(text, str):
+        if not (isinstance(key, str) and isinstance(text, str)):
             raise TypeError(f"save: expected metadata of strings, got {key!r}: {text!r}")
     from safetensors.numpy import save as serialize
 
     atomic_write(path, serialize(arrays, strings or None))
 
 
-def _to_array(name: str, value: Tensor | Array) -> Array:
+def _to_array(name: Any, value: Tensor | Array) -> Array:
     if not isinstance(name, str) or name == "__metadata__":
         raise TypeError(f"save: expected names that are strings, got {name!r}")
     if isinstance(value, Tensor):
@@ -138,7 +138,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]
     path = Path(path)
     data = path.read_bytes()
     try:
-        entries = deserialize(data)
+        entries = deserialize(data)  # type: ignore[no-untyped-call,unused-ignore]
     except (SafetensorError, OverflowError, MemoryError) as error:
         raise ValueError(f"load: {path} is no safetensors file, or is corrupt: {error}") from error
     # The package lets a name occur twice and keeps the last; which was meant cannot be known.

@@ -65,9 +65,9 @@ def unflatten(value: Any, tensors: Mapping[str, npt.NDArray[Any]]) -> Any:
     if not isinstance(value, dict):
         return value
     tag = next(iter(value)) if len(value) == 1 else None
-    content = value.get(tag) if tag in _TAGS else None
+    content: Any = value[tag] if tag in _TAGS else None
     if tag in ("__tensor__", "__array__"):
-        if content not in tensors:
+        if not isinstance(content, str) or content not in tensors:
             raise ValueError(f"checkpoint: tensor {content!r} is missing")
         array = tensors[content]
         return from_numpy(array) if tag == "__tensor__" else array

@@ -71,7 +71,8 @@ def _to_grey(image: Image) -> npt.NDArray[np.uint8]:
 
     if image.mode.startswith("I"):  # 16 bits a pixel
         wide: npt.NDArray[Any] = np.asarray(image).astype(np.int64)
-        return np.clip(wide >> 8, 0, 255).astype(np.uint8)
+        shallow: npt.NDArray[np.uint8] = np.clip(wide >> 8, 0, 255).astype(np.uint8)
+        return shallow
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         layer = image.convert("RGBA")
         white = pillow.new("RGBA", layer.size, "white")

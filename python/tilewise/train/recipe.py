@@ -119,7 +119,7 @@ class Recipe:
         Raises:
             ValueError: a setting is missing, unknown, of another type or out of its range.
         """
-        kinds = {"int": int, "float": (int, float), "str": str}
+        kinds: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "str": str}
         known = {field.name: kinds[str(field.type)] for field in fields(cls)}
         if set(values) != set(known):
             raise ValueError(f"expected the settings {sorted(known)}, got {sorted(values)}")

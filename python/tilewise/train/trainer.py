@@ -84,7 +84,7 @@ class Trainer:
         self.checkpoint_every = checkpoint_every
         manual_seed(recipe.seed)
         self.model: Module = create(recipe.model, classes=len(recipe.spec.classes))
-        size = len(split.training)  # type: ignore[arg-type]
+        size = len(split.training)
         self.loader = DataLoader(
             split.training,
             recipe.batch_size,
@@ -104,7 +104,7 @@ class Trainer:
     @property
     def images_per_epoch(self) -> int:
         """Images that an epoch trains on."""
-        size = len(self.split.training)  # type: ignore[arg-type]
+        size = len(self.split.training)
         return size - (size % self.recipe.batch_size if self.loader.drop_last else 0)
 
     def restore(self, checkpoint: Checkpoint) -> None:

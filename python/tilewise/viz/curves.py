@@ -89,7 +89,7 @@ def _smooth(
 def _limit(axes: Axes, kinds: Mapping[str, list[Record]], name: str, *, low: bool) -> None:
     """Give the first, wild steps no say in the range of the axis."""
     axes.margins(x=0.02)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlim(left=0)
     records = kinds["step"] or kinds["epoch"]
     values = _column(records, name)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette: told apart by people with colour-blindness, and in greyscale.
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#6B7280"
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 11,
     "axes.titlesize": 13,
