@@ -22,6 +22,7 @@ void bind_reduce(py::module_& m);
 void bind_unary(py::module_& m);
 void bind_select(py::module_& m);
 void bind_random(py::module_& m);
+void bind_indexing(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_matmul(py::module_& m);
 void bind_relu(py::module_& m);

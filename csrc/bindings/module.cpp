@@ -29,6 +29,7 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_unary(m);
   tw::bindings::bind_select(m);
   tw::bindings::bind_random(m);
+  tw::bindings::bind_indexing(m);
   tw::bindings::bind_relu(m);
   tw::bindings::bind_matmul(m);
   tw::bindings::bind_conv(m);

@@ -258,10 +258,7 @@ void binary_in_place(BinaryOp op, const Array& a, const Operand& b) {
   const Dims shape = broadcast_shapes(name_of(op), a.shape(), b.shape());
   TW_CHECK(shape == a.shape(), name_of(op), "_: expected an operand that broadcasts to ",
            to_string(a.shape()), ", got ", b.describe());
-  for (int i = 0; i < a.rank(); ++i) {
-    TW_CHECK(a.extent(i) <= 1 || a.strides()[i] != 0, name_of(op),
-             "_: cannot write to a broadcast array of shape ", to_string(a.shape()));
-  }
+  check_writable(name_of(op), a);
   const DType compute = compute_type(op, a, b);
   const DType result = dtype_of_result(op, compute);
   TW_CHECK_TYPE(is_floating(a.dtype()) || !is_floating(result), name_of(op), "_: a result of ",

@@ -149,4 +149,12 @@ bool overlap_differently(const Array& a, const Array& b, const Dims& b_strides) 
   return false;
 }
 
+void check_writable(const char* op, const Array& a) {
+  if (a.size() == 0) return;
+  for (int i = 0; i < a.rank(); ++i) {
+    TW_CHECK(a.extent(i) <= 1 || a.strides()[i] != 0, op,
+             ": cannot write to a broadcast array of shape ", to_string(a.shape()));
+  }
+}
+
 }  // namespace tilewise

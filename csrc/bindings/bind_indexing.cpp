@@ -1,0 +1,66 @@
+#include <pybind11/stl.h>
+
+#include <optional>
+
+#include "bindings/bindings.h"
+#include "ops/arg_reduce.h"
+#include "ops/gather.h"
+#include "ops/indexing.h"
+#include "ops/rearrange.h"
+
+namespace tilewise::bindings {
+namespace {
+
+using OptionalArrays = std::vector<std::optional<Array>>;
+
+IndexList index_list(const OptionalArrays& given) {
+  IndexList indices;
+  for (const auto& index : given) indices.push_back(index ? *index : Array());
+  return indices;
+}
+
+void bind_extreme(py::module_& m, const char* arg_name, const char* pair_name, Extreme which) {
+  m.def(
+      arg_name,
+      [which](const Array& a, index_t axis, bool keepdims) {
+        return arg_extreme(which, a, axis, keepdims);
+      },
+      py::arg("a"), py::arg("axis"), py::arg("keepdims") = false, release_gil());
+  m.def(
+      pair_name,
+      [which](const Array& a, index_t axis, bool keepdims) {
+        return extreme_with_index(which, a, axis, keepdims);
+      },
+      py::arg("a"), py::arg("axis"), py::arg("keepdims") = false, release_gil());
+}
+
+}  // namespace
+
+void bind_indexing(py::module_& m) {
+  bind_extreme(m, "argmax", "max_with_index", Extreme::largest);
+  bind_extreme(m, "argmin", "min_with_index", Extreme::smallest);
+  m.def("concat", &concat_arrays, py::arg("arrays"), py::arg("axis") = 0, release_gil());
+  m.def("flip", &flip, py::arg("a"), py::arg("axes") = Dims(), release_gil());
+  m.def("gather", &gather, py::arg("a"), py::arg("axis"), py::arg("index"), release_gil());
+  m.def("scatter_add", &scatter_add, py::arg("shape"), py::arg("axis"), py::arg("index"),
+        py::arg("src"), release_gil());
+  m.def(
+      "index",
+      [](const Array& a, const OptionalArrays& indices) { return index(a, index_list(indices)); },
+      py::arg("a"), py::arg("indices"), release_gil());
+  m.def(
+      "index_add",
+      [](const Dims& shape, const OptionalArrays& indices, const Array& src) {
+        return index_add(shape, index_list(indices), src);
+      },
+      py::arg("shape"), py::arg("indices"), py::arg("src"), release_gil());
+  m.def(
+      "index_put_",
+      [](const Array& a, const OptionalArrays& indices, const Array& src) {
+        index_put(a, index_list(indices), src);
+      },
+      py::arg("a"), py::arg("indices"), py::arg("src"), release_gil());
+  m.def("nonzero", &nonzero, py::arg("mask"), release_gil());
+}
+
+}  // namespace tilewise::bindings

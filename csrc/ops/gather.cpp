@@ -1,0 +1,133 @@
+#include "ops/gather.h"
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "ops/copy.h"
+#include "ops/loop_nest.h"
+#include "ops/reduce.h"
+#include "ops/visit_dtype.h"
+#include "ref/binary.h"
+
+namespace tilewise {
+namespace {
+
+void check_index(const char* op, const Array& index, const Dims& shape, int axis) {
+  TW_CHECK_TYPE(index.dtype() == DType::int64, op, ": expected an int64 index, got ",
+                name_of(index.dtype()));
+  bool fits = index.rank() == shape.size();
+  for (int i = 0; fits && i < index.rank(); ++i) {
+    fits = i == axis || index.extent(i) <= shape[i];
+  }
+  TW_CHECK(fits, op, ": expected an index of ", shape.size(), " dimensions, no larger than shape ",
+           to_string(shape), " except along axis ", axis, ", got ", to_string(index.shape()));
+}
+
+index_t checked_index(const char* op, std::int64_t index, index_t size) {
+  if (index < 0 || index >= size) {
+    throw IndexError(concat(op, ": index ", index, " is out of range for size ", size));
+  }
+  return index;
+}
+
+Array at_least_1d(const Array& a) { return a.rank() == 0 ? a.with_layout({1}, {1}) : a; }
+
+// Dimensions without the axis: the lines along which scattering goes in order.
+Dims without(const Dims& dims, int axis) {
+  Dims rest;
+  for (int i = 0; i < dims.size(); ++i) {
+    if (i != axis) rest.push_back(dims[i]);
+  }
+  return rest;
+}
+
+struct Line {
+  index_t out = 0;
+  index_t index = 0;
+  index_t src = 0;
+};
+
+template <typename T>
+void scatter_lines(const Array& out, int axis, const Array& index, const Array& src) {
+  const Dims shape = without(index.shape(), axis);
+  const Dims out_strides = without(out.strides(), axis);
+  const Dims index_strides = without(index.strides(), axis);
+  const Dims src_strides = without(src.strides(), axis);
+  const index_t count = index.extent(axis);
+  const index_t size = out.extent(axis);
+  parallel_ranges(
+      element_count(shape), ceil_div(elementwise_grain, count), [&](index_t first, index_t last) {
+        for (index_t flat = first; flat < last; ++flat) {
+          Line line;
+          index_t rest = flat;
+          for (int d = shape.size() - 1; d >= 0; --d) {
+            const index_t i = rest % shape[d];
+            rest /= shape[d];
+            line.out += i * out_strides[d];
+            line.index += i * index_strides[d];
+            line.src += i * src_strides[d];
+          }
+          T* z = out.data<T>() + line.out;
+          const std::int64_t* at = index.data<const std::int64_t>() + line.index;
+          const T* x = src.data<const T>() + line.src;
+          for (index_t i = 0; i < count; ++i) {
+            const index_t k = checked_index("scatter_add", at[i * index.strides()[axis]], size);
+            T& sum = z[k * out.strides()[axis]];
+            sum = ref::Add::apply(sum, x[i * src.strides()[axis]]);
+          }
+        }
+      });
+}
+
+}  // namespace
+
+Array gather(const Array& input, index_t axis, const Array& index_input) {
+  const Array a = at_least_1d(input);
+  const Array index = at_least_1d(index_input);
+  const int dim = normalize_axis("gather", axis, a.rank());
+  check_index("gather", index, a.shape(), dim);
+  Array out = Array::empty(index.shape(), a.dtype());
+  Dims strides = a.strides();
+  const index_t step = strides[dim];
+  strides[dim] = 0;
+  const LoopNest nest(index.shape(), {&out.strides(), &index.strides(), &strides});
+  visit_dtype(a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    using Byte = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
+    nest.parallel_blocks([&](const LoopBlock& block) {
+      for (index_t r = 0; r < block.rows; ++r) {
+        Byte* z = out.data<Byte>() + block.offset[0] + r * block.row_stride[0];
+        const std::int64_t* at =
+            index.data<const std::int64_t>() + block.offset[1] + r * block.row_stride[1];
+        const Byte* x = a.data<const Byte>() + block.offset[2] + r * block.row_stride[2];
+        for (index_t c = 0; c < block.cols; ++c) {
+          const index_t k = checked_index("gather", at[c * block.col_stride[1]], a.extent(dim));
+          z[c * block.col_stride[0]] = x[c * block.col_stride[2] + k * step];
+        }
+      }
+    });
+  });
+  return index_input.rank() == 0 ? out.with_layout({}, {}) : out;
+}
+
+Array scatter_add(const Dims& wanted, index_t axis, const Array& index_input,
+                  const Array& src_input) {
+  const Array index = at_least_1d(index_input);
+  const Array src = at_least_1d(src_input);
+  const Dims shape = wanted.empty() ? Dims{1} : wanted;
+  const int dim = normalize_axis("scatter_add", axis, shape.size());
+  check_index("scatter_add", index, shape, dim);
+  TW_CHECK(src.shape() == index.shape(), "scatter_add: expected a source of the index's shape ",
+           to_string(index.shape()), ", got ", to_string(src.shape()));
+  TW_CHECK_TYPE(src.dtype() != DType::boolean, "scatter_add: expected numbers, got bool");
+  Array out = Array::empty(shape, src.dtype());
+  fill(out, 0.0);
+  if (index.size() > 0) {
+    visit_dtype(src.dtype(), [&](auto tag) {
+      using T = decltype(tag);
+      if constexpr (!std::is_same_v<T, bool>) scatter_lines<T>(out, dim, index, src);
+    });
+  }
+  return wanted.empty() ? out.with_layout({}, {}) : out;
+}
+
+}  // namespace tilewise

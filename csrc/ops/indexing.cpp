@@ -1,0 +1,301 @@
+#include "ops/indexing.h"
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "ops/copy.h"
+#include "ops/operand.h"
+#include "ops/visit_dtype.h"
+#include "ref/binary.h"
+
+namespace tilewise {
+namespace {
+
+// Dimensions that are walked by runs of equal stride.
+struct Runs {
+  std::vector<index_t> offsets;  // of each run
+  index_t length = 1;
+  index_t stride = 1;
+
+  index_t count() const { return static_cast<index_t>(offsets.size()); }
+};
+
+Runs make_runs(const Dims& shape, const Dims& strides) {
+  Runs runs;
+  int outer = shape.size();
+  bool started = false;
+  while (outer > 0) {
+    const index_t extent = shape[outer - 1];
+    if (extent != 1) {
+      if (started && strides[outer - 1] != runs.stride * runs.length) break;
+      if (!started) runs.stride = strides[outer - 1];
+      runs.length *= extent;
+      started = true;
+    }
+    --outer;
+  }
+  const Dims outer_shape = shape.slice(0, outer);
+  const index_t count = element_count(outer_shape);
+  runs.offsets.resize(static_cast<std::size_t>(count));
+  for (index_t flat = 0; flat < count; ++flat) {
+    index_t rest = flat;
+    index_t offset = 0;
+    for (int i = outer - 1; i >= 0; --i) {
+      offset += rest % shape[i] * strides[i];
+      rest /= shape[i];
+    }
+    runs.offsets[static_cast<std::size_t>(flat)] = offset;
+  }
+  return runs;
+}
+
+// a[indices] as (outer, picked, inner), row-major: `picked` is the broadcast shape of the indices.
+struct IndexPlan {
+  Dims shape;  // of the result
+  Runs outer;
+  std::vector<index_t> picked;  // offsets into `a`
+  Runs inner;
+
+  index_t outer_size() const { return outer.count() * outer.length; }
+  index_t outer_offset(index_t i) const {
+    const auto run = static_cast<std::size_t>(i / outer.length);
+    return outer.offsets[run] + i % outer.length * outer.stride;
+  }
+  index_t picked_size() const { return static_cast<index_t>(picked.size()); }
+  index_t inner_size() const { return inner.count() * inner.length; }
+};
+
+void check_indices(const char* op, const Dims& shape, const IndexList& indices) {
+  TW_CHECK(static_cast<int>(indices.size()) <= shape.size(), op, ": expected at most ",
+           shape.size(), " indices for shape ", to_string(shape), ", got ", indices.size());
+  bool any = false;
+  for (const Array& index : indices) {
+    if (!index.defined()) continue;
+    any = true;
+    TW_CHECK_TYPE(index.dtype() == DType::int64 || index.dtype() == DType::int32, op,
+                  ": expected indices of int64, got ", name_of(index.dtype()));
+  }
+  TW_CHECK(any, op, ": expected at least one index array");
+}
+
+// Adds index * stride of one dimension to the offsets of all picks.
+void add_offsets(const char* op, const Array& index, const Dims& shape, index_t extent,
+                 index_t stride, std::vector<index_t>& picked) {
+  const Array positions = contiguous(cast(index.expand(shape), DType::int64));
+  const auto* at = positions.data<const std::int64_t>();
+  for (std::size_t i = 0; i < picked.size(); ++i) {
+    const std::int64_t k = at[i];
+    if (k < -extent || k >= extent) {
+      throw IndexError(concat(op, ": index ", k, " is out of range for size ", extent));
+    }
+    picked[i] += (k < 0 ? k + extent : k) * stride;
+  }
+}
+
+// `a` gives shape and strides only.
+IndexPlan make_plan(const char* op, const Array& a, const IndexList& indices) {
+  check_indices(op, a.shape(), indices);
+  const int given = static_cast<int>(indices.size());
+  const auto indexed = [&](int dim) {
+    return dim < given && indices[static_cast<std::size_t>(dim)].defined();
+  };
+  Dims picked_shape;
+  int first = -1;
+  int last = -1;
+  int count = 0;
+  for (int dim = 0; dim < given; ++dim) {
+    if (!indexed(dim)) continue;
+    picked_shape =
+        broadcast_shapes(op, picked_shape, indices[static_cast<std::size_t>(dim)].shape());
+    if (first < 0) first = dim;
+    last = dim;
+    ++count;
+  }
+  const bool neighbours = last - first + 1 == count;
+  Dims outer_shape;
+  Dims outer_strides;
+  Dims inner_shape;
+  Dims inner_strides;
+  for (int dim = 0; dim < a.rank(); ++dim) {
+    if (indexed(dim)) continue;
+    const bool outer = neighbours && dim < first;
+    (outer ? outer_shape : inner_shape).push_back(a.extent(dim));
+    (outer ? outer_strides : inner_strides).push_back(a.strides()[dim]);
+  }
+  IndexPlan plan;
+  for (const Dims* part : {&outer_shape, &picked_shape, &inner_shape}) {
+    for (index_t extent : *part) plan.shape.push_back(extent);
+  }
+  element_count(plan.shape);
+  plan.picked.assign(static_cast<std::size_t>(element_count(picked_shape)), 0);
+  for (int dim = 0; dim < given; ++dim) {
+    if (!indexed(dim)) continue;
+    add_offsets(op, indices[static_cast<std::size_t>(dim)], picked_shape, a.extent(dim),
+                a.strides()[dim], plan.picked);
+  }
+  if (element_count(plan.shape) == 0) return plan;  // nothing will be walked
+  plan.outer = make_runs(outer_shape, outer_strides);
+  plan.inner = make_runs(inner_shape, inner_strides);
+  return plan;
+}
+
+// One row of the inner dimensions between `a` (by runs) and the contiguous side.
+template <typename T>
+void take_row(const Runs& inner, const T* a, T* out) {
+  for (index_t run = 0; run < inner.count(); ++run, out += inner.length) {
+    const T* x = a + inner.offsets[static_cast<std::size_t>(run)];
+    if (inner.stride == 1) {
+      std::memcpy(out, x, static_cast<std::size_t>(inner.length) * sizeof(T));
+    } else {
+      for (index_t i = 0; i < inner.length; ++i) out[i] = x[i * inner.stride];
+    }
+  }
+}
+
+template <typename T>
+void take(const IndexPlan& plan, const T* a, T* out) {
+  const index_t inner = plan.inner_size();
+  parallel_ranges(plan.outer_size() * plan.picked_size(), ceil_div(elementwise_grain, inner),
+                  [&](index_t first, index_t last) {
+                    for (index_t i = first; i < last; ++i) {
+                      const auto pick = static_cast<std::size_t>(i % plan.picked_size());
+                      take_row(plan.inner,
+                               a + plan.outer_offset(i / plan.picked_size()) + plan.picked[pick],
+                               out + i * inner);
+                    }
+                  });
+}
+
+// Calls combine(a element, src element) for every pick in order. Pieces never share elements of
+// `a`: they are ranges of (outer, inner run) and each goes through all picks.
+template <typename T, typename F>
+void put(const IndexPlan& plan, T* a, const T* src, F combine) {
+  const index_t runs = plan.inner.count();
+  const index_t picks = plan.picked_size();
+  const index_t cost = checked_mul(picks, plan.inner.length);
+  parallel_ranges(plan.outer_size() * runs, ceil_div(elementwise_grain, cost),
+                  [&](index_t first, index_t last) {
+                    for (index_t piece = first; piece < last; ++piece) {
+                      const index_t outer = piece / runs;
+                      const index_t run = piece % runs;
+                      T* base = a + plan.outer_offset(outer) +
+                                plan.inner.offsets[static_cast<std::size_t>(run)];
+                      for (index_t p = 0; p < picks; ++p) {
+                        T* z = base + plan.picked[static_cast<std::size_t>(p)];
+                        const T* x = src + ((outer * picks + p) * runs + run) * plan.inner.length;
+                        for (index_t i = 0; i < plan.inner.length; ++i) {
+                          combine(z[i * plan.inner.stride], x[i]);
+                        }
+                      }
+                    }
+                  });
+}
+
+// Calls body with the element type, booleans as bytes.
+template <typename F>
+void visit_bytes(DType dtype, F body) {
+  visit_dtype(dtype, [&](auto tag) {
+    using T = decltype(tag);
+    body(std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>{});
+  });
+}
+
+Dims batch_first_order(int rank, bool to_channels_last) {
+  Dims order{0};
+  if (to_channels_last) {  // N, C, spatial... -> N, spatial..., C
+    for (int i = 2; i < rank; ++i) order.push_back(i);
+    order.push_back(1);
+  } else {
+    order.push_back(rank - 1);
+    for (int i = 1; i < rank - 1; ++i) order.push_back(i);
+  }
+  return order;
+}
+
+}  // namespace
+
+Array index(const Array& a, const IndexList& indices) {
+  // Picking samples of a channels-last batch: whole rows of memory, and the result keeps the
+  // layout.
+  if (indices.size() == 1 && indices[0].defined() && indices[0].rank() == 1 && a.rank() >= 3 &&
+      !a.is_contiguous() && a.is_channels_last()) {
+    return index(a.permute(batch_first_order(a.rank(), true)), indices)
+        .permute(batch_first_order(a.rank(), false));
+  }
+  const IndexPlan plan = make_plan("index", a, indices);
+  Array out = Array::empty(plan.shape, a.dtype());
+  if (out.size() == 0) return out;
+  visit_bytes(a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    take(plan, a.data<const T>(), out.data<T>());
+  });
+  return out;
+}
+
+Array index_add(const Dims& shape, const IndexList& indices, const Array& src) {
+  TW_CHECK_TYPE(src.dtype() != DType::boolean, "index_add: expected numbers, got bool");
+  Array out = Array::empty(shape, src.dtype());
+  const IndexPlan plan = make_plan("index_add", out, indices);
+  TW_CHECK(src.shape() == plan.shape, "index_add: expected a source of shape ",
+           to_string(plan.shape), ", got ", to_string(src.shape()));
+  fill(out, 0.0);
+  if (src.size() == 0) return out;
+  const Array values = contiguous(src);
+  visit_bytes(out.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    put(plan, out.data<T>(), values.data<const T>(),
+        [](T& sum, T x) { sum = ref::Add::apply(sum, x); });
+  });
+  return out;
+}
+
+void index_put(const Array& a, const IndexList& indices, const Array& src) {
+  const IndexPlan plan = make_plan("index_put_", a, indices);
+  TW_CHECK(broadcast_shapes("index_put_", src.shape(), plan.shape) == plan.shape,
+           "index_put_: expected a value that broadcasts to ", to_string(plan.shape), ", got ",
+           to_string(src.shape()));
+  check_writable("index_put_", a);
+  if (element_count(plan.shape) == 0) return;
+  Array values = contiguous(cast(src, a.dtype()).expand(plan.shape));
+  if (values.storage() == a.storage()) values = clone(values);
+  a.storage()->bump_version();
+  visit_bytes(a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    put(plan, a.data<T>(), values.data<const T>(), [](T& z, T x) { z = x; });
+  });
+}
+
+Array nonzero(const Array& mask) {
+  const Array flags = contiguous(cast(mask, DType::boolean));
+  const auto* x = flags.data<const std::uint8_t>();
+  const int rank = flags.rank();
+  const index_t size = flags.size();
+  const index_t blocks = ceil_div(size, elementwise_grain);
+  std::vector<index_t> starts(static_cast<std::size_t>(blocks) + 1, 0);
+  parallel_ranges(size, elementwise_grain, [&](index_t first, index_t last) {
+    index_t count = 0;
+    for (index_t i = first; i < last; ++i) count += x[i] != 0;
+    starts[static_cast<std::size_t>(first / elementwise_grain) + 1] = count;
+  });
+  for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
+  Array out = Array::empty({starts.back(), rank}, DType::int64);
+  auto* positions = out.data<std::int64_t>();
+  parallel_ranges(size, elementwise_grain, [&](index_t first, index_t last) {
+    std::int64_t* row =
+        positions + starts[static_cast<std::size_t>(first / elementwise_grain)] * rank;
+    for (index_t i = first; i < last; ++i) {
+      if (x[i] == 0) continue;
+      index_t rest = i;
+      for (int d = rank - 1; d >= 0; --d) {
+        row[d] = rest % flags.extent(d);
+        rest /= flags.extent(d);
+      }
+      row += rank;
+    }
+  });
+  return out;
+}
+
+}  // namespace tilewise
