@@ -85,21 +85,31 @@ struct Smaller {
 };
 
 template <typename Op>
-void extreme_rows(const MatrixView& m, float* out) {
-  for (index_t r = 0; r < m.rows; ++r) {
-    const float* x = m.x + r * m.row_stride;
-    float best = x[0];
-    index_t i = 0;
-    if (m.cols >= w) {
-      VecF lanes_best = load(x);
-      for (i = w; i + w <= m.cols; i += w) lanes_best = Op::apply(lanes_best, load(x + i));
-      float lanes[w];
-      store(lanes, lanes_best);
-      for (index_t k = 0; k < w; ++k) best = Op::apply(best, lanes[k]);
+float extreme_run(const float* x, index_t count) {
+  float best = x[0];
+  index_t i = 0;
+  if (count >= unroll * w) {  // four chains hide the latency of compare and select
+    VecF b0 = load(x);
+    VecF b1 = load(x + w);
+    VecF b2 = load(x + 2 * w);
+    VecF b3 = load(x + 3 * w);
+    for (i = unroll * w; i + unroll * w <= count; i += unroll * w) {
+      b0 = Op::apply(b0, load(x + i));
+      b1 = Op::apply(b1, load(x + i + w));
+      b2 = Op::apply(b2, load(x + i + 2 * w));
+      b3 = Op::apply(b3, load(x + i + 3 * w));
     }
-    for (; i < m.cols; ++i) best = Op::apply(best, x[i]);
-    out[r] = best;
+    float lanes[w];
+    store(lanes, Op::apply(Op::apply(b0, b1), Op::apply(b2, b3)));
+    for (index_t k = 0; k < w; ++k) best = Op::apply(best, lanes[k]);
   }
+  for (; i < count; ++i) best = Op::apply(best, x[i]);
+  return best;
+}
+
+template <typename Op>
+void extreme_rows(const MatrixView& m, float* out) {
+  for (index_t r = 0; r < m.rows; ++r) out[r] = extreme_run<Op>(m.x + r * m.row_stride, m.cols);
 }
 
 template <typename Op>

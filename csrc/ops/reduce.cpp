@@ -180,13 +180,16 @@ struct PhysicalDims {
   }
 };
 
-// Dimensions from the outermost in memory to the innermost.
+// Dimensions from the outermost in memory to the innermost; a stable insertion sort.
 Dims memory_order(const Array& a) {
+  const auto stride = [&](index_t dim) { return a.strides()[static_cast<int>(dim)]; };
   Dims order;
-  for (int i = 0; i < a.rank(); ++i) order.push_back(i);
-  std::stable_sort(order.begin(), order.end(), [&](index_t i, index_t j) {
-    return a.strides()[static_cast<int>(i)] > a.strides()[static_cast<int>(j)];
-  });
+  for (int i = 0; i < a.rank(); ++i) {
+    order.push_back(i);
+    for (int k = i; k > 0 && stride(order[k - 1]) < stride(order[k]); --k) {
+      std::swap(order[k - 1], order[k]);
+    }
+  }
   return order;
 }
 
