@@ -13,6 +13,7 @@
 // Error: up to 2e-5 of the output's RMS at C = 512 (kernels/winograd.kern.cpp has the points).
 #include "ops/conv/winograd.h"
 
+#include "base/cpu.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/gemm.h"
@@ -23,7 +24,6 @@ namespace {
 
 constexpr index_t kPoints = 36;
 constexpr index_t kRowPad = 16;
-constexpr index_t kTransformedBytes = 640 << 10;  // of V in L2
 constexpr index_t kWantedPieces = 8;
 
 struct Correlation {
@@ -44,8 +44,9 @@ class WinogradCorrelation {
     const index_t tiles = job.grid.tiles();
     const index_t bytes_a_tile =
         kPoints * (job.in_channels + kRowPad) * static_cast<index_t>(sizeof(float));
-    const index_t most = std::clamp<index_t>(kTransformedBytes / bytes_a_tile / gemm_.max_rows, 1, 4) *
-                         gemm_.max_rows;
+    // V takes a third of L2; the size of a block changes no result.
+    const index_t fitting = cache_sizes().l2 / 3 / bytes_a_tile / gemm_.max_rows;
+    const index_t most = std::clamp<index_t>(fitting, 1, 4) * gemm_.max_rows;
     const index_t blocks = ceil_div(tiles, most);
     block_ = ceil_div(tiles, blocks);
     blocks_ = ceil_div(tiles, block_);
