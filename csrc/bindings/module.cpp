@@ -36,4 +36,5 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_batch_norm(m);
   tw::bindings::bind_pooling(m);
   tw::bindings::bind_dropout(m);
+  tw::bindings::bind_losses(m);
 }

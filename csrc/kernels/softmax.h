@@ -1,0 +1,43 @@
+// Softmax and what the losses need of it, along the columns of row-major float32 matrices.
+#pragma once
+
+#include "kernels/dispatch.h"
+
+namespace tilewise {
+
+struct MatrixShape {
+  index_t rows;
+  index_t columns;  // >= 1
+};
+
+// Of one row: log(sum(exp(x))) = maximum + log_sum, kept apart because log_sum is small.
+struct LogSumExp {
+  float maximum;
+  float log_sum;
+};
+
+struct SoftmaxGrad {
+  LogSumExp row;
+  float scale;
+  float share;
+};
+
+struct SoftmaxKernels {
+  void (*softmax)(const float* x, MatrixShape shape, float* y);
+  void (*log_softmax)(const float* x, MatrixShape shape, float* y);
+  // dx = y (dy - sum(dy y))
+  void (*softmax_backward)(const float* dy, const float* y, MatrixShape shape, float* dx);
+  // dx = dy - exp(y) sum(dy)
+  void (*log_softmax_backward)(const float* dy, const float* y, MatrixShape shape, float* dx);
+
+  // Of one row each:
+  LogSumExp (*log_sum_exp)(const float* x, index_t columns);
+  // sum(weight (maximum - x)); weights of 1 where `weight` is null.
+  float (*weighted_gap)(const float* x, const float* weight, index_t columns, float maximum);
+  // dx = scale softmax(x) - share weight
+  void (*scaled_softmax)(const float* x, const float* weight, index_t columns, SoftmaxGrad g,
+                         float* dx);
+};
+TW_KERNEL_TABLE(SoftmaxKernels, softmax_kernels)
+
+}  // namespace tilewise
