@@ -14,8 +14,8 @@ import numpy as np
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, describe
-from tilewise._dtypes import bool_, int64, to_numpy, uint8
-from tilewise._ops.common import as_array, operand, unbroadcast
+from tilewise._dtypes import bool_, float64, int64, to_numpy, uint8
+from tilewise._ops.common import operand, unbroadcast
 from tilewise._ops.inplace import check_inplace
 from tilewise._ops.shape import view_of
 from tilewise.autograd import grad_mode, record, wrap
@@ -255,7 +255,12 @@ def _value_array(value: Any, like: Array) -> Array:
     """A value to write as an array: numbers and lists take the type of the target."""
     if isinstance(value, np.ndarray | list | tuple):
         return _core.Array.from_numpy(np.array(value, dtype=to_numpy(like.dtype)))
-    return as_array(operand("setitem", "value", value), like)
+    array: Array | int | float = operand("setitem", "value", value)
+    if isinstance(array, int):
+        return _core.Array.full((), array, like.dtype)
+    if isinstance(array, float):  # converted where it is written
+        return _core.Array.full((), array, float64)
+    return array
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
