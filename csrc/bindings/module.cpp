@@ -37,4 +37,5 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_pooling(m);
   tw::bindings::bind_dropout(m);
   tw::bindings::bind_losses(m);
+  tw::bindings::bind_optimizer(m);
 }

@@ -4,6 +4,7 @@
 #include "kernels/binary.h"
 #include "kernels/dropout.h"
 #include "kernels/gemm.h"
+#include "kernels/optimizer.h"
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
 #include "kernels/relu.h"
@@ -35,6 +36,7 @@ TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
 TW_DISPATCH(DropoutKernels, dropout_kernels)
 TW_DISPATCH(GemmKernels, gemm_kernels)
+TW_DISPATCH(OptimizerKernels, optimizer_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
