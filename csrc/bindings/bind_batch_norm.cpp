@@ -13,8 +13,13 @@ Array or_none(const MaybeArray& a) { return a ? *a : Array(); }
 py::tuple forward(const Array& x, const MaybeArray& weight, const MaybeArray& bias,
                   const MaybeArray& running_mean, const MaybeArray& running_var, bool training,
                   double momentum, double eps) {
-  const BatchNormState state{or_none(weight), or_none(bias), or_none(running_mean),
-                             or_none(running_var), training, momentum, eps};
+  const BatchNormState state{or_none(weight),
+                             or_none(bias),
+                             or_none(running_mean),
+                             or_none(running_var),
+                             training,
+                             momentum,
+                             eps};
   BatchNormResult r;
   {
     py::gil_scoped_release release;
@@ -38,8 +43,8 @@ py::tuple backward(const Array& dy, const Array& x, const MaybeArray& weight, co
 void bind_batch_norm(py::module_& m) {
   m.def("batch_norm_forward", &forward, py::arg("x"), py::arg("weight") = py::none(),
         py::arg("bias") = py::none(), py::arg("running_mean") = py::none(),
-        py::arg("running_var") = py::none(), py::arg("training") = true,
-        py::arg("momentum") = 0.1, py::arg("eps") = 1e-5);
+        py::arg("running_var") = py::none(), py::arg("training") = true, py::arg("momentum") = 0.1,
+        py::arg("eps") = 1e-5);
   m.def("batch_norm_backward", &backward, py::arg("dy"), py::arg("x"), py::arg("weight").none(true),
         py::arg("mean"), py::arg("invstd"), py::arg("training"));
 }

@@ -62,8 +62,8 @@ void bind_pooling(py::module_& m) {
       "avg_pool_forward",
       [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& padding,
          bool ceil_mode, bool count_include_pad, index_t divisor_override) {
-        return avg_pool_forward(x, average(kernel, stride, padding, ceil_mode, count_include_pad,
-                                           divisor_override));
+        return avg_pool_forward(
+            x, average(kernel, stride, padding, ceil_mode, count_include_pad, divisor_override));
       },
       py::arg("x"), py::arg("kernel"), py::arg("stride"), py::arg("padding"),
       py::arg("ceil_mode") = false, py::arg("count_include_pad") = true,
@@ -72,8 +72,9 @@ void bind_pooling(py::module_& m) {
       "avg_pool_backward",
       [](const Array& dy, const Dims& input_shape, const Dims& kernel, const Dims& stride,
          const Dims& padding, bool ceil_mode, bool count_include_pad, index_t divisor_override) {
-        return avg_pool_backward(dy, input_shape, average(kernel, stride, padding, ceil_mode,
-                                                          count_include_pad, divisor_override));
+        return avg_pool_backward(
+            dy, input_shape,
+            average(kernel, stride, padding, ceil_mode, count_include_pad, divisor_override));
       },
       py::arg("dy"), py::arg("input_shape"), py::arg("kernel"), py::arg("stride"),
       py::arg("padding"), py::arg("ceil_mode") = false, py::arg("count_include_pad") = true,

@@ -165,12 +165,12 @@ void backward_sums(const float* dy, const float* x, RowsShape shape, const float
       for (index_t c = 0; c < channels; ++c) block_dy[c] = block_dy_x[c] = 0.0F;
       index_t r = 0;
       for (; r + 4 <= rows; r += 4) {
-        each_vector(channels, BackwardSumsStep<4>{g + r * stride, a + r * stride, stride,
-                                                  mean + c0, block_dy, block_dy_x});
+        each_vector(channels, BackwardSumsStep<4>{g + r * stride, a + r * stride, stride, mean + c0,
+                                                  block_dy, block_dy_x});
       }
       for (; r < rows; ++r) {
-        each_vector(channels, BackwardSumsStep<1>{g + r * stride, a + r * stride, stride,
-                                                  mean + c0, block_dy, block_dy_x});
+        each_vector(channels, BackwardSumsStep<1>{g + r * stride, a + r * stride, stride, mean + c0,
+                                                  block_dy, block_dy_x});
       }
       for (index_t c = 0; c < channels; ++c) {
         sum_dy[c0 + c] += double{block_dy[c]};

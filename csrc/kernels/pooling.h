@@ -1,4 +1,5 @@
-// Pooling of float32 channels-last arrays: a run of output pixels at a time, vectors along channels.
+// Pooling of float32 channels-last arrays: a run of output pixels at a time, registers along
+// channels.
 #pragma once
 
 #include "kernels/dispatch.h"

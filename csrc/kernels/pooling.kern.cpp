@@ -40,8 +40,7 @@ TW_INLINE void each_vector(const PoolWindow& w, const Body& body) {
 
 // `taps` is the window's pixel count where known at compile time, else 0.
 template <int taps>
-TW_INLINE void max_forward_of(const float* x, const PoolWindow& w, float* y,
-                              std::int32_t* argmax) {
+TW_INLINE void max_forward_of(const float* x, const PoolWindow& w, float* y, std::int32_t* argmax) {
   const index_t count = taps > 0 ? taps : w.count;
   each_vector(w, [&](index_t o, index_t c, index_t n) __attribute__((always_inline)) {
     const float* src = x + o * w.shift * w.pixel_stride + c;
@@ -107,8 +106,7 @@ bool max_backward(const float* dy, const std::int32_t* argmax, const PoolWindow&
   return max_backward_any<false>(dy, argmax, w, dx);
 }
 
-bool max_backward_add(const float* dy, const std::int32_t* argmax, const PoolWindow& w,
-                      float* dx) {
+bool max_backward_add(const float* dy, const std::int32_t* argmax, const PoolWindow& w, float* dx) {
   return max_backward_any<true>(dy, argmax, w, dx);
 }
 

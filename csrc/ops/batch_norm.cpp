@@ -24,17 +24,17 @@ std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
 // Channels fewer than a few registers are folded: `fold` rows count as one row of fold * channels.
 // Pieces of rows depend on the shape alone, so the sums have the same bits at any thread count.
 struct Rows {
-  index_t rows;      // pixels of all samples
+  index_t rows;  // pixels of all samples
   index_t channels;
   index_t fold = 1;
-  index_t piece;     // folded rows of a piece
+  index_t piece;  // folded rows of a piece
   index_t pieces;
 
   Rows(index_t row_count, index_t channel_count) : rows(row_count), channels(channel_count) {
     while (fold * channels < 64 && fold < 64) fold *= 2;
     const index_t whole = rows / fold;
-    piece = std::max<index_t>({64, ceil_div(elementwise_grain, fold * channels),
-                               ceil_div(whole, 64)});
+    piece =
+        std::max<index_t>({64, ceil_div(elementwise_grain, fold * channels), ceil_div(whole, 64)});
     pieces = std::max<index_t>(1, ceil_div(whole, piece));
   }
 
@@ -208,8 +208,8 @@ BatchNormResult batch_norm_forward(const Array& input, const BatchNormState& s) 
   const Array x = channels_last(input);
   const DType dtype = x.dtype();
   const index_t channels = x.extent(1);
-  Array y = x.rank() >= 3 ? Array::empty_channels_last(x.shape(), dtype)
-                          : Array::empty(x.shape(), dtype);
+  Array y =
+      x.rank() >= 3 ? Array::empty_channels_last(x.shape(), dtype) : Array::empty(x.shape(), dtype);
   if (x.size() == 0) {  // an empty batch leaves the running statistics alone
     const Doubles zeros(at(channels), 0.0);
     return {y, from_doubles(zeros, dtype), from_doubles(zeros, dtype)};
@@ -248,8 +248,8 @@ BatchNormGradients batch_norm_backward(const Array& grad_output, const Array& in
   const Array dy = channels_last(grad_output);
   const DType dtype = x.dtype();
   const index_t channels = x.extent(1);
-  Array dx = x.rank() >= 3 ? Array::empty_channels_last(x.shape(), dtype)
-                           : Array::empty(x.shape(), dtype);
+  Array dx =
+      x.rank() >= 3 ? Array::empty_channels_last(x.shape(), dtype) : Array::empty(x.shape(), dtype);
   Doubles sum_dy(at(channels));
   Doubles sum_dy_x(at(channels));
   if (x.size() == 0) return {dx, from_doubles(sum_dy_x, dtype), from_doubles(sum_dy, dtype)};

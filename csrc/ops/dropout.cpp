@@ -118,8 +118,8 @@ DropoutResult dropout_forward(const Array& input, double p, RandomPosition posit
   auto* mask = reinterpret_cast<std::uint64_t*>(r.mask.bytes());
   if (x.dtype() == DType::float64) {
     for (index_t w = 0; w < words; ++w) {
-      mask[w] = ref::dropout_mask(position.seed, counter_of(position, w * block),
-                                  static_cast<float>(p));
+      mask[w] =
+          ref::dropout_mask(position.seed, counter_of(position, w * block), static_cast<float>(p));
     }
     ref::dropout_apply(x.data<double>(), mask, count, scale_of(p), r.y.data<double>());
     return r;
@@ -155,8 +155,8 @@ Array dropout_backward(const Array& grad_output, const Array& mask, double p) {
                 name_of(mask.dtype()));
   const index_t bytes = mask_words(grad_output.size()) * 8;
   TW_CHECK(mask.rank() == 1 && mask.extent(0) == bytes, "dropout_backward: expected a mask of ",
-           bytes, " bytes for a gradient of shape ", to_string(grad_output.shape()),
-           ", got shape ", to_string(mask.shape()));
+           bytes, " bytes for a gradient of shape ", to_string(grad_output.shape()), ", got shape ",
+           to_string(mask.shape()));
   const Array bits = contiguous(mask);
   // A view may start anywhere; words must not.
   const bool aligned = reinterpret_cast<std::uintptr_t>(bits.bytes()) % 8 == 0;

@@ -66,7 +66,8 @@ void backward_by_windows(const Array& dy, const Array& argmax, const Array& dx,
                          const PoolWindows& w) {
   const bool disjoint = windows_disjoint(w);
   const bool clear = !disjoint || !windows_cover(w);
-  const auto kernel = disjoint ? pooling_kernels().max_backward : pooling_kernels().max_backward_add;
+  const auto kernel =
+      disjoint ? pooling_kernels().max_backward : pooling_kernels().max_backward_add;
   for_each_sample(w, [&](index_t in, index_t out, index_t channels) {
     float* target = dx.data<float>() + in;
     if (clear) clear_sample(w, channels, target);
@@ -91,7 +92,8 @@ index_t pixels_of(const Dims& shape) {
 
 index_t kernel_pixels(const PoolShape& pool) {
   index_t pixels = 1;
-  for (const index_t extent : pool.kernel) pixels = checked_mul(pixels, std::min<index_t>(extent, 99));
+  for (const index_t extent : pool.kernel)
+    pixels = checked_mul(pixels, std::min<index_t>(extent, 99));
   return pixels;
 }
 

@@ -19,8 +19,7 @@ void for_each_run(const PoolWindows& w, index_t row, index_t channels, PoolTaps&
   for (index_t o = 0; o < axis.out;) {
     taps.visit(row * axis.out + o);
     const auto first = static_cast<std::size_t>(o);
-    const index_t shift =
-        o + 1 < axis.out ? axis.first[first + 1] - axis.first[first] : index_t{0};
+    const index_t shift = o + 1 < axis.out ? axis.first[first + 1] - axis.first[first] : index_t{0};
     index_t run = 1;
     for (auto next = first + 1; next < axis.first.size(); ++next, ++run) {
       if (axis.count[next] != axis.count[first] || axis.padded[next] != axis.padded[first] ||
@@ -66,10 +65,9 @@ void for_each_output(const PoolWindows& w, const Body& body) {
       const index_t n = row / sample_rows;
       const index_t in = n * w.in_pixels() * w.channels + c;
       const index_t out = n * w.out_pixels() * w.channels + c;
-      for_each_run(w, row % sample_rows, channels, taps,
-                   [&](index_t o, const PoolWindow& window) {
-                     body(in, out + o * w.channels, window, taps);
-                   });
+      for_each_run(w, row % sample_rows, channels, taps, [&](index_t o, const PoolWindow& window) {
+        body(in, out + o * w.channels, window, taps);
+      });
     }
   });
 }

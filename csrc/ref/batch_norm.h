@@ -70,8 +70,7 @@ void batch_norm_backward_input(const T* dy, const T* x, index_t rows, index_t ch
   for (index_t r = 0; r < rows; ++r) {
     for (index_t c = 0; c < channels; ++c) {
       const index_t i = r * channels + c;
-      dx[i] =
-          static_cast<T>(g.scale[c] * dy[i] - g.slope[c] * (x[i] - g.mean[c]) - g.offset[c]);
+      dx[i] = static_cast<T>(g.scale[c] * dy[i] - g.slope[c] * (x[i] - g.mean[c]) - g.offset[c]);
     }
   }
 }

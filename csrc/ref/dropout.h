@@ -7,8 +7,8 @@
 
 namespace tilewise::ref {
 
-// The decisions for elements 64 b .. 64 b + 63, a bit each, set where the element is kept. Counter i
-// of the block's 16 gives four random words; word j decides element 16 j + i by its upper 24 bits.
+// The decisions for 64 elements, a bit each, set where the element is kept. Counter i of the
+// block's 16 gives four random words; word j decides element 16 j + i by its upper 24 bits.
 inline std::uint64_t dropout_mask(std::uint64_t seed, std::uint64_t counter, float p) {
   std::uint64_t bits = 0;
   for (int i = 0; i < 16; ++i) {
