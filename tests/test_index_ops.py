@@ -63,6 +63,43 @@ def test_extremes_of_nan_and_nothing() -> None:
         _core.argmin(x, 2)
 
 
+# ---------------------------------------------------------------- order
+
+
+@pytest.mark.parametrize("dtype", ALL_DTYPES)
+def test_sort_and_topk(dtype: str) -> None:
+    a = typed((4, 7, 5), dtype)  # many ties: their order is kept
+    for axis, channels_last in itertools.product((0, 1, -1), (False, True)):
+        x = to_core(a, channels_last=channels_last)
+        size = a.shape[axis]
+        for descending in (False, True):
+            key = -a.astype(np.int64) if descending else a.astype(np.int64)
+            want = np.argsort(key, axis, kind="stable")
+            values, index = _core.sort(x, axis, descending)
+            np.testing.assert_array_equal(to_numpy(index), want)
+            np.testing.assert_array_equal(to_numpy(values), np.take_along_axis(a, want, axis))
+            for k in (0, 1, 3, size):
+                values, index = _core.topk(x, k, axis, descending)
+                first = want.take(np.arange(k), axis)
+                np.testing.assert_array_equal(to_numpy(index), first)
+                np.testing.assert_array_equal(to_numpy(values), np.take_along_axis(a, first, axis))
+
+
+def test_sort_of_nan_and_nothing() -> None:
+    x = to_core(np.float32([2, np.nan, -np.inf, np.nan, np.inf, 1]))
+    np.testing.assert_array_equal(to_numpy(_core.sort(x)[1]), [2, 5, 0, 4, 1, 3])
+    np.testing.assert_array_equal(to_numpy(_core.sort(x, 0, True)[1]), [1, 3, 4, 0, 5, 2])
+    np.testing.assert_array_equal(to_numpy(_core.topk(x, 2)[1]), [1, 3])
+    assert _core.sort(to_core(np.zeros((3, 0))))[0].shape == (3, 0)
+    assert _core.sort(to_core(np.zeros((0, 3))))[1].shape == (0, 3)
+    assert _core.sort(to_core(np.array(1.0)))[0].shape == ()
+    for k in (-1, 7):
+        with pytest.raises(ValueError, match="topk: expected k between 0 and 6"):
+            _core.topk(x, k)
+    with pytest.raises(IndexError, match="sort: axis 1"):
+        _core.sort(x, 1)
+
+
 # ---------------------------------------------------------------- concat and flip
 
 

@@ -7,6 +7,7 @@
 #include "ops/gather.h"
 #include "ops/indexing.h"
 #include "ops/rearrange.h"
+#include "ops/sort.h"
 
 namespace tilewise::bindings {
 namespace {
@@ -60,6 +61,10 @@ void bind_indexing(py::module_& m) {
         index_put(a, index_list(indices), src);
       },
       py::arg("a"), py::arg("indices"), py::arg("src"), release_gil());
+  m.def("sort", &sort, py::arg("a"), py::arg("axis") = -1, py::arg("descending") = false,
+        release_gil());
+  m.def("topk", &topk, py::arg("a"), py::arg("k"), py::arg("axis") = -1, py::arg("largest") = true,
+        release_gil());
   m.def("nonzero", &nonzero, py::arg("mask"), release_gil());
 }
 

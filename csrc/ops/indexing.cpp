@@ -1,5 +1,6 @@
 #include "ops/indexing.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -283,9 +284,11 @@ Array nonzero(const Array& mask) {
   Array out = Array::empty({starts.back(), rank}, DType::int64);
   auto* positions = out.data<std::int64_t>();
   parallel_ranges(size, elementwise_grain, [&](index_t first, index_t last) {
-    std::int64_t* row =
-        positions + starts[static_cast<std::size_t>(first / elementwise_grain)] * rank;
-    for (index_t i = first; i < last; ++i) {
+    // Another thread may write to the mask between the two passes: never leave the counted rows.
+    const auto block = static_cast<std::size_t>(first / elementwise_grain);
+    std::int64_t* row = positions + starts[block] * rank;
+    std::int64_t* const end = positions + starts[block + 1] * rank;
+    for (index_t i = first; i < last && row != end; ++i) {
       if (x[i] == 0) continue;
       index_t rest = i;
       for (int d = rank - 1; d >= 0; --d) {
@@ -294,6 +297,7 @@ Array nonzero(const Array& mask) {
       }
       row += rank;
     }
+    std::fill(row, end, 0);
   });
   return out;
 }

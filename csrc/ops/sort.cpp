@@ -1,0 +1,108 @@
+#include "ops/sort.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "ops/copy.h"
+#include "ops/reduce.h"
+#include "ops/visit_dtype.h"
+
+namespace tilewise {
+namespace {
+
+// Whether `a` comes before `b` in ascending order; NaN is last.
+template <typename T>
+bool before(T a, T b) {
+  return a < b || (b != b && a == a);
+}
+
+// The first `keep` positions of a run in the wanted order, ties by position.
+template <typename T>
+void order_run(const T* x, index_t keep, bool descending, std::vector<std::int64_t>& order) {
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  const auto compare = [&](std::int64_t i, std::int64_t j) {
+    const T a = x[i];
+    const T b = x[j];
+    if (descending ? before(b, a) : before(a, b)) return true;
+    return (descending ? before(a, b) : before(b, a)) ? false : i < j;
+  };
+  if (keep < static_cast<index_t>(order.size())) {
+    std::partial_sort(order.begin(), order.begin() + keep, order.end(), compare);
+  } else {
+    std::sort(order.begin(), order.end(), compare);
+  }
+}
+
+// The axis moved to the end, where the runs are contiguous.
+Dims axis_last(int rank, int axis) {
+  Dims order;
+  for (int i = 0; i < rank; ++i) {
+    if (i != axis) order.push_back(i);
+  }
+  order.push_back(axis);
+  return order;
+}
+
+Dims axis_back(int rank, int axis) {
+  Dims order;
+  for (int i = 0; i < rank; ++i) {
+    order.push_back(i < axis ? i : i == axis ? rank - 1 : i - 1);
+  }
+  return order;
+}
+
+std::pair<Array, Array> run(const Array& a, index_t keep, int axis, bool descending) {
+  const Array rows = contiguous(a.permute(axis_last(a.rank(), axis)));
+  const index_t length = rows.shape().back();
+  Dims shape = rows.shape();
+  shape[shape.size() - 1] = keep;
+  const Array values = Array::empty(shape, a.dtype());
+  const Array index = Array::empty(shape, DType::int64);
+  const index_t count = keep == 0 ? 0 : values.size() / keep;
+  visit_dtype(a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    using Byte = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
+    parallel_ranges(count, ceil_div(elementwise_grain / 8, std::max<index_t>(1, length)),
+                    [&](index_t first, index_t last) {
+                      std::vector<std::int64_t> order(static_cast<std::size_t>(length));
+                      // A copy: sorting memory that another thread writes to could run astray.
+                      std::vector<Byte> x(static_cast<std::size_t>(length));
+                      for (index_t i = first; i < last; ++i) {
+                        const Byte* row = rows.data<const Byte>() + i * length;
+                        std::copy(row, row + length, x.begin());
+                        order_run(x.data(), keep, descending, order);
+                        for (index_t k = 0; k < keep; ++k) {
+                          const std::int64_t at = order[static_cast<std::size_t>(k)];
+                          index.data<std::int64_t>()[i * keep + k] = at;
+                          values.data<Byte>()[i * keep + k] = x[static_cast<std::size_t>(at)];
+                        }
+                      }
+                    });
+  });
+  const Dims back = axis_back(a.rank(), axis);
+  return {contiguous(values.permute(back)), contiguous(index.permute(back))};
+}
+
+}  // namespace
+
+std::pair<Array, Array> sort(const Array& a, index_t axis, bool descending) {
+  const int dim = normalize_axis("sort", axis, a.rank());
+  if (a.rank() == 0) {
+    const auto [values, index] = run(a.with_layout({1}, {1}), 1, 0, descending);
+    return {values.with_layout({}, {}), index.with_layout({}, {})};
+  }
+  return run(a, a.extent(dim), dim, descending);
+}
+
+std::pair<Array, Array> topk(const Array& a, index_t k, index_t axis, bool largest) {
+  const int dim = normalize_axis("topk", axis, a.rank());
+  const Array x = a.rank() == 0 ? a.with_layout({1}, {1}) : a;
+  TW_CHECK(k >= 0 && k <= x.extent(dim), "topk: expected k between 0 and ", x.extent(dim),
+           " for axis ", dim, " of shape ", to_string(a.shape()), ", got ", k);
+  return run(x, k, dim, largest);
+}
+
+}  // namespace tilewise
