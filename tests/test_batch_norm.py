@@ -74,6 +74,29 @@ def test_backward(isa: str, shape: tuple[int, ...], training: bool) -> None:
         assert_close(got, want, limit=64 * EPS32, scale=size)
 
 
+@pytest.mark.parametrize("shape", SHAPES[2:], ids=str)
+def test_with_relu_in_the_same_pass(isa: str, shape: tuple[int, ...]) -> None:
+    """A ReLU after (relu) or before (input_relu) the normalisation, as two separate operations."""
+    x = np.maximum(random_array(shape, 0), 0)
+    dy = random_array(shape, 3)
+    weight, bias = parameters(shape[1])
+    for dtype, limit in [(np.float32, 16 * EPS32), (np.float64, 1e-13)]:
+        cx, cdy, cw, cb = (to_core(a.astype(dtype)) for a in (x, dy, weight, bias))
+        plain, mean, invstd = _core.batch_norm_forward(cx, cw, cb)
+        y, *_ = _core.batch_norm_forward(cx, cw, cb, relu=True)
+        np.testing.assert_array_equal(y.numpy(), _core.relu(plain).numpy())
+        before = _core.relu_backward(cdy, y)
+        want = _core.batch_norm_backward(before, cx, cw, mean, invstd, True)
+        got = _core.batch_norm_backward(cdy, cx, cw, mean, invstd, True, relu=True, bias=cb)
+        scale = float(np.abs(weight * invstd.numpy()).max())
+        for a, b, size in zip(got, want, (scale, None, None), strict=True):
+            assert_close(a, b, limit=limit, scale=size)
+        got = _core.batch_norm_backward(before, cx, cw, mean, invstd, True, input_relu=True)
+        first = _core.relu_backward(want[0].channels_last() if x.ndim > 2 else want[0], cx)
+        for a, b in zip(got, (first, *want[1:]), strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
 def test_float64_gradient_is_the_derivative() -> None:
     x = random_array((3, 2, 4), 0, dtype=np.float64)
     dy = random_array((3, 2, 4), 1, dtype=np.float64)

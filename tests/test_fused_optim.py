@@ -178,9 +178,7 @@ def test_nan_gradient_reaches_the_maximum() -> None:
     p, m, v, largest = (to_core(np.zeros(20, np.float32)) for _ in range(4))
     g = np.ones(20, np.float32)
     g[3] = np.nan
-    _core.adam_step(
-        [p], [to_core(g)], [m], [v], 1, 0.1, 0.9, 0.999, 1e-8, 0.0, False, [largest]
-    )
+    _core.adam_step([p], [to_core(g)], [m], [v], 1, 0.1, 0.9, 0.999, 1e-8, 0.0, False, [largest])
     np.testing.assert_array_equal(np.isnan(p.numpy()), np.isnan(g))
     np.testing.assert_array_equal(np.isnan(largest.numpy()), np.isnan(g))
 

@@ -172,7 +172,7 @@ def test_ignored_and_empty(dtype: type) -> None:
         np.testing.assert_equal(loss.item(), want)
         dx = _core.cross_entropy_backward(one, x, *state, ignored, reduction=reduction)
         assert not dx.numpy().any()
-        loss, total = _core.nll_loss_forward(x, ignored, reduction=reduction)
+        loss, _ = _core.nll_loss_forward(x, ignored, reduction=reduction)
         np.testing.assert_equal(loss.item(), want)
     x, nobody = to_core(np.zeros((0, 4), dtype)), to_core(np.zeros(0, np.int64))
     for reduction, want in [("mean", np.nan), ("sum", 0.0)]:

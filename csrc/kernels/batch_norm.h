@@ -11,19 +11,21 @@ struct RowsShape {
   index_t channels;
 };
 
-// y = (x - mean) * scale + bias
+// y = (x - mean) * scale + bias, or the maximum of 0 and that with `relu`.
 struct NormaliseVectors {
   const float* mean;
   const float* scale;
   const float* bias;
+  bool relu;
 };
 
-// dx = scale * dy - slope * (x - mean) - offset
+// dx = scale * dy - slope * (x - mean) - offset. The forward pass says where its relu had cut y
+// off, for dy counts as 0 there; with `input_relu`, dx is 0 where x is not positive.
 struct NormaliseGradVectors {
-  const float* mean;
-  const float* scale;
+  NormaliseVectors forward;
   const float* slope;
   const float* offset;
+  bool input_relu;
 };
 
 struct BatchNormKernels {
@@ -32,7 +34,7 @@ struct BatchNormKernels {
                      double* sum_squares);
   void (*normalise)(const float* x, RowsShape shape, NormaliseVectors v, float* y);
   // sum_dy[c] += sum over rows of dy, sum_dy_x[c] += sum of dy * (x - mean[c]).
-  void (*backward_sums)(const float* dy, const float* x, RowsShape shape, const float* mean,
+  void (*backward_sums)(const float* dy, const float* x, RowsShape shape, NormaliseVectors forward,
                         double* sum_dy, double* sum_dy_x);
   void (*backward_input)(const float* dy, const float* x, RowsShape shape, NormaliseGradVectors v,
                          float* dx);

@@ -97,7 +97,7 @@ void statistics(const float* x, RowsShape shape, const float* pivot, double* sum
   }
 }
 
-template <int rows>
+template <int rows, bool relu>
 struct NormaliseStep {
   const float* x;
   index_t stride;
@@ -111,48 +111,72 @@ struct NormaliseStep {
     const VecF bias = load_n<partial>(v.bias + c, n);
     for (int r = 0; r < rows; ++r) {
       const VecF d = load_n<partial>(x + r * stride + c, n) - mean;
-      store_n<partial>(y + r * stride + c, fmadd(d, scale, bias), n);
+      const VecF value = fmadd(d, scale, bias);
+      store_n<partial>(y + r * stride + c, relu ? max(zero(), value) : value, n);
     }
   }
 };
 
-void normalise(const float* x, RowsShape shape, NormaliseVectors v, float* y) {
+template <bool relu>
+TW_INLINE void normalise_of(const float* x, RowsShape shape, const NormaliseVectors& v, float* y) {
   const index_t stride = shape.channels;
   index_t r = 0;
   for (; r + 4 <= shape.rows; r += 4) {
-    each_vector(stride, NormaliseStep<4>{x + r * stride, stride, v, y + r * stride});
+    each_vector(stride, NormaliseStep<4, relu>{x + r * stride, stride, v, y + r * stride});
   }
   for (; r < shape.rows; ++r) {
-    each_vector(stride, NormaliseStep<1>{x + r * stride, stride, v, y + r * stride});
+    each_vector(stride, NormaliseStep<1, relu>{x + r * stride, stride, v, y + r * stride});
   }
 }
 
-template <int rows>
+void normalise(const float* x, RowsShape shape, NormaliseVectors v, float* y) {
+  if (v.relu) {
+    normalise_of<true>(x, shape, v, y);
+  } else {
+    normalise_of<false>(x, shape, v, y);
+  }
+}
+
+// dy, or 0 where the relu after the normalisation gave 0.
+template <bool relu>
+TW_INLINE VecF gated(VecF dy, VecF d, VecF scale, VecF bias) {
+  return relu ? select(fmadd(d, scale, bias) > zero(), dy, zero()) : dy;
+}
+
+template <int rows, bool relu>
 struct BackwardSumsStep {
   const float* dy;
   const float* x;
   index_t stride;
-  const float* mean;
+  NormaliseVectors v;
   float* sum_dy;
   float* sum_dy_x;
 
   template <bool partial>
   TW_INLINE void run(index_t c, index_t n) const {
-    const VecF centre = load_n<partial>(mean + c, n);
+    const VecF mean = load_n<partial>(v.mean + c, n);
+    const VecF scale = relu ? load_n<partial>(v.scale + c, n) : zero();
+    const VecF bias = relu ? load_n<partial>(v.bias + c, n) : zero();
     VecF s = zero();
     VecF q = zero();
     for (int r = 0; r < rows; ++r) {
-      const VecF g = load_n<partial>(dy + r * stride + c, n);
+      const VecF d = load_n<partial>(x + r * stride + c, n) - mean;
+      const VecF g = gated<relu>(load_n<partial>(dy + r * stride + c, n), d, scale, bias);
       s = s + g;
-      q = fmadd(g, load_n<partial>(x + r * stride + c, n) - centre, q);
+      q = fmadd(g, d, q);
     }
     store_n<partial>(sum_dy + c, load_n<partial>(sum_dy + c, n) + s, n);
     store_n<partial>(sum_dy_x + c, load_n<partial>(sum_dy_x + c, n) + q, n);
   }
 };
 
-void backward_sums(const float* dy, const float* x, RowsShape shape, const float* mean,
-                   double* sum_dy, double* sum_dy_x) {
+NormaliseVectors from_channel(const NormaliseVectors& v, index_t c) {
+  return {v.mean + c, v.scale ? v.scale + c : v.scale, v.bias ? v.bias + c : v.bias, v.relu};
+}
+
+template <bool relu>
+TW_INLINE void backward_sums_of(const float* dy, const float* x, RowsShape shape,
+                                const NormaliseVectors& v, double* sum_dy, double* sum_dy_x) {
   alignas(64) float block_dy[panel_channels];
   alignas(64) float block_dy_x[panel_channels];
   const index_t stride = shape.channels;
@@ -163,14 +187,15 @@ void backward_sums(const float* dy, const float* x, RowsShape shape, const float
       const float* g = dy + r0 * stride + c0;
       const float* a = x + r0 * stride + c0;
       for (index_t c = 0; c < channels; ++c) block_dy[c] = block_dy_x[c] = 0.0F;
+      const NormaliseVectors panel = from_channel(v, c0);
       index_t r = 0;
       for (; r + 4 <= rows; r += 4) {
-        each_vector(channels, BackwardSumsStep<4>{g + r * stride, a + r * stride, stride, mean + c0,
-                                                  block_dy, block_dy_x});
+        each_vector(channels, BackwardSumsStep<4, relu>{g + r * stride, a + r * stride, stride,
+                                                        panel, block_dy, block_dy_x});
       }
       for (; r < rows; ++r) {
-        each_vector(channels, BackwardSumsStep<1>{g + r * stride, a + r * stride, stride, mean + c0,
-                                                  block_dy, block_dy_x});
+        each_vector(channels, BackwardSumsStep<1, relu>{g + r * stride, a + r * stride, stride,
+                                                        panel, block_dy, block_dy_x});
       }
       for (index_t c = 0; c < channels; ++c) {
         sum_dy[c0 + c] += double{block_dy[c]};
@@ -180,7 +205,16 @@ void backward_sums(const float* dy, const float* x, RowsShape shape, const float
   }
 }
 
-template <int rows>
+void backward_sums(const float* dy, const float* x, RowsShape shape, NormaliseVectors forward,
+                   double* sum_dy, double* sum_dy_x) {
+  if (forward.relu) {
+    backward_sums_of<true>(dy, x, shape, forward, sum_dy, sum_dy_x);
+  } else {
+    backward_sums_of<false>(dy, x, shape, forward, sum_dy, sum_dy_x);
+  }
+}
+
+template <int rows, bool relu, bool input_relu>
 struct BackwardInputStep {
   const float* dy;
   const float* x;
@@ -190,29 +224,51 @@ struct BackwardInputStep {
 
   template <bool partial>
   TW_INLINE void run(index_t c, index_t n) const {
-    const VecF mean = load_n<partial>(v.mean + c, n);
-    const VecF scale = load_n<partial>(v.scale + c, n);
+    const VecF mean = load_n<partial>(v.forward.mean + c, n);
+    const VecF scale = load_n<partial>(v.forward.scale + c, n);
+    const VecF bias = relu ? load_n<partial>(v.forward.bias + c, n) : zero();
     const VecF slope = load_n<partial>(v.slope + c, n);
     const VecF offset = load_n<partial>(v.offset + c, n);
     for (int r = 0; r < rows; ++r) {
-      const VecF d = load_n<partial>(x + r * stride + c, n) - mean;
-      const VecF g = load_n<partial>(dy + r * stride + c, n);
-      store_n<partial>(dx + r * stride + c, fnmadd(slope, d, fmadd(scale, g, zero() - offset)), n);
+      const VecF value = load_n<partial>(x + r * stride + c, n);
+      const VecF d = value - mean;
+      const VecF g = gated<relu>(load_n<partial>(dy + r * stride + c, n), d, scale, bias);
+      const VecF full = fnmadd(slope, d, fmadd(scale, g, zero() - offset));
+      store_n<partial>(dx + r * stride + c,
+                       input_relu ? select(value > zero(), full, zero()) : full, n);
     }
   }
 };
 
-void backward_input(const float* dy, const float* x, RowsShape shape, NormaliseGradVectors v,
-                    float* dx) {
+template <bool relu, bool input_relu>
+TW_INLINE void backward_input_of(const float* dy, const float* x, RowsShape shape,
+                                 const NormaliseGradVectors& v, float* dx) {
   const index_t stride = shape.channels;
   index_t r = 0;
   for (; r + 4 <= shape.rows; r += 4) {
     const index_t at = r * stride;
-    each_vector(stride, BackwardInputStep<4>{dy + at, x + at, stride, v, dx + at});
+    each_vector(stride,
+                BackwardInputStep<4, relu, input_relu>{dy + at, x + at, stride, v, dx + at});
   }
   for (; r < shape.rows; ++r) {
     const index_t at = r * stride;
-    each_vector(stride, BackwardInputStep<1>{dy + at, x + at, stride, v, dx + at});
+    each_vector(stride,
+                BackwardInputStep<1, relu, input_relu>{dy + at, x + at, stride, v, dx + at});
+  }
+}
+
+void backward_input(const float* dy, const float* x, RowsShape shape, NormaliseGradVectors v,
+                    float* dx) {
+  if (v.forward.relu) {
+    if (v.input_relu) {
+      backward_input_of<true, true>(dy, x, shape, v, dx);
+    } else {
+      backward_input_of<true, false>(dy, x, shape, v, dx);
+    }
+  } else if (v.input_relu) {
+    backward_input_of<false, true>(dy, x, shape, v, dx);
+  } else {
+    backward_input_of<false, false>(dy, x, shape, v, dx);
   }
 }
 

@@ -182,23 +182,49 @@ void update_running(const BatchNormState& s, const Doubles& mean, const Doubles&
   assign(s.running_var, running_var);
 }
 
-void normalise(const Array& x, const Rows& r, const Doubles& mean, const Doubles& scale,
-               const Doubles& bias, const Array& y) {
+// The per-channel numbers of y = (x - mean) scale + bias, and their float32 form for the kernels.
+struct Affine {
+  Doubles mean;
+  Doubles scale;
+  Doubles bias;
+  bool relu;
+  Floats mean32;
+  Floats scale32;
+  Floats bias32;
+
+  Affine(const Rows& r, Doubles mean_of, const Array& invstd, const Array& weight,
+         const Array& bias_of, bool with_relu)
+      : mean(std::move(mean_of)),
+        scale(to_doubles(weight, r.channels, 1)),
+        bias(to_doubles(bias_of, r.channels, 0)),
+        relu(with_relu) {
+    const Doubles factor = to_doubles(invstd, r.channels, 0);
+    for (index_t c = 0; c < r.channels; ++c) scale[at(c)] *= factor[at(c)];
+    mean32 = r.tiled(mean);
+    scale32 = r.tiled(scale);
+    bias32 = r.tiled(bias);
+  }
+
+  NormaliseVectors vectors() const { return {mean32.data(), scale32.data(), bias32.data(), relu}; }
+};
+
+void normalise(const Array& x, const Rows& r, const Affine& f, const Array& y) {
   if (x.dtype() == DType::float64) {
-    ref::batch_norm_normalise(x.data<double>(), r.rows, r.channels, mean.data(), scale.data(),
-                              bias.data(), y.data<double>());
+    ref::batch_norm_normalise(x.data<double>(), r.rows, r.channels, f.mean.data(), f.scale.data(),
+                              f.bias.data(), f.relu, y.data<double>());
     return;
   }
-  const Floats mean32 = r.tiled(mean);
-  const Floats scale32 = r.tiled(scale);
-  const Floats bias32 = r.tiled(bias);
-  const NormaliseVectors v{mean32.data(), scale32.data(), bias32.data()};
   const auto kernel = batch_norm_kernels().normalise;
   const float* src = x.data<float>();
   float* dst = y.data<float>();
   parallel_for(r.pieces, [&](index_t p) {
-    r.visit(p, [&](index_t i, RowsShape shape) { kernel(src + i, shape, v, dst + i); });
+    r.visit(p, [&](index_t i, RowsShape shape) { kernel(src + i, shape, f.vectors(), dst + i); });
   });
+}
+
+Array empty_as(const Array& x) {
+  return x.rank() >= 3 ? Array::empty_channels_last(x.shape(), x.dtype())
+                       : Array::empty(x.shape(), x.dtype());
 }
 
 }  // namespace
@@ -208,8 +234,7 @@ BatchNormResult batch_norm_forward(const Array& input, const BatchNormState& s) 
   const Array x = channels_last(input);
   const DType dtype = x.dtype();
   const index_t channels = x.extent(1);
-  Array y =
-      x.rank() >= 3 ? Array::empty_channels_last(x.shape(), dtype) : Array::empty(x.shape(), dtype);
+  Array y = empty_as(x);
   if (x.size() == 0) {  // an empty batch leaves the running statistics alone
     const Doubles zeros(at(channels), 0.0);
     return {y, from_doubles(zeros, dtype), from_doubles(zeros, dtype)};
@@ -224,84 +249,112 @@ BatchNormResult batch_norm_forward(const Array& input, const BatchNormState& s) 
     mean = to_doubles(s.running_mean, channels, 0);
     var = to_doubles(s.running_var, channels, 0);
   }
-  Doubles invstd(at(channels));
-  for (index_t c = 0; c < channels; ++c) invstd[at(c)] = 1.0 / std::sqrt(var[at(c)] + s.eps);
-  Doubles scale = to_doubles(s.weight, channels, 1);
-  for (index_t c = 0; c < channels; ++c) scale[at(c)] *= invstd[at(c)];
-  normalise(x, r, mean, scale, to_doubles(s.bias, channels, 0), y);
-  return {y, from_doubles(mean, dtype), from_doubles(invstd, dtype)};
+  for (double& v : var) v = 1.0 / std::sqrt(v + s.eps);
+  // Both passes scale by the same rounded number: backward finds the same zeros of the ReLU.
+  const Array invstd = from_doubles(var, dtype);
+  normalise(x, r, Affine(r, mean, invstd, s.weight, s.bias, s.relu), y);
+  return {y, from_doubles(mean, dtype), invstd};
 }
 
-BatchNormGradients batch_norm_backward(const Array& grad_output, const Array& input,
-                                       const Array& weight, const Array& saved_mean,
-                                       const Array& saved_invstd, bool training) {
+namespace {
+
+struct Sums {
+  Doubles dy;
+  Doubles dy_x;
+};
+
+Sums backward_sums(const Array& dy, const Array& x, const Rows& r, const Affine& f) {
+  Sums sums{Doubles(at(r.channels)), Doubles(at(r.channels))};
+  if (x.dtype() == DType::float64) {
+    ref::batch_norm_backward_sums(dy.data<double>(), x.data<double>(), r.rows, r.channels,
+                                  f.mean.data(), sums.dy.data(), sums.dy_x.data());
+    return sums;
+  }
+  const auto kernel = batch_norm_kernels().backward_sums;
+  reduce_pieces(r, sums.dy, sums.dy_x, [&](index_t p, double* s, double* q) {
+    r.visit(p, [&](index_t i, RowsShape shape) {
+      kernel(dy.data<float>() + i, x.data<float>() + i, shape, f.vectors(), s, q);
+    });
+  });
+  return sums;
+}
+
+// What every dx of a channel has in common.
+struct Shared {
+  Doubles slope;
+  Doubles offset;
+  bool input_relu;
+};
+
+void backward_input(const Array& dy, const Array& x, const Rows& r, const Affine& f,
+                    const Shared& g, const Array& dx) {
+  if (x.dtype() == DType::float64) {
+    ref::batch_norm_backward_input(
+        dy.data<double>(), x.data<double>(), r.rows, r.channels,
+        {f.mean.data(), f.scale.data(), g.slope.data(), g.offset.data(), g.input_relu},
+        dx.data<double>());
+    return;
+  }
+  const Floats slope = r.tiled(g.slope);
+  const Floats offset = r.tiled(g.offset);
+  const NormaliseGradVectors v{f.vectors(), slope.data(), offset.data(), g.input_relu};
+  const auto kernel = batch_norm_kernels().backward_input;
+  parallel_for(r.pieces, [&](index_t p) {
+    r.visit(p, [&](index_t i, RowsShape shape) {
+      kernel(dy.data<float>() + i, x.data<float>() + i, shape, v, dx.data<float>() + i);
+    });
+  });
+}
+
+void check_backward(const Array& dy, const Array& x, const BatchNormSaved& s) {
   const char* op = "batch_norm_backward";
-  check_input(op, input);
-  TW_CHECK(grad_output.shape() == input.shape(), op, ": gradient of shape ",
-           to_string(grad_output.shape()), " for an input of shape ", to_string(input.shape()));
-  TW_CHECK_TYPE(grad_output.dtype() == input.dtype(), op, ": expected a gradient of dtype ",
-                name_of(input.dtype()), ", got ", name_of(grad_output.dtype()));
-  check_vector(op, "weight", weight, input);
-  check_vector(op, "mean", saved_mean, input);
-  check_vector(op, "invstd", saved_invstd, input);
+  check_input(op, x);
+  TW_CHECK(dy.shape() == x.shape(), op, ": gradient of shape ", to_string(dy.shape()),
+           " for an input of shape ", to_string(x.shape()));
+  TW_CHECK_TYPE(dy.dtype() == x.dtype(), op, ": expected a gradient of dtype ", name_of(x.dtype()),
+                ", got ", name_of(dy.dtype()));
+  check_vector(op, "weight", s.weight, x);
+  check_vector(op, "mean", s.mean, x);
+  check_vector(op, "invstd", s.invstd, x);
+  check_vector(op, "bias", s.bias, x);
+}
+
+}  // namespace
+
+BatchNormGradients batch_norm_backward(const Array& grad_output, const Array& input,
+                                       const BatchNormSaved& s) {
+  check_backward(grad_output, input, s);
   const Array x = channels_last(input);
-  const Array dy = channels_last(grad_output);
+  Array dy = channels_last(grad_output);
   const DType dtype = x.dtype();
   const index_t channels = x.extent(1);
-  Array dx =
-      x.rank() >= 3 ? Array::empty_channels_last(x.shape(), dtype) : Array::empty(x.shape(), dtype);
-  Doubles sum_dy(at(channels));
-  Doubles sum_dy_x(at(channels));
-  if (x.size() == 0) return {dx, from_doubles(sum_dy_x, dtype), from_doubles(sum_dy, dtype)};
-
-  const Rows r(rows_of(x), channels);
-  const bool fast = dtype == DType::float32;
-  const Doubles mean = to_doubles(saved_mean, channels, 0);
-  const Doubles invstd = to_doubles(saved_invstd, channels, 0);
-  const Floats mean32 = fast ? r.tiled(mean) : Floats();
-  const auto& kernels = batch_norm_kernels();
-  if (fast) {
-    reduce_pieces(r, sum_dy, sum_dy_x, [&](index_t p, double* s, double* q) {
-      r.visit(p, [&](index_t i, RowsShape shape) {
-        kernels.backward_sums(dy.data<float>() + i, x.data<float>() + i, shape, mean32.data(), s,
-                              q);
-      });
-    });
-  } else {
-    ref::batch_norm_backward_sums(dy.data<double>(), x.data<double>(), r.rows, channels,
-                                  mean.data(), sum_dy.data(), sum_dy_x.data());
+  Array dx = empty_as(x);
+  if (x.size() == 0) {
+    const Doubles zeros(at(channels), 0.0);
+    return {dx, from_doubles(zeros, dtype), from_doubles(zeros, dtype)};
   }
-
+  const Rows r(rows_of(x), channels);
+  const Affine f(r, to_doubles(s.mean, channels, 0), s.invstd, s.weight, s.bias, s.relu);
+  if (s.relu && dtype == DType::float64) {
+    const Array before = empty_as(x);
+    ref::batch_norm_relu_backward(dy.data<double>(), x.data<double>(), r.rows, channels,
+                                  f.mean.data(), f.scale.data(), f.bias.data(),
+                                  before.data<double>());
+    dy = before;
+  }
+  const Sums sums = backward_sums(dy, x, r, f);
   const double n = static_cast<double>(r.rows);
-  Doubles scale = to_doubles(weight, channels, 1);
-  Doubles slope(at(channels));
-  Doubles offset(at(channels));
+  const Doubles invstd = to_doubles(s.invstd, channels, 0);
+  Shared shared{Doubles(at(channels)), Doubles(at(channels)), s.input_relu};
   Doubles dweight(at(channels));
   for (index_t c = 0; c < channels; ++c) {
-    const double inv = invstd[at(c)];
-    scale[at(c)] *= inv;
-    dweight[at(c)] = sum_dy_x[at(c)] * inv;
-    if (!training) continue;
-    slope[at(c)] = scale[at(c)] * inv * dweight[at(c)] / n;
-    offset[at(c)] = scale[at(c)] * sum_dy[at(c)] / n;
+    dweight[at(c)] = sums.dy_x[at(c)] * invstd[at(c)];
+    if (!s.training) continue;
+    shared.slope[at(c)] = f.scale[at(c)] * invstd[at(c)] * dweight[at(c)] / n;
+    shared.offset[at(c)] = f.scale[at(c)] * sums.dy[at(c)] / n;
   }
-  if (fast) {
-    const Floats scale32 = r.tiled(scale);
-    const Floats slope32 = r.tiled(slope);
-    const Floats offset32 = r.tiled(offset);
-    const NormaliseGradVectors v{mean32.data(), scale32.data(), slope32.data(), offset32.data()};
-    parallel_for(r.pieces, [&](index_t p) {
-      r.visit(p, [&](index_t i, RowsShape shape) {
-        kernels.backward_input(dy.data<float>() + i, x.data<float>() + i, shape, v,
-                               dx.data<float>() + i);
-      });
-    });
-  } else {
-    ref::batch_norm_backward_input(dy.data<double>(), x.data<double>(), r.rows, channels,
-                                   {mean.data(), scale.data(), slope.data(), offset.data()},
-                                   dx.data<double>());
-  }
-  return {dx, from_doubles(dweight, dtype), from_doubles(sum_dy, dtype)};
+  backward_input(dy, x, r, f, shared, dx);
+  return {dx, from_doubles(dweight, dtype), from_doubles(sums.dy, dtype)};
 }
 
 }  // namespace tilewise

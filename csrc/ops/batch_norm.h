@@ -13,6 +13,7 @@ struct BatchNormState {
   bool training = true;
   double momentum = 0.1;
   double eps = 1e-5;
+  bool relu = false;  // y = max(0, normalised x), in the same pass
 };
 
 struct BatchNormResult {
@@ -32,7 +33,18 @@ struct BatchNormGradients {
 // running statistics.
 BatchNormResult batch_norm_forward(const Array& x, const BatchNormState& state);
 
-BatchNormGradients batch_norm_backward(const Array& dy, const Array& x, const Array& weight,
-                                       const Array& mean, const Array& invstd, bool training);
+// What a backward pass needs to know of the forward pass.
+struct BatchNormSaved {
+  Array weight;
+  Array mean;
+  Array invstd;
+  bool training = true;
+  bool relu = false;        // forward had relu = true;
+  Array bias;               // then its bias is needed too
+  bool input_relu = false;  // x is the output of a ReLU: dx is for that ReLU's input
+};
+
+BatchNormGradients batch_norm_backward(const Array& dy, const Array& x,
+                                       const BatchNormSaved& saved);
 
 }  // namespace tilewise

@@ -27,9 +27,9 @@ void check_entries(const std::string& op, const char* name, const Dims& values, 
 
 index_t output_extent(const std::string& op, index_t in, int i, const PoolShape& p) {
   const index_t reach = checked_add(checked_mul(p.dilation[i], p.kernel[i] - 1), 1);
-  TW_CHECK(p.padding[i] <= reach / 2, op, ": expected padding of at most half the kernel (",
-           reach / 2, "), got padding ", p.padding[i], " with kernel ", p.kernel[i],
-           " and dilation ", p.dilation[i]);
+  TW_CHECK(p.padding[i] <= p.kernel[i] / 2, op,
+           ": expected padding of at most half the kernel, got padding ", p.padding[i],
+           " with kernel ", p.kernel[i]);
   const index_t padded = checked_add(in, checked_mul(2, p.padding[i]));
   const index_t stride = p.stride[i];
   const index_t slack = p.ceil_mode ? stride - 1 : 0;

@@ -9,6 +9,9 @@
 //   dx = weight invstd (dy - dbias / n - xhat dweight / n)
 //
 // With fixed (running) statistics the last two terms are absent.
+//
+// A ReLU may follow (y cut off at 0, and dy where y was) or precede (dx cut off where x is not
+// positive) in the same pass.
 #pragma once
 
 #include <cmath>
@@ -35,12 +38,23 @@ void batch_norm_statistics(const T* x, index_t rows, index_t channels, double* m
 // scale = weight invstd
 template <typename T>
 void batch_norm_normalise(const T* x, index_t rows, index_t channels, const double* mean,
-                          const double* scale, const double* bias, T* y) {
+                          const double* scale, const double* bias, bool relu, T* y) {
   for (index_t r = 0; r < rows; ++r) {
     for (index_t c = 0; c < channels; ++c) {
       const index_t i = r * channels + c;
-      y[i] = static_cast<T>((x[i] - mean[c]) * scale[c] + bias[c]);
+      const double value = (x[i] - mean[c]) * scale[c] + bias[c];
+      y[i] = static_cast<T>(relu && value <= 0 ? 0 : value);
     }
+  }
+}
+
+// dy where the normalised value is positive, else 0: the gradient before a ReLU.
+template <typename T>
+void batch_norm_relu_backward(const T* dy, const T* x, index_t rows, index_t channels,
+                              const double* mean, const double* scale, const double* bias, T* dx) {
+  for (index_t i = 0; i < rows * channels; ++i) {
+    const index_t c = i % channels;
+    dx[i] = (x[i] - mean[c]) * scale[c] + bias[c] > 0 ? dy[i] : T(0);
   }
 }
 
@@ -62,6 +76,7 @@ struct BatchNormGrad {
   const double* scale;   // weight invstd
   const double* slope;   // scale invstd^2 sum_dy_x / n, or 0
   const double* offset;  // scale sum_dy / n, or 0
+  bool input_relu;       // x is the output of a ReLU, whose input dx is for
 };
 
 template <typename T>
@@ -70,7 +85,8 @@ void batch_norm_backward_input(const T* dy, const T* x, index_t rows, index_t ch
   for (index_t r = 0; r < rows; ++r) {
     for (index_t c = 0; c < channels; ++c) {
       const index_t i = r * channels + c;
-      dx[i] = static_cast<T>(g.scale[c] * dy[i] - g.slope[c] * (x[i] - g.mean[c]) - g.offset[c]);
+      const double d = g.scale[c] * dy[i] - g.slope[c] * (x[i] - g.mean[c]) - g.offset[c];
+      dx[i] = static_cast<T>(g.input_relu && !(x[i] > T(0)) ? 0 : d);
     }
   }
 }
