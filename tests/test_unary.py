@@ -150,6 +150,19 @@ def test_booleans() -> None:
         _core.neg(x)
 
 
+def test_results_larger_than_the_caches(isa: str) -> None:
+    """They are stored past the caches, which must not change them."""
+    count = _core.config()["l3_cache"] // 4 + 1003
+    if count > 2**25:
+        pytest.skip("the last-level cache is too large to exceed in a test")
+    a = random_array((count,), low=-3, high=3)
+    x = to_core(a)
+    np.testing.assert_array_equal(to_numpy(_core.neg(x)), -a)
+    np.testing.assert_array_equal(to_numpy(_core.add(x, x)), a + a)
+    np.testing.assert_array_equal(to_numpy(_core.mul(2.5, x)), np.float32(2.5) * a)
+    np.testing.assert_array_equal(to_numpy(_core.square(x.slice(0, 1, count, 1))), a[1:] ** 2)
+
+
 def test_same_bits_at_any_thread_count(isa: str) -> None:
     x = to_core(random_array((200_001,), low=-20, high=20))
     results = []

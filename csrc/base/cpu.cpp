@@ -1,6 +1,7 @@
 #include "base/cpu.h"
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -78,6 +79,21 @@ index_t cache_size(int name, index_t fallback) {
   return size > 0 ? static_cast<index_t>(size) : fallback;
 }
 
+// The part of the last-level cache that this core can use: on AMD's processors the C library
+// reports all of the socket's, the kernel that of one core complex.
+index_t last_level_cache_size() {
+  index_t size = cache_size(_SC_LEVEL3_CACHE_SIZE, 8 << 20);
+  if (std::FILE* file = std::fopen("/sys/devices/system/cpu/cpu0/cache/index3/size", "r")) {
+    long long kilobytes = 0;
+    if (std::fscanf(file, "%lldK", &kilobytes) == 1 && kilobytes > 0) {
+      const index_t shared = static_cast<index_t>(kilobytes) << 10;
+      size = shared < size ? shared : size;
+    }
+    std::fclose(file);
+  }
+  return size;
+}
+
 }  // namespace
 
 const char* name_of(Isa isa) {
@@ -114,7 +130,7 @@ void set_isa(const std::string& name) {
 const CacheSizes& cache_sizes() {
   static const CacheSizes sizes{cache_size(_SC_LEVEL1_DCACHE_SIZE, 32 << 10),
                                 cache_size(_SC_LEVEL2_CACHE_SIZE, 512 << 10),
-                                cache_size(_SC_LEVEL3_CACHE_SIZE, 8 << 20)};
+                                last_level_cache_size()};
   return sizes;
 }
 

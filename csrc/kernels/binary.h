@@ -16,6 +16,7 @@ struct BinaryBlock {
   index_t z_row;
   index_t a_step;
   index_t b_step;
+  bool stream = false;  // the result is larger than the caches: store past them where aligned
 };
 
 using ArithmeticKernel = void (*)(const BinaryBlock& block, float* z);

@@ -38,8 +38,18 @@ struct LessEqual {
   static TW_INLINE Mask apply(VecF a, VecF b) { return a <= b; }
 };
 
-TW_INLINE void put(float* z, VecF value) { store(z, value); }
-TW_INLINE void put(std::uint8_t* z, Mask value) { store_bools(z, value); }
+template <bool streaming>
+TW_INLINE void put(float* z, VecF value) {
+  if constexpr (streaming) {
+    stream(z, value);
+  } else {
+    store(z, value);
+  }
+}
+template <bool>
+TW_INLINE void put(std::uint8_t* z, Mask value) {
+  store_bools(z, value);
+}
 TW_INLINE void put_partial(float* z, VecF value, index_t n) { store_partial(z, value, n); }
 TW_INLINE void put_partial(std::uint8_t* z, Mask value, index_t n) {
   store_bools_partial(z, value, n);
@@ -57,7 +67,7 @@ TW_INLINE VecF take_partial(const float* p, index_t i, index_t n, VecF repeated)
   return repeated;
 }
 
-template <typename Op, bool a_step, bool b_step, typename R>
+template <typename Op, bool a_step, bool b_step, bool streaming, typename R>
 TW_INLINE void run_rows(const BinaryBlock& block, R* z) {
   constexpr index_t w = VecF::width;
   for (index_t row = 0; row < block.rows; ++row) {
@@ -68,7 +78,7 @@ TW_INLINE void run_rows(const BinaryBlock& block, R* z) {
     const VecF first_b = b_step ? zero() : set1(*b);
     index_t i = 0;
     for (; i + w <= block.cols; i += w) {
-      put(out + i, Op::apply(take<a_step>(a, i, first_a), take<b_step>(b, i, first_b)));
+      put<streaming>(out + i, Op::apply(take<a_step>(a, i, first_a), take<b_step>(b, i, first_b)));
     }
     const index_t n = block.cols - i;
     if (n > 0) {
@@ -80,17 +90,39 @@ TW_INLINE void run_rows(const BinaryBlock& block, R* z) {
   }
 }
 
-template <typename Op, typename R>
-void run(const BinaryBlock& block, R* z) {
+template <typename Op, bool streaming, typename R>
+TW_INLINE void run_steps(const BinaryBlock& block, R* z) {
   if (block.a_step == 1 && block.b_step == 1) {
-    run_rows<Op, true, true>(block, z);
+    run_rows<Op, true, true, streaming>(block, z);
   } else if (block.a_step == 1) {
-    run_rows<Op, true, false>(block, z);
+    run_rows<Op, true, false, streaming>(block, z);
   } else if (block.b_step == 1) {
-    run_rows<Op, false, true>(block, z);
+    run_rows<Op, false, true, streaming>(block, z);
   } else {
-    run_rows<Op, false, false>(block, z);
+    run_rows<Op, false, false, streaming>(block, z);
   }
+}
+
+// Every row of the result starts at a multiple of the register size.
+TW_INLINE bool rows_aligned(const BinaryBlock& block, const float* z) {
+  constexpr std::uintptr_t bytes = VecF::width * sizeof(float);
+  const bool starts = reinterpret_cast<std::uintptr_t>(z) % bytes == 0;
+  return starts && (block.rows == 1 || block.z_row % VecF::width == 0);
+}
+
+template <typename Op>
+void run(const BinaryBlock& block, float* z) {
+  if (block.stream && rows_aligned(block, z)) {
+    run_steps<Op, true>(block, z);
+    stream_fence();
+  } else {
+    run_steps<Op, false>(block, z);
+  }
+}
+
+template <typename Op>
+void compare(const BinaryBlock& block, std::uint8_t* z) {
+  run_steps<Op, false>(block, z);
 }
 
 void add_scaled(float* z, const float* x, float scale, index_t count) {
@@ -106,17 +138,9 @@ void add_scaled(float* z, const float* x, float scale, index_t count) {
 }  // namespace
 
 const BinaryKernels binary_kernels{
-    run<Add, float>,
-    run<Sub, float>,
-    run<Mul, float>,
-    run<Div, float>,
-    run<Maximum, float>,
-    run<Minimum, float>,
-    run<Equal, std::uint8_t>,
-    run<NotEqual, std::uint8_t>,
-    run<Less, std::uint8_t>,
-    run<LessEqual, std::uint8_t>,
-    add_scaled,
+    run<Add>,      run<Sub>,           run<Mul>,       run<Div>,
+    run<Maximum>,  run<Minimum>,       compare<Equal>, compare<NotEqual>,
+    compare<Less>, compare<LessEqual>, add_scaled,
 };
 
 }  // namespace TW_ISA

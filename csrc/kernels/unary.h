@@ -5,7 +5,8 @@
 
 namespace tilewise {
 
-using UnaryKernel = void (*)(const float* x, float* y, index_t count);
+// stream: y is larger than the caches; stores go past them where it is aligned.
+using UnaryKernel = void (*)(const float* x, float* y, index_t count, bool stream);
 using PredicateKernel = void (*)(const float* x, std::uint8_t* y, index_t count);  // 0 or 1
 
 struct UnaryKernels {

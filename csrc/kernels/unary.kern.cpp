@@ -74,34 +74,33 @@ struct IsFinite {
   static TW_INLINE Mask apply(VecF x) { return abs(x) < set1(__builtin_inff()); }
 };
 
-TW_INLINE void put(float* y, VecF value) { store(y, value); }
-TW_INLINE void put(std::uint8_t* y, Mask value) { store_bools(y, value); }
-TW_INLINE void put_partial(float* y, VecF value, index_t n) { store_partial(y, value, n); }
-TW_INLINE void put_partial(std::uint8_t* y, Mask value, index_t n) {
-  store_bools_partial(y, value, n);
+template <typename Op>
+void run(const float* x, float* y, index_t count, bool streaming) {
+  constexpr index_t w = VecF::width;
+  index_t i = 0;
+  if (streaming && reinterpret_cast<std::uintptr_t>(y) % (w * sizeof(float)) == 0) {
+    for (; i + w <= count; i += w) stream(y + i, Op::apply(load(x + i)));
+    stream_fence();
+  }
+  for (; i + w <= count; i += w) store(y + i, Op::apply(load(x + i)));
+  const index_t n = count - i;
+  if (n > 0) store_partial(y + i, Op::apply(load_partial(x + i, n)), n);
 }
 
-template <typename Op, typename R>
-void run(const float* x, R* y, index_t count) {
+template <typename Op>
+void test(const float* x, std::uint8_t* y, index_t count) {
   index_t i = 0;
-  for (; i + VecF::width <= count; i += VecF::width) put(y + i, Op::apply(load(x + i)));
+  for (; i + VecF::width <= count; i += VecF::width) store_bools(y + i, Op::apply(load(x + i)));
   const index_t n = count - i;
-  if (n > 0) put_partial(y + i, Op::apply(load_partial(x + i, n)), n);
+  if (n > 0) store_bools_partial(y + i, Op::apply(load_partial(x + i, n)), n);
 }
 
 }  // namespace
 
 const UnaryKernels unary_kernels{
-    run<Neg, float>,          run<Abs, float>,
-    run<Sign, float>,         run<Square, float>,
-    run<Floor, float>,        run<Ceil, float>,
-    run<Round, float>,        run<Exp, float>,
-    run<Log, float>,          run<Log1p, float>,
-    run<Sqrt, float>,         run<Rsqrt, float>,
-    run<Reciprocal, float>,   run<Sin, float>,
-    run<Cos, float>,          run<Tanh, float>,
-    run<Sigmoid, float>,      run<IsNan, std::uint8_t>,
-    run<IsInf, std::uint8_t>, run<IsFinite, std::uint8_t>,
+    run<Neg>, run<Abs>,  run<Sign>,    run<Square>, run<Floor>,  run<Ceil>,       run<Round>,
+    run<Exp>, run<Log>,  run<Log1p>,   run<Sqrt>,   run<Rsqrt>,  run<Reciprocal>, run<Sin>,
+    run<Cos>, run<Tanh>, run<Sigmoid>, test<IsNan>, test<IsInf>, test<IsFinite>,
 };
 
 }  // namespace TW_ISA

@@ -151,11 +151,13 @@ void run_typed(BinaryOp op, const Operands& x) {
 
 template <typename Kernel, typename R>
 void run_kernel(Kernel kernel, const Operands& x, R* z) {
+  const bool past_caches =
+      larger_than_caches(x.z) && x.a.storage() != x.z.storage() && x.b.storage() != x.z.storage();
   const LoopNest nest(x.z.shape(), {&x.z.strides(), &x.a_strides, &x.b_strides});
   nest.parallel_blocks([&](const LoopBlock& block) {
     kernel({x.a.data<float>() + block.offset[1], x.b.data<float>() + block.offset[2], block.rows,
             block.cols, block.row_stride[1], block.row_stride[2], block.row_stride[0],
-            block.col_stride[1], block.col_stride[2]},
+            block.col_stride[1], block.col_stride[2], past_caches},
            z + block.offset[0]);
   });
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "ops/copy.h"
 #include "ops/visit_dtype.h"
@@ -147,6 +148,10 @@ bool overlap_differently(const Array& a, const Array& b, const Dims& b_strides) 
     if (a.extent(i) > 1 && a.strides()[i] != b_strides[i]) return true;
   }
   return false;
+}
+
+bool larger_than_caches(const Array& a) {
+  return a.size() * static_cast<index_t>(itemsize(a.dtype())) > cache_sizes().l3;
 }
 
 void check_writable(const char* op, const Array& a) {

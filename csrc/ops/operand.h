@@ -58,6 +58,9 @@ Array empty_for_result(const Dims& shape, DType dtype,
 // Whether the memory of two arrays may overlap other than element by element.
 bool overlap_differently(const Array& a, const Array& b, const Dims& b_strides);
 
+// Whether a result leaves the caches before anything reads it: stores may then go past them.
+bool larger_than_caches(const Array& a);
+
 // Throws where several elements of `a` share memory, as after expand: the target of an in-place op.
 void check_writable(const char* op, const Array& a);
 

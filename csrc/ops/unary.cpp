@@ -125,7 +125,12 @@ Array unary(UnaryOp op, const Array& input) {
       if (is_predicate(op)) {
         run_ranges(predicate_of(op), x.data<const float>(), y.data<std::uint8_t>(), x.size());
       } else {
-        run_ranges(kernel_of(op), x.data<const float>(), y.data<float>(), x.size());
+        const bool past_caches = larger_than_caches(y);
+        const UnaryKernel chosen = kernel_of(op);
+        const auto kernel = [&](const float* src, float* dst, index_t count) {
+          chosen(src, dst, count, past_caches);
+        };
+        run_ranges(kernel, x.data<const float>(), y.data<float>(), x.size());
       }
       break;
     case DType::float64:

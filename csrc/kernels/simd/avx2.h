@@ -33,6 +33,8 @@ TW_INLINE void store_partial(float* p, VecF a, index_t n) {
   _mm256_maskstore_ps(p, first_lanes(n), a.v);
 }
 TW_INLINE void stream(float* p, VecF a) { _mm256_stream_ps(p, a.v); }  // p is 32-byte aligned
+// Orders streaming stores before what other threads read.
+TW_INLINE void stream_fence() { _mm_sfence(); }
 TW_INLINE VecF set1(float x) { return {_mm256_set1_ps(x)}; }
 TW_INLINE VecF zero() { return {_mm256_setzero_ps()}; }
 

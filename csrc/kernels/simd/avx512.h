@@ -32,6 +32,8 @@ TW_INLINE void store_partial(float* p, VecF a, index_t n) {
   _mm512_mask_storeu_ps(p, first_lanes(n), a.v);
 }
 TW_INLINE void stream(float* p, VecF a) { _mm512_stream_ps(p, a.v); }  // p is 64-byte aligned
+// Orders streaming stores before what other threads read.
+TW_INLINE void stream_fence() { _mm_sfence(); }
 TW_INLINE VecF set1(float x) { return {_mm512_set1_ps(x)}; }
 TW_INLINE VecF zero() { return {_mm512_setzero_ps()}; }
 

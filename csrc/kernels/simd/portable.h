@@ -37,6 +37,7 @@ TW_INLINE void store_partial(float* p, VecF a, index_t n) {
   for (index_t i = 0; i < n; ++i) p[i] = a.v[i];
 }
 TW_INLINE void stream(float* p, VecF a) { store(p, a); }
+TW_INLINE void stream_fence() {}
 TW_INLINE VecF set1(float x) { return {Float4{x, x, x, x}}; }
 TW_INLINE VecF zero() { return set1(0.0F); }
 

@@ -2,6 +2,7 @@
 //
 //   VecF           a register of `VecF::width` floats
 //   load store     unaligned; `_partial` forms touch the first n elements only (n in [0, width])
+//   stream         a store past the caches to an aligned address; stream_fence() after the last
 //   set1 zero      broadcast
 //   fmadd(a, b, c) a * b + c, fused on AVX2 and AVX-512
 //   Mask           the result of a comparison, consumed by select(mask, a, b) = mask ? a : b
