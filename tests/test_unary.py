@@ -117,6 +117,23 @@ def test_angles_beyond_the_reduction(isa: str) -> None:
             np.testing.assert_allclose(to_numpy(getattr(_core, name)(to_core(x))), want, rtol=3e-7)
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_relu(isa: str, size: int) -> None:
+    a, dy = random_array((size,)), random_array((size,), 1)
+    a[::5] = 0
+    a[1::7] = np.nan
+    for kind in (np.float32, np.float64):
+        x, gradient = to_core(a.astype(kind)), to_core(dy.astype(kind))
+        y = _core.relu(x)
+        np.testing.assert_array_equal(to_numpy(y), np.maximum(a, 0))
+        got = to_numpy(_core.relu_backward(gradient, y))
+        np.testing.assert_array_equal(got, np.where(a > 0, dy, 0))
+    with pytest.raises(ValueError, match="relu_backward: gradient of shape"):
+        _core.relu_backward(to_core(np.zeros(size + 1, np.float32)), to_core(a))
+    with pytest.raises(TypeError, match="relu: expected a floating tensor"):
+        _core.relu(to_core(np.arange(size)))
+
+
 def test_layouts(isa: str) -> None:
     a = random_array((2, 5, 3, 4), low=0.5, high=2)
     x = to_core(a, channels_last=True)
@@ -158,6 +175,9 @@ def test_results_larger_than_the_caches(isa: str) -> None:
     a = random_array((count,), low=-3, high=3)
     x = to_core(a)
     np.testing.assert_array_equal(to_numpy(_core.neg(x)), -a)
+    y = _core.relu(x)
+    np.testing.assert_array_equal(to_numpy(y), np.maximum(a, 0))
+    np.testing.assert_array_equal(to_numpy(_core.relu_backward(x, y)), np.where(a > 0, a, 0))
     np.testing.assert_array_equal(to_numpy(_core.add(x, x)), a + a)
     np.testing.assert_array_equal(to_numpy(_core.mul(2.5, x)), np.float32(2.5) * a)
     np.testing.assert_array_equal(to_numpy(_core.square(x.slice(0, 1, count, 1))), a[1:] ** 2)

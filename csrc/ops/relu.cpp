@@ -4,6 +4,7 @@
 #include "base/threads.h"
 #include "kernels/relu.h"
 #include "ops/copy.h"
+#include "ops/operand.h"
 #include "ref/relu.h"
 
 namespace tilewise {
@@ -20,8 +21,9 @@ Array relu(const Array& input) {
   const float* src = x.data<float>();
   float* dst = y.data<float>();
   const auto kernel = relu_kernels().forward;
+  const bool past_caches = larger_than_caches(y);
   parallel_ranges(x.size(), elementwise_grain, [&](index_t first, index_t last) {
-    kernel(src + first, dst + first, last - first);
+    kernel(src + first, dst + first, last - first, past_caches);
   });
   return y;
 }
@@ -43,8 +45,9 @@ Array relu_backward(const Array& grad_output, const Array& output) {
   const float* gate = y.data<float>();
   float* dst = dx.data<float>();
   const auto kernel = relu_kernels().backward;
+  const bool past_caches = larger_than_caches(dx);
   parallel_ranges(y.size(), elementwise_grain, [&](index_t first, index_t last) {
-    kernel(src + first, gate + first, dst + first, last - first);
+    kernel(src + first, gate + first, dst + first, last - first, past_caches);
   });
   return dx;
 }
