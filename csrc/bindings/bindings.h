@@ -19,6 +19,7 @@ void bind_optimizer(py::module_& m);
 void bind_pooling(py::module_& m);
 void bind_runtime(py::module_& m);
 void bind_array(py::module_& m);
+void bind_exchange(py::module_& m);  // adds to what bind_array defines
 void bind_binary(py::module_& m);
 void bind_reduce(py::module_& m);
 void bind_unary(py::module_& m);
