@@ -155,6 +155,21 @@ def test_mean_far_from_zero(isa: str, offset: float) -> None:
     assert np.isfinite(y.numpy()).all()
 
 
+@pytest.mark.parametrize("shape", [(2, 64, 280, 281), (1, 3, 1900, 1777)], ids=str)
+def test_outputs_larger_than_the_caches(isa: str, shape: tuple[int, ...]) -> None:
+    """Above 40 MB the kernels store past the caches."""
+    x = np.random.default_rng(0).random(shape, dtype=np.float32)
+    weight, bias = parameters(shape[1])
+    mean, var = np.full(shape[1], 0.5, np.float32), np.full(shape[1], 0.25, np.float32)
+    scale = (weight / np.sqrt(np.float32(0.25 + 1e-5))).reshape(-1, 1, 1)
+    want = (x - np.float32(0.5)) * scale + bias.reshape(-1, 1, 1)
+    for relu in (False, True):
+        y, *_ = _core.batch_norm_forward(
+            to_core(x), *map(to_core, (weight, bias, mean, var)), False, relu=relu
+        )
+        assert_close(y, np.maximum(want, 0) if relu else want, limit=4 * EPS32)
+
+
 def test_same_bits_at_any_thread_count(isa: str) -> None:
     for shape in [(16, 32, 28, 28), (300, 7), (3, 5, 41, 43), (2, 700, 9, 9)]:
         x, dy = random_array(shape, 0), random_array(shape, 1)

@@ -33,6 +33,8 @@ struct BatchNormKernels {
   void (*statistics)(const float* x, RowsShape shape, const float* pivot, double* sum,
                      double* sum_squares);
   void (*normalise)(const float* x, RowsShape shape, NormaliseVectors v, float* y);
+  // Past the caches, for outputs that would not stay there; y is 64-byte aligned.
+  void (*normalise_streaming)(const float* x, RowsShape shape, NormaliseVectors v, float* y);
   // sum_dy[c] += sum over rows of dy, sum_dy_x[c] += sum of dy * (x - mean[c]).
   void (*backward_sums)(const float* dy, const float* x, RowsShape shape, NormaliseVectors forward,
                         double* sum_dy, double* sum_dy_x);
