@@ -8,8 +8,8 @@ import random
 
 import numpy as np
 import pytest
-from helpers import requires_torch, to_core
 
+from helpers import requires_torch, to_core
 from tilewise import _core
 
 ALGORITHMS = ("implicit_gemm", "im2col")
@@ -45,7 +45,12 @@ class Problem:
         out = [
             (s + a + b - d * (k - 1) - 1) // t + 1
             for s, k, t, a, b, d in zip(
-                self.size, self.kernel, self.stride, self.pad_begin, self.pad_end, self.dilation,
+                self.size,
+                self.kernel,
+                self.stride,
+                self.pad_begin,
+                self.pad_end,
+                self.dilation,
                 strict=True,
             )
         ]
@@ -129,9 +134,7 @@ def check(p: Problem, algorithm: str, *, exact: bool = True, seed: int = 0) -> N
         dy = integers(p.y_shape, seed + 3)
     else:
         rng = np.random.default_rng(seed)
-        values = [
-            rng.standard_normal(s).astype(np.float32) for s in (p.x_shape, p.w_shape, (p.k,))
-        ]
+        values = [rng.standard_normal(s).astype(np.float32) for s in (p.x_shape, p.w_shape, (p.k,))]
         dy = rng.standard_normal(p.y_shape).astype(np.float32)
     operands = [*values, dy]
     for direction in DIRECTIONS:
@@ -320,9 +323,9 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_arguments_raise_before_anything_runs(case: str) -> None:
     changes, message = BAD[case]
-    arguments = dict(
-        stride=(1, 1), pad_begin=(0, 0), pad_end=(0, 0), dilation=(1, 1), groups=1
-    ) | changes
+    arguments = (
+        dict(stride=(1, 1), pad_begin=(0, 0), pad_end=(0, 0), dilation=(1, 1), groups=1) | changes
+    )
     x, w = to_core(integers((1, 4, 8, 8), 0)), to_core(integers((8, 4, 3, 3), 0))
     with pytest.raises(ValueError, match=message):
         _core.conv_forward(x, w, None, **arguments)

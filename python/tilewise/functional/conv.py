@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     IntOrTuple = int | Sequence[int]
 
 
+ALGORITHMS = ("auto", "winograd4", "implicit_gemm", "im2col", "reference")
+
+
 class Geometry(NamedTuple):
     """How a kernel moves over an image, one entry a dimension; the order is the core's."""
 
@@ -25,6 +28,19 @@ class Geometry(NamedTuple):
     pad_end: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int
+
+
+class Options(NamedTuple):
+    """How a convolution is computed; none of it changes what is computed."""
+
+    algorithm: str = "auto"
+    # A ReLU in the pass that writes the output.
+    relu: bool = False
+    # Then: the gradient that arrives is already zero where the ReLU was.
+    masked: bool = False
+
+
+_PLAIN = Options()
 
 
 def _padding(
@@ -77,8 +93,7 @@ def _check(op: str, x: Array, w: Array, b: Array | None, geometry: Geometry, dim
             )
 
 
-def _conv(
-    op: str,
+def convolution(
     dims: int,
     input: Tensor,
     weight: Tensor,
@@ -87,45 +102,60 @@ def _conv(
     padding: IntOrTuple | str,
     dilation: IntOrTuple,
     groups: int,
+    options: Options = _PLAIN,
 ) -> Tensor:
+    """Convolution in `dims` dimensions: what conv1d, conv2d and conv3d share, with `Options`."""
+    op = f"conv{dims}d"
     x = image_array(op, input, dims)
     w = array_of(op, "weight", weight)
     b = optional_array(op, "bias", bias)
     steps = as_tuple(op, "stride", stride, dims, 1)
     spread = as_tuple(op, "dilation", dilation, dims, 1)
     group_count = as_int(op, "groups", groups, 1, LARGEST)
+    as_choice(op, "algorithm", options.algorithm, ALGORITHMS)
     if w.ndim != dims + 2:
         raise ValueError(f"{op}: expected weight of {dims + 2} dimensions, got shape {w.shape}")
     begin, end = _padding(op, padding, w.shape[2:], steps, spread)
     geometry = Geometry(steps, begin, end, spread, group_count)
     _check(op, x, w, b, geometry, dims)
     if x.ndim == dims + 1:
-        return batched(lambda image: _apply(op, image, weight, bias, geometry), input)
-    return _apply(op, input, weight, bias, geometry)
+        return batched(lambda image: _apply(op, image, weight, bias, geometry, options), input)
+    return _apply(op, input, weight, bias, geometry, options)
 
 
 def _apply(
-    op: str, input: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry
+    op: str,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: Geometry,
+    options: Options,
 ) -> Tensor:
     x, w = input._array, weight._array
-    y = _core.conv_forward(x, w, None if bias is None else bias._array, *geometry)
+    algorithm = options.algorithm
+    activation = "relu" if options.relu else "none"
+    b = None if bias is None else bias._array
+    y = _core.conv_forward(x, w, b, *geometry, algorithm, activation)
     needs_x, needs_w = input._requires_grad, weight._requires_grad
     needs_b = bias is not None and bias._requires_grad
     if not (grad_mode.enabled and (needs_x or needs_w or needs_b)):
         return wrap(y)
+    gated = options.relu and not options.masked
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         dx = dw = db = None
+        if gated:
+            dy = _core.relu_backward(dy, y)
         if needs_x:
-            dx = _core.conv_backward_data(dy, w, x.shape, *geometry)
+            dx = _core.conv_backward_data(dy, w, x.shape, *geometry, algorithm)
         if needs_w:
-            dw, db = _core.conv_backward_weight(dy, x, w.shape, *geometry, needs_b)
+            dw, db = _core.conv_backward_weight(dy, x, w.shape, *geometry, needs_b, algorithm)
         elif needs_b:
             db = _core.sum(dy, (0, *range(2, dy.ndim)), False)
         return (dx, dw) if bias is None else (dx, dw, db)
 
     inputs = (input, weight) if bias is None else (input, weight, bias)
-    saved = (x,) * needs_w + (w,) * needs_x
+    saved = (x,) * needs_w + (w,) * needs_x + (y,) * gated
     return record(op, y, inputs, backward, saved)
 
 
@@ -137,6 +167,8 @@ def conv1d(
     padding: IntOrTuple | str = 0,
     dilation: IntOrTuple = 1,
     groups: int = 1,
+    *,
+    algorithm: str = "auto",
 ) -> Tensor:
     """Convolution of sequences; see `conv2d`, with one spatial dimension.
 
@@ -148,11 +180,13 @@ def conv1d(
         padding: zeros at both ends, "same" or "valid".
         dilation: distance between the kernel's taps.
         groups: number of independent parts.
+        algorithm: see `conv2d`.
 
     Returns:
         (N, K, L_out) or (K, L_out).
     """
-    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    options = Options(algorithm)
+    return convolution(1, input, weight, bias, stride, padding, dilation, groups, options)
 
 
 def conv2d(
@@ -163,6 +197,8 @@ def conv2d(
     padding: IntOrTuple | str = 0,
     dilation: IntOrTuple = 1,
     groups: int = 1,
+    *,
+    algorithm: str = "auto",
 ) -> Tensor:
     """Slide K filters over images; the output size is (H + 2p - d(k-1) - 1) // s + 1.
 
@@ -174,6 +210,9 @@ def conv2d(
         padding: zeros around the image; "valid" for none, "same" to keep the size at stride 1.
         dilation: distance between the kernel's taps.
         groups: number of parts that channels and filters are divided into; C for depthwise.
+        algorithm: "auto", or one by name, in all three directions: "winograd4" (3x3, stride 1),
+            "implicit_gemm", "im2col" (the explicit matrix of the lectures) or "reference" (plain
+            loops that accumulate in double). One that does not apply raises with its reason.
 
     Returns:
         (N, K, H_out, W_out) or (K, H_out, W_out), stored channels-last.
@@ -187,7 +226,8 @@ def conv2d(
         >>> tw.nn.functional.conv2d(x, tw.rand(6, 3, 5, 5)).shape
         (2, 6, 28, 28)
     """
-    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    options = Options(algorithm)
+    return convolution(2, input, weight, bias, stride, padding, dilation, groups, options)
 
 
 def conv3d(
@@ -198,6 +238,8 @@ def conv3d(
     padding: IntOrTuple | str = 0,
     dilation: IntOrTuple = 1,
     groups: int = 1,
+    *,
+    algorithm: str = "auto",
 ) -> Tensor:
     """Convolution of volumes; see `conv2d`, with three spatial dimensions.
 
@@ -209,8 +251,10 @@ def conv3d(
         padding: zeros around the volume, "same" or "valid".
         dilation: distance between the kernel's taps.
         groups: number of independent parts.
+        algorithm: see `conv2d`.
 
     Returns:
         (N, K, D_out, H_out, W_out) or without N.
     """
-    return _conv("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+    options = Options(algorithm)
+    return convolution(3, input, weight, bias, stride, padding, dilation, groups, options)

@@ -83,21 +83,50 @@ def batch_norm(
         >>> x = tw.randn(8, 4, 7, 7)
         >>> y = tw.nn.functional.batch_norm(x, tw.zeros(4), tw.ones(4), training=True)
     """
+    rates = (momentum, eps)
+    return normalise(input, (running_mean, running_var), (weight, bias), training, rates)
+
+
+def normalise(
+    input: Tensor,
+    running: tuple[Tensor | None, Tensor | None],
+    affine: tuple[Tensor | None, Tensor | None],
+    training: bool,
+    rates: tuple[float, float],
+    *,
+    relu: bool = False,
+    input_relu: bool = False,
+) -> Tensor:
+    """`batch_norm` and what can be done in its passes over memory.
+
+    Args:
+        input: see `batch_norm`, as the others.
+        running: mean and variance.
+        affine: weight and bias.
+        training: whether to use the batch's statistics.
+        rates: momentum and eps.
+        relu: apply a ReLU to the result.
+        input_relu: the input is the result of a ReLU: the gradient for it is made that of the
+            ReLU's input.
+    """
     op = "batch_norm"
+    weight, bias = affine
     x = array_of(op, "input", input)
     w, b = optional_array(op, "weight", weight), optional_array(op, "bias", bias)
-    mean = optional_array(op, "running_mean", running_mean)
-    var = optional_array(op, "running_var", running_var)
+    mean = optional_array(op, "running_mean", running[0])
+    var = optional_array(op, "running_var", running[1])
     train = as_bool(op, "training", training)
-    rate, small = as_float(op, "momentum", momentum), as_float(op, "eps", eps, 0.0)
+    rate, small = as_float(op, "momentum", rates[0]), as_float(op, "eps", rates[1], 0.0)
     _check(x, train, {"running_mean": mean, "running_var": var, "weight": w, "bias": b})
-    y, used_mean, inv_std = _core.batch_norm_forward(x, w, b, mean, var, train, rate, small)
+    y, used_mean, inv_std = _core.batch_norm_forward(x, w, b, mean, var, train, rate, small, relu)
     inputs = [t for t in (input, weight, bias) if t is not None]
     if not (grad_mode.enabled and any(t._requires_grad for t in inputs)):
         return wrap(y)
 
     def backward(dy: Array) -> list[Array | None]:
-        dx, dw, db = _core.batch_norm_backward(dy, x, w, used_mean, inv_std, train)
+        dx, dw, db = _core.batch_norm_backward(
+            dy, x, w, used_mean, inv_std, train, relu, b, input_relu
+        )
         gradients: list[Array | None] = [dx]
         if w is not None:
             gradients.append(dw)
@@ -105,4 +134,5 @@ def batch_norm(
             gradients.append(db)
         return gradients
 
-    return record(op, y, inputs, backward, (x,) if w is None else (x, w))
+    saved = [array for array in (x, w, b if relu else None) if array is not None]
+    return record(op, y, inputs, backward, tuple(saved))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tilewise import functional as F
 from tilewise._arguments import as_bool, as_float, as_int
 from tilewise._dtypes import int64
 from tilewise.creation import ones, zeros
+from tilewise.functional.normalization import normalise
 from tilewise.nn.module import Module
 from tilewise.nn.parameter import Parameter
 
@@ -81,6 +81,10 @@ class _BatchNorm(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """`batch_norm` of the input, with the batch's statistics or the running ones."""
+        return self.normalise(input)
+
+    def normalise(self, input: Tensor, *, relu: bool = False, input_relu: bool = False) -> Tensor:
+        """The same, with a ReLU before or after it in its passes (see `nn/fusion.py`)."""
         if input.ndim not in self._ranks:
             raise ValueError(
                 f"{type(self).__name__}: expected input of shape {self._expected}, got "
@@ -91,16 +95,14 @@ class _BatchNorm(Module):
                 f"{type(self).__name__}: expected {self.num_features} channels, got input "
                 f"{input.shape}"
             )
-        momentum = self._step_momentum()
-        return F.batch_norm(
+        return normalise(
             input,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
+            (self.running_mean, self.running_var),
+            (self.weight, self.bias),
             self.training or self.running_mean is None,
-            momentum,
-            self.eps,
+            (self._step_momentum(), self.eps),
+            relu=relu,
+            input_relu=input_relu,
         )
 
     def extra_repr(self) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
 from tilewise._arguments import as_int, wrong_type
+from tilewise.nn import fusion
 from tilewise.nn.module import Module
 
 
@@ -104,11 +105,8 @@ class Sequential(_Listed):
         return part
 
     def forward(self, input: Any) -> Any:
-        """The parts in order."""
-        for module in self._modules.values():
-            if module is not None:
-                input = module(input)
-        return input
+        """The parts in order; what can share a pass over memory does (see `fusion.py`)."""
+        return fusion.run(self._parts(), input)
 
 
 class ModuleList(_Listed):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tilewise import functional as F
 from tilewise._arguments import as_bool, as_choice, as_int, as_tuple
 from tilewise.creation import empty
+from tilewise.functional.conv import Options, convolution
 from tilewise.nn import init
 from tilewise.nn.module import Module
 from tilewise.nn.parameter import Parameter
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tilewise.tensor import Tensor
 
     IntOrTuple = int | Sequence[int]
+
+
+_PLAIN = Options()
 
 
 class _ConvNd(Module):
@@ -69,6 +72,24 @@ class _ConvNd(Module):
         """PyTorch's default initialisation: uniform in ±1 / √(C/groups · kernel size)."""
         init.default_(self.weight, self.bias)
 
+    def convolve(self, input: Tensor, options: Options = _PLAIN) -> Tensor:
+        """The convolution, and what `options` fuse with it (see `nn/fusion.py`)."""
+        return convolution(
+            self._dims,
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+            options,
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The convolution with the layer's weight and bias."""
+        return self.convolve(input)
+
     def extra_repr(self) -> str:
         """The settings that differ from their defaults."""
         text = (
@@ -90,12 +111,6 @@ class Conv1d(_ConvNd):
     """Convolution of sequences, (N, C, L) to (N, K, L_out); the arguments are those of Conv2d."""
 
     _dims = 1
-
-    def forward(self, input: Tensor) -> Tensor:
-        """`conv1d` with the layer's weight and bias."""
-        return F.conv1d(
-            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
 
 
 class Conv2d(_ConvNd):
@@ -127,20 +142,8 @@ class Conv2d(_ConvNd):
 
     _dims = 2
 
-    def forward(self, input: Tensor) -> Tensor:
-        """`conv2d` with the layer's weight and bias."""
-        return F.conv2d(
-            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
-
 
 class Conv3d(_ConvNd):
     """Convolution of volumes, (N, C, D, H, W); the arguments are those of Conv2d."""
 
     _dims = 3
-
-    def forward(self, input: Tensor) -> Tensor:
-        """`conv3d` with the layer's weight and bias."""
-        return F.conv3d(
-            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
