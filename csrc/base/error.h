@@ -43,12 +43,12 @@ std::string concat(const Parts&... parts) {
 }  // namespace tilewise
 
 // Throws when a condition that the caller is responsible for does not hold.
-#define TW_CHECK(condition, ...)                                            \
-  do {                                                                      \
+#define TW_CHECK(condition, ...)                                                     \
+  do {                                                                               \
     if (!(condition)) throw ::tilewise::ValueError(::tilewise::concat(__VA_ARGS__)); \
   } while (0)
 
-#define TW_CHECK_TYPE(condition, ...)                                       \
-  do {                                                                      \
+#define TW_CHECK_TYPE(condition, ...)                                               \
+  do {                                                                              \
     if (!(condition)) throw ::tilewise::TypeError(::tilewise::concat(__VA_ARGS__)); \
   } while (0)

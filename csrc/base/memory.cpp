@@ -19,7 +19,8 @@ constexpr std::size_t slack = std::size_t{64} << 20;
 // Sizes are rounded up to eight steps per power of two: at most 12.5 % is wasted, and tensors of
 // nearly equal size share blocks.
 std::size_t size_class(std::size_t bytes) {
-  if (bytes <= 512) return (bytes + alignment - 1) / alignment * alignment + (bytes == 0) * alignment;
+  if (bytes <= 512)
+    return (bytes + alignment - 1) / alignment * alignment + (bytes == 0) * alignment;
   int log2 = 63 - __builtin_clzll(bytes);
   std::size_t step = std::size_t{1} << (log2 - 3);
   return (bytes + step - 1) / step * step;

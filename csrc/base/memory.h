@@ -12,10 +12,10 @@
 namespace tilewise {
 
 struct MemoryStats {
-  std::size_t in_use;       // bytes handed out now
-  std::size_t cached;       // bytes kept for reuse
-  std::size_t peak_in_use;  // largest in_use since start or reset
-  std::uint64_t allocations;    // requests served
+  std::size_t in_use;                // bytes handed out now
+  std::size_t cached;                // bytes kept for reuse
+  std::size_t peak_in_use;           // largest in_use since start or reset
+  std::uint64_t allocations;         // requests served
   std::uint64_t system_allocations;  // requests that went to the operating system
 };
 

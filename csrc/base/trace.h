@@ -10,7 +10,7 @@ void trace_line(const std::string& line);
 
 }  // namespace tilewise
 
-#define TW_TRACE(...)                                                              \
-  do {                                                                             \
+#define TW_TRACE(...)                                                                         \
+  do {                                                                                        \
     if (::tilewise::trace_enabled()) ::tilewise::trace_line(::tilewise::concat(__VA_ARGS__)); \
   } while (0)

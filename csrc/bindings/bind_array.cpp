@@ -20,9 +20,9 @@ DType dtype_from_numpy(const py::dtype& dtype) {
   for (DType candidate : known) {
     if (numpy_dtype(candidate).equal(dtype)) return candidate;
   }
-  throw TypeError(concat(
-      "from_numpy: expected float32, float64, int64, int32, int8, uint8 or bool, got dtype ",
-      std::string(py::str(dtype))));
+  throw TypeError(
+      concat("from_numpy: expected float32, float64, int64, int32, int8, uint8 or bool, got dtype ",
+             std::string(py::str(dtype))));
 }
 
 bool can_share(const py::array& a) {
@@ -53,12 +53,11 @@ Array from_numpy(const py::array& source) {
   }
   auto* data = static_cast<std::byte*>(a.mutable_data());
   PyObject* owner = a.inc_ref().ptr();
-  auto storage =
-      std::make_shared<Storage>(data, static_cast<std::size_t>(a.nbytes()), [owner] {
-        if (!Py_IsInitialized()) return;  // interpreter gone: the memory goes with the process
-        py::gil_scoped_acquire gil;
-        Py_DECREF(owner);
-      });
+  auto storage = std::make_shared<Storage>(data, static_cast<std::size_t>(a.nbytes()), [owner] {
+    if (!Py_IsInitialized()) return;  // interpreter gone: the memory goes with the process
+    py::gil_scoped_acquire gil;
+    Py_DECREF(owner);
+  });
   return Array(std::move(storage), data, dtype, shape, strides);
 }
 
@@ -69,17 +68,15 @@ py::array to_numpy(const Array& a) {
     strides.push_back(stride * static_cast<py::ssize_t>(itemsize(a.dtype())));
   }
   auto* keep = new std::shared_ptr<Storage>(a.storage());
-  const py::capsule owner(
-      keep, [](void* p) { delete static_cast<std::shared_ptr<Storage>*>(p); });
+  const py::capsule owner(keep, [](void* p) { delete static_cast<std::shared_ptr<Storage>*>(p); });
   return py::array(numpy_dtype(a.dtype()), shape, strides, a.bytes(), owner);
 }
 
 py::object item(const Array& a) {
   TW_CHECK(a.size() == 1, "item: expected a tensor of one element, got shape ",
            to_string(a.shape()));
-  return visit_dtype(a.dtype(), [&](auto tag) -> py::object {
-    return py::cast(*a.data<decltype(tag)>());
-  });
+  return visit_dtype(a.dtype(),
+                     [&](auto tag) -> py::object { return py::cast(*a.data<decltype(tag)>()); });
 }
 
 Array full(const Dims& shape, const py::object& value, DType dtype) {

@@ -55,9 +55,9 @@ void bind_conv(py::module_& m) {
             dy, x, weight_shape, with_bias,
             options(stride, pad_begin, pad_end, dilation, groups, algorithm));
       },
-      py::arg("dy"), py::arg("x"), py::arg("weight_shape"), py::arg("stride"),
-      py::arg("pad_begin"), py::arg("pad_end"), py::arg("dilation"), py::arg("groups"),
-      py::arg("with_bias"), py::arg("algorithm") = "auto", release_gil());
+      py::arg("dy"), py::arg("x"), py::arg("weight_shape"), py::arg("stride"), py::arg("pad_begin"),
+      py::arg("pad_end"), py::arg("dilation"), py::arg("groups"), py::arg("with_bias"),
+      py::arg("algorithm") = "auto", release_gil());
   m.def(
       "im2col",
       [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& pad_begin,

@@ -166,7 +166,7 @@ using TileFn = void (*)(const GemmTile&);
 using TransposedFn = void (*)(const GemmTransposedTile&);
 
 #if TW_ISA_LEVEL == 2
-#define TW_EACH_ROW_COUNT(F)                                                                   \
+#define TW_EACH_ROW_COUNT(F) \
   {F(1), F(2), F(3), F(4), F(5), F(6), F(7), F(8), F(9), F(10), F(11), F(12), F(13), F(14)}
 #else
 #define TW_EACH_ROW_COUNT(F) {F(1), F(2), F(3), F(4), F(5), F(6)}

@@ -114,8 +114,8 @@ TW_INLINE void columns_pass(const WinogradPatch& p, index_t c, index_t lanes, Ve
       } else if (i < p.row0 || i >= p.row1) {
         column[i] = zero();
       } else {
-        column[i] = kind == Patch::border ? load(src + i * p.row)
-                                          : load_partial(src + i * p.row, lanes);
+        column[i] =
+            kind == Patch::border ? load(src + i * p.row) : load_partial(src + i * p.row, lanes);
       }
     }
     VecF t[6];

@@ -36,8 +36,7 @@ void pack_panel(const GemmKernels& kernels, const MatrixView& b, index_t k0, ind
   if (b.col_stride == 1) {
     kernels.pack_rows(src, b.row_stride, depth, columns, packed);
   } else {
-    kernels.pack_transposed(
-        {src, b.col_stride, columns, depth, packed, depth, kernels.panel, 0});
+    kernels.pack_transposed({src, b.col_stride, columns, depth, packed, depth, kernels.panel, 0});
   }
 }
 
@@ -82,8 +81,7 @@ void gemm_rows(const GemmProblem& p, const GemmKernels& kernels) {
   const index_t row_blocks = ceil_div(p.m, kRowBlock);
   const index_t row_block = balanced_tile(p.m, kRowBlock);
   const index_t panels = ceil_div(p.n, kernels.panel);
-  const index_t group =
-      std::clamp<index_t>(panels * row_blocks / kWantedPieces, 1, kPanelGroup);
+  const index_t group = std::clamp<index_t>(panels * row_blocks / kWantedPieces, 1, kPanelGroup);
   const index_t groups = ceil_div(panels, group);
   parallel_for(row_blocks * groups, [&](index_t piece) {
     const index_t row0 = piece / groups * row_block;

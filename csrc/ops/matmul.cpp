@@ -189,8 +189,14 @@ Array linear_forward(const Array& x, const Array& weight, const std::optional<Ar
   const Array rows = as_rows(x);
   const Array w = contiguous(weight);
   Array y = Array::empty(with_last(x.shape(), out), x.dtype());
-  multiply({rows.extent(0), out, rows.extent(1), operand(rows),
-            {&w, 0, w.strides()[1], w.strides()[0]}, b ? &*b : nullptr, y, 0});
+  multiply({rows.extent(0),
+            out,
+            rows.extent(1),
+            operand(rows),
+            {&w, 0, w.strides()[1], w.strides()[0]},
+            b ? &*b : nullptr,
+            y,
+            0});
   return y;
 }
 
@@ -214,8 +220,14 @@ std::pair<Array, std::optional<Array>> linear_backward_weight(const Array& dy, c
   const Array g = as_rows(dy);
   const Array rows = as_rows(x);
   Array dw = Array::empty({g.extent(1), rows.extent(1)}, x.dtype());
-  multiply({g.extent(1), rows.extent(1), g.extent(0), {&g, 0, 1, g.strides()[0]}, operand(rows),
-            nullptr, dw, 0});
+  multiply({g.extent(1),
+            rows.extent(1),
+            g.extent(0),
+            {&g, 0, 1, g.strides()[0]},
+            operand(rows),
+            nullptr,
+            dw,
+            0});
   std::optional<Array> db;
   if (with_bias) db = row_sums(g);
   return {dw, db};

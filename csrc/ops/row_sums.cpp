@@ -41,7 +41,8 @@ Array row_sums(const Array& matrix) {
   float* y = out.data<float>();
   for (index_t c = 0; c < columns; ++c) {
     double sum = 0;
-    for (index_t block = 0; block < blocks; ++block) sum += partial[static_cast<std::size_t>(block * columns + c)];
+    for (index_t block = 0; block < blocks; ++block)
+      sum += partial[static_cast<std::size_t>(block * columns + c)];
     y[c] = static_cast<float>(sum);
   }
   return out;

@@ -1,7 +1,8 @@
 // Convolution as the lectures write it: plain loops, accumulated in double. The oracle of the fast
 // paths and float64's implementation.
 //
-//   y[n, o, k] = b[k] + sum over taps t, channels c of  x[n, o*stride + t*dilation - pad, c] w[k, c, t]
+//   y[n, o, k] = b[k] + sum over taps t, channels c of  x[n, o*stride + t*dilation - pad, c] w[k,
+//   c, t]
 //
 // Pixels outside the input count as zero. Layers use this cross-correlation; a convolution in the
 // mathematical sense has the kernel reflected.
@@ -25,8 +26,8 @@ void for_each_connection(const ConvProblem& p, Visit visit) {
               const index_t d = od * p.stride[0] + td * p.dilation[0] - p.pad_begin[0];
               const index_t h = oh * p.stride[1] + th * p.dilation[1] - p.pad_begin[1];
               const index_t w = ow * p.stride[2] + tw * p.dilation[2] - p.pad_begin[2];
-              const bool inside = d >= 0 && d < p.in[0] && h >= 0 && h < p.in[1] && w >= 0 &&
-                                  w < p.in[2];
+              const bool inside =
+                  d >= 0 && d < p.in[0] && h >= 0 && h < p.in[1] && w >= 0 && w < p.in[2];
               if (inside) visit(out_pixel, (d * p.in[1] + h) * p.in[2] + w, tap);
             }
           }

@@ -18,8 +18,9 @@ struct Matrix {
 template <typename T>
 void matmul(index_t m, index_t n, index_t depth, Matrix<T> a, Matrix<T> b, const T* bias, T* c,
             index_t ldc) {
-  using Sum = std::conditional_t<std::is_floating_point_v<T>, double, std::make_unsigned_t<
-      std::conditional_t<std::is_floating_point_v<T>, int, T>>>;
+  using Sum = std::conditional_t<
+      std::is_floating_point_v<T>, double,
+      std::make_unsigned_t<std::conditional_t<std::is_floating_point_v<T>, int, T>>>;
   for (index_t i = 0; i < m; ++i) {
     for (index_t j = 0; j < n; ++j) {
       Sum sum = bias != nullptr ? static_cast<Sum>(bias[j]) : Sum(0);

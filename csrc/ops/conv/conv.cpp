@@ -96,7 +96,8 @@ Array forward_reference(const ConvProblem& p, const Array& x, const Array& w, co
 }
 
 template <typename T>
-void reference_backward_data(const ConvProblem& p, const Array& dy, const Array& w, const Array& dx) {
+void reference_backward_data(const ConvProblem& p, const Array& dy, const Array& w,
+                             const Array& dx) {
   Scratch<double> sums(static_cast<std::size_t>(p.in_pixels() * p.c));
   ref::conv_backward_data(p, dy.data<T>(), w.data<T>(), sums.data(), dx.data<T>());
 }

@@ -77,21 +77,25 @@ class CorrelatePlan {
     const index_t row_bytes =
         checked_mul(checked_mul(planes_ * strip_cols_, job_.channels), sizeof(float));
     index_t rows = 1;
-    while (rows < job_.dst_extent[1] && region_extent(1, rows + 1) * row_bytes <= kStripBytes) ++rows;
+    while (rows < job_.dst_extent[1] && region_extent(1, rows + 1) * row_bytes <= kStripBytes)
+      ++rows;
     const index_t fixed = job_.images * job_.dst_extent[0] * col_blocks;
     const index_t wanted_row_blocks = ceil_div(kWantedPieces, std::max<index_t>(1, fixed));
-    const index_t row_blocks = std::clamp(std::max(ceil_div(job_.dst_extent[1], rows), wanted_row_blocks),
-                                          index_t{1}, job_.dst_extent[1]);
+    const index_t row_blocks =
+        std::clamp(std::max(ceil_div(job_.dst_extent[1], rows), wanted_row_blocks), index_t{1},
+                   job_.dst_extent[1]);
     block_rows_ = ceil_div(job_.dst_extent[1], row_blocks);
     strip_rows_ = region_extent(1, block_rows_);
     row_blocks_ = ceil_div(job_.dst_extent[1], block_rows_);
     col_blocks_ = ceil_div(job_.dst_extent[2], block_cols_);
     const index_t panels = ceil_div(job_.columns, kernels_.panel);
     const index_t spatial = fixed * row_blocks_;
-    panel_groups_ = std::clamp<index_t>(ceil_div(kWantedPieces, std::max<index_t>(1, spatial)), 1, panels);
+    panel_groups_ =
+        std::clamp<index_t>(ceil_div(kWantedPieces, std::max<index_t>(1, spatial)), 1, panels);
     panels_a_group_ = ceil_div(panels, panel_groups_);
     panel_groups_ = ceil_div(panels, panels_a_group_);
-    pieces_ = checked_mul(job_.images * job_.dst_extent[0], row_blocks_ * col_blocks_ * panel_groups_);
+    pieces_ =
+        checked_mul(job_.images * job_.dst_extent[0], row_blocks_ * col_blocks_ * panel_groups_);
   }
 
   // For a source with these distances between pixels, rows, and the planes that are read.
@@ -174,18 +178,20 @@ class CorrelatePlan {
     StripRegion padded = region;
     padded.cols = strip_cols_;
     padded.rows = strip_rows_;
-    Scratch<float> strip(static_cast<std::size_t>(planes_ * strip_rows_ * strip_cols_ * job_.channels));
+    Scratch<float> strip(
+        static_cast<std::size_t>(planes_ * strip_rows_ * strip_cols_ * job_.channels));
     pack_strip(source, padded, base, strip.data());
-    multiply(strip_,
-             {strip.data(), job_.channels, strip_cols_ * job_.channels, plane, row0, rows, cols, group},
-             dst);
+    multiply(
+        strip_,
+        {strip.data(), job_.channels, strip_cols_ * job_.channels, plane, row0, rows, cols, group},
+        dst);
   }
 
   // What one piece reads and covers.
   struct Block {
     const float* src;
-    index_t pixel;  // floats between pixels of src
-    index_t row;    // and rows
+    index_t pixel;         // floats between pixels of src
+    index_t row;           // and rows
     index_t plane0, row0;  // first output pixel
     index_t rows, cols;
     index_t group;  // of panels

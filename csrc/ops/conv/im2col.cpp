@@ -25,8 +25,7 @@ void for_each_tap(const ConvProblem& p, index_t out, Visit visit) {
       const index_t h = oh * p.stride[1] + th * p.dilation[1] - p.pad_begin[1];
       for (index_t tw = 0; tw < p.kernel[2]; ++tw, ++tap) {
         const index_t w = ow * p.stride[2] + tw * p.dilation[2] - p.pad_begin[2];
-        const bool inside =
-            d >= 0 && d < p.in[0] && h >= 0 && h < p.in[1] && w >= 0 && w < p.in[2];
+        const bool inside = d >= 0 && d < p.in[0] && h >= 0 && h < p.in[1] && w >= 0 && w < p.in[2];
         visit(tap, inside ? (d * p.in[1] + h) * p.in[2] + w : -1);
       }
     }

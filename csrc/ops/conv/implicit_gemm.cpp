@@ -37,8 +37,7 @@ void pack_forward(const ConvProblem& p, const float* weight, PackedFilters& pack
     const index_t k0 = i % panels * panel;
     kernels.pack_transposed({weight + (group * kg + k0) * cg * taps, cg * taps,
                              std::min(panel, kg - k0), cg * taps,
-                             packed.floats.data() + group * packed.group_size +
-                                 k0 * taps * cg,
+                             packed.floats.data() + group * packed.group_size + k0 * taps * cg,
                              taps, cg * panel, panel});
   });
 }

@@ -15,7 +15,9 @@ void pack_strip(const StripSource& source, const StripRegion& r, const float* im
   const index_t channels = source.channels;
   const index_t first = std::clamp<index_t>(-r.col0, 0, r.cols);  // columns left of the input
   const index_t last = std::clamp<index_t>(source.extent[2] - r.col0, first, r.cols);
-  const auto bytes = [](index_t floats) { return static_cast<std::size_t>(floats) * sizeof(float); };
+  const auto bytes = [](index_t floats) {
+    return static_cast<std::size_t>(floats) * sizeof(float);
+  };
   for (index_t plane = 0; plane < r.planes; ++plane) {
     const index_t d = r.plane0 + plane * r.plane_step;
     for (index_t row = 0; row < r.rows; ++row) {

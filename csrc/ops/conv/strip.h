@@ -29,8 +29,8 @@ struct StripRegion {
 
 bool strip_is_inside(const StripSource& source, const StripRegion& region);
 
-// Copies the region to out[planes][rows][cols][channels], zeros outside. `image` points at the first
-// channel of the range in the image's first pixel.
+// Copies the region to out[planes][rows][cols][channels], zeros outside. `image` points at the
+// first channel of the range in the image's first pixel.
 void pack_strip(const StripSource& source, const StripRegion& region, const float* image,
                 float* out);
 

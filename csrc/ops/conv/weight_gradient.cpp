@@ -1,6 +1,7 @@
 // Weight gradient: a transposed GEMM over pixels.
 //
-//   dW[t, c, k] = sum over images n and output pixels o of  x[n, o*stride + t*dilation - pad, c] dY[n, o, k]
+//   dW[t, c, k] = sum over images n and output pixels o of  x[n, o*stride + t*dilation - pad, c]
+//   dY[n, o, k]
 //
 // A tile of dW (max_rows channels x 2 vectors of output channels) stays in registers while the
 // pixels of a strip run past; x is broadcast, dY is read as vectors in place. Kernel positions that
@@ -28,12 +29,12 @@
 namespace tilewise {
 namespace {
 
-constexpr index_t kStripBytes = 192 << 10;     // x and dY of a strip, in L2
+constexpr index_t kStripBytes = 192 << 10;  // x and dY of a strip, in L2
 constexpr index_t kWantedPieces = 16;
-constexpr index_t kShareBytes = 8 << 20;       // of all shares together
+constexpr index_t kShareBytes = 8 << 20;  // of all shares together
 constexpr index_t kMaxBlockCols = 224;
-constexpr index_t kUnfoldBelow = 3;            // floats in a run: fewer leave the FMA pipes idle
-constexpr index_t kUnfoldAtMost = 192;         // floats of an unfolded pixel
+constexpr index_t kUnfoldBelow = 3;     // floats in a run: fewer leave the FMA pipes idle
+constexpr index_t kUnfoldAtMost = 192;  // floats of an unfolded pixel
 
 struct Operands {
   const float* dy;
@@ -112,8 +113,8 @@ class WeightGradient {
     const auto strip_floats =
         static_cast<std::size_t>(p_.kernel[0] * strip_rows_ * strip_cols_ * cg_);
     Scratch<float> strip(strip_floats);
-    Scratch<float> unfolded(
-        unfold_ ? static_cast<std::size_t>(block_rows_ * block_cols_ * run_) : 0);
+    Scratch<float> unfolded(unfold_ ? static_cast<std::size_t>(block_rows_ * block_cols_ * run_)
+                                    : 0);
     Scratch<float> column_sums(static_cast<std::size_t>(k1 - k0));
     for (index_t i = first; i < last; ++i) {
       run_strip(i, k0, k1, i > first, sums, strip.data(), unfolded.data());
@@ -139,7 +140,8 @@ class WeightGradient {
   }
 
   const float* dy_at(const Block& b) const {
-    return dy_ + (((b.image * p_.out[0] + b.plane) * p_.out[1] + b.row0) * p_.out[2] + b.col0) * p_.k;
+    return dy_ +
+           (((b.image * p_.out[0] + b.plane) * p_.out[1] + b.row0) * p_.out[2] + b.col0) * p_.k;
   }
 
   void run_strip(index_t i, index_t k0, index_t k1, bool accumulate, float* sums, float* strip,

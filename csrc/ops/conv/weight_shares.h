@@ -5,8 +5,8 @@
 
 namespace tilewise {
 
-// out[k][c][tap] = sum over shares, in order, of partial[share][tap][c][k], for one group. Adds into
-// the first share on the way.
+// out[k][c][tap] = sum over shares, in order, of partial[share][tap][c][k], for one group. Adds
+// into the first share on the way.
 void combine_weight_shares(const ConvProblem& problem, index_t shares, float* partial, float* out);
 
 }  // namespace tilewise

@@ -128,7 +128,7 @@ class WinogradCorrelation {
   const GemmKernels& gemm_;
   const WinogradKernels& winograd_;
   index_t panels_;
-  index_t block_;   // tiles
+  index_t block_;  // tiles
   index_t blocks_;
   index_t groups_;  // of panels
   index_t panels_a_group_;
@@ -186,8 +186,8 @@ WinogradGrid forward_grid(const ConvProblem& p) {
 }  // namespace
 
 const char* winograd_refuses(const ConvProblem& p) {
-  const bool two_dimensional = p.kernel[0] == 1 && p.stride[0] == 1 && p.pad_begin[0] == 0 &&
-                               p.pad_end[0] == 0;
+  const bool two_dimensional =
+      p.kernel[0] == 1 && p.stride[0] == 1 && p.pad_begin[0] == 0 && p.pad_end[0] == 0;
   if (!two_dimensional || p.kernel[1] != 3 || p.kernel[2] != 3) return "the kernel is not 3x3";
   if (p.stride[1] != 1 || p.stride[2] != 1) return "the stride is not 1";
   if (p.dilation[1] != 1 || p.dilation[2] != 1) return "the kernel is dilated";
@@ -196,10 +196,12 @@ const char* winograd_refuses(const ConvProblem& p) {
 }
 
 const char* winograd_loses(const ConvProblem& p) {
-  if (p.c < 16 || p.k < 16) return "fewer than 16 channels: the transforms cost more than they save";
+  if (p.c < 16 || p.k < 16)
+    return "fewer than 16 channels: the transforms cost more than they save";
   const index_t covered = round_up(p.out[1], 4) * round_up(p.out[2], 4);
   if (covered > 2 * p.out[1] * p.out[2]) return "the map is small: tiles would be mostly padding";
-  if (p.n * p.in[0] * covered < 16 * 8) return "fewer than 8 tiles: filters cost more than they save";
+  if (p.n * p.in[0] * covered < 16 * 8)
+    return "fewer than 8 tiles: filters cost more than they save";
   return nullptr;
 }
 
@@ -209,8 +211,8 @@ void winograd_forward(const ConvProblem& p, const float* x, const float* weight,
 }
 
 void winograd_backward_data(const ConvProblem& p, const float* dy, const float* weight, float* dx) {
-  const WinogradGrid grid{p.n * p.in[0], p.out[1], p.out[2], p.in[1], p.in[2],
-                          2 - p.pad_begin[1], 2 - p.pad_begin[2]};
+  const WinogradGrid grid{p.n * p.in[0], p.out[1],           p.out[2],          p.in[1],
+                          p.in[2],       2 - p.pad_begin[1], 2 - p.pad_begin[2]};
   run_correlation({grid, p.k, p.c, dy, nullptr, false, dx}, {weight, p.k, p.c, true});
 }
 

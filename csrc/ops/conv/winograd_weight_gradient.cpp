@@ -21,10 +21,10 @@ namespace {
 
 constexpr index_t kPoints = 36;
 constexpr index_t kRowPad = 16;
-constexpr index_t kFusedChannels = 96 * 96;        // c * k up to which dU stays in L2
-constexpr index_t kBlockBytes = 640 << 10;         // of V and Z of a block in the fused form
-constexpr index_t kChunkBytes = 8 << 20;           // of V and Z of a chunk otherwise
-constexpr index_t kLeastChunk = 64;                // tiles
+constexpr index_t kFusedChannels = 96 * 96;  // c * k up to which dU stays in L2
+constexpr index_t kBlockBytes = 640 << 10;   // of V and Z of a block in the fused form
+constexpr index_t kChunkBytes = 8 << 20;     // of V and Z of a chunk otherwise
+constexpr index_t kLeastChunk = 64;          // tiles
 constexpr index_t kShares = 16;
 
 class WinogradWeightGradient {
@@ -33,8 +33,7 @@ class WinogradWeightGradient {
       : p_(p),
         dy_(dy),
         x_(x),
-        grid_{p.n * p.in[0], p.in[1],         p.in[2],        p.out[1],
-              p.out[2],      p.pad_begin[1], p.pad_begin[2]},
+        grid_{p.n * p.in[0], p.in[1], p.in[2], p.out[1], p.out[2], p.pad_begin[1], p.pad_begin[2]},
         gemm_(gemm_kernels()),
         winograd_(winograd_kernels()),
         v_row_(p.c + kRowPad),
