@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -79,7 +80,7 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_is_quick_and_light() -> None:
     script = (
         "import sys; from tilewise.cli import app\n"
-        "heavy = {'matplotlib', 'tqdm', 'PIL', 'safetensors', 'tilewise.train.run'}\n"
+        "heavy = {'matplotlib', 'tqdm', 'PIL', 'safetensors', 'tilewise.train.runner'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -129,13 +130,15 @@ def test_quiet_prints_nothing(weights: Path, capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == ""
 
 
-def test_a_bar_shows_on_a_terminal(data: Path, tmp_path: Path) -> None:
-    pty = pytest.importorskip("pty")
+@pytest.mark.parametrize("columns", [0, 110])
+def test_a_bar_shows_on_a_terminal(data: Path, tmp_path: Path, columns: int) -> None:
+    pty, fcntl, termios = (pytest.importorskip(name) for name in ("pty", "fcntl", "termios"))
     arguments = ["train", "fashion-mnist", *TINY, "--epochs", "2"]
     command = [sys.executable, "-m", "tilewise", *arguments]
     command += ["--data", str(data), "--out", str(tmp_path / "r")]
     leader, follower = pty.openpty()
-    environ = {**environment(), "COLUMNS": "120", "TERM": "xterm"}
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environ = {**environment(), "TERM": "xterm"}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=follower, env=environ, text=True
     )
@@ -154,7 +157,7 @@ def test_a_bar_shows_on_a_terminal(data: Path, tmp_path: Path) -> None:
     assert process.returncode == 0
     text = shown.decode()
     assert re.search(
-        r"epoch 1/2 +\d+% \|.*\| loss \d\.\d{4}, accuracy [\d.]+%, [\d,]+ images/s, \S+ left", text
+        r"epoch 1/2 +\d+% \|.*\| loss \d\.\d{4}, accuracy [\d.]+ %, [\d,]+ images/s, \S+ left", text
     ), text
     assert "epoch 2/2  loss" in stdout
 
@@ -163,7 +166,7 @@ def test_a_bar_shows_on_a_terminal(data: Path, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--frobnicate"], "--frobnicate"),
-        (["train"], "DATASET"),
+        (["train"], "{fashion-mnist|mnist}"),
         (["train", "cifar"], "'cifar' is not one of"),
         (["train", "fashion-mnist", "--epochs", "0"], "epochs"),
         (["train", "fashion-mnist", "--epochs", "many"], "epochs"),

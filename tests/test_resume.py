@@ -102,8 +102,8 @@ def check_equal(out: Path, whole: Path) -> None:
         ("tilewise.train.trainer:Trainer._measure", 2),
         ("tilewise.io.atomic:os.fsync", 9),
         ("tilewise.train.trainer:Trainer._step", STEPS),
-        ("tilewise.train.run:evaluate", 1),  # training is over, the test is not
-        ("tilewise.train.run:save_bundle", 1),
+        ("tilewise.train.runner:evaluate", 1),  # training is over, the test is not
+        ("tilewise.train.runner:save_bundle", 1),
         ("tilewise.viz:confusion_matrix", 1),
     ],
 )

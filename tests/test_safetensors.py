@@ -60,9 +60,13 @@ def test_metadata(tmp_path: Path) -> None:
 
 
 def test_the_same_state_writes_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        io.save({"x": np.arange(3), "y": np.zeros(2)}, tmp_path / name, {"k": "v"})
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    metadata = {f"key {i}": "ü" * i for i in range(9)}
+    tensors = {f"t{i}": np.arange(i) for i in range(9)}
+    for name in ("a", "b", "c"):
+        io.save(tensors, tmp_path / name, metadata)
+        assert io.load_metadata(tmp_path / name) == metadata
+        assert list(io.load(tmp_path / name)) == list(tensors)
+    assert len({(tmp_path / name).read_bytes() for name in "abc"}) == 1
 
 
 def test_a_module_goes_to_disk_and_back(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def train(
     """  # noqa: D301
     from .train import Interrupted, RunOptions, choose_folder, run
     from .train.recipe import MODELS, default_recipe
-    from .train.run import with_changes
+    from .train.runner import with_changes
 
     _quieten()
     changes = {name: value for name, value in settings.items() if value is not None}
@@ -182,7 +182,7 @@ def evaluate(
     from . import viz
     from .train import evaluate as measure
     from .train import load_bundle
-    from .train.run import DATASETS
+    from .train.runner import DATASETS
 
     _quieten()
     _set_threads(threads)
@@ -268,7 +268,12 @@ def info() -> None:
     """  # noqa: D301
     from . import show_config
 
-    show_config()
+    for name, value in show_config().items():
+        if name.endswith("_cache"):
+            text = f"{value // 1024:,} KiB"
+        else:
+            text = ", ".join(value) if isinstance(value, list) else str(value)
+        click.echo(f"{name.replace('_', ' '):<16} {text}")
 
 
 class _Failure(click.ClickException):

@@ -100,6 +100,8 @@ class Checkpoint:
             raise ValueError(f"checkpoint: {Path(path)} is no checkpoint of this version")
         try:
             state = json.loads(metadata["state"])
+            if not isinstance(state["extra"], dict):
+                raise ValueError("its extra is no dictionary")
             parts = {
                 name: unflatten(state[name], arrays)
                 for name in ("optimizer", "scheduler", "rng", "extra")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ..creation import from_numpy
 from ..tensor import Tensor
-from .atomic import atomic_write
+from .atomic import open_atomic
 
 Array = npt.NDArray[Any]
 
@@ -75,7 +75,21 @@ def save(
             raise TypeError(f"save: expected metadata of strings, got {key!r}: {text!r}")
     from safetensors.numpy import save as serialize
 
-    atomic_write(path, serialize(arrays, strings or None))
+    serialized = memoryview(serialize(arrays, strings or None))
+    length = struct.unpack("<Q", serialized[:8])[0]
+    with open_atomic(path) as stream:
+        stream.write(_in_order(bytes(serialized[8 : 8 + length])))
+        stream.write(serialized[8 + length :])
+
+
+def _in_order(header: bytes) -> bytes:
+    """The header with its metadata sorted, which the package leaves in an order of chance."""
+    parsed = json.loads(header)
+    if "__metadata__" in parsed:
+        parsed["__metadata__"] = dict(sorted(parsed["__metadata__"].items()))
+    text = json.dumps(parsed, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    return struct.pack("<Q", len(text)) + text
 
 
 def _to_array(name: Any, value: Tensor | Array) -> Array:
@@ -143,8 +157,10 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Array], dict[str, str]
         raise ValueError(f"load: {path} is no safetensors file, or is corrupt: {error}") from error
     # The package lets a name occur twice and keeps the last; which was meant cannot be known.
     length = struct.unpack("<Q", data[:8])[0]
-    metadata = _metadata(_parse_header(data[8 : 8 + length], path), path)
-    return {name: _decode(name, entry, path) for name, entry in entries}, metadata
+    header = _parse_header(data[8 : 8 + length], path)
+    metadata = _metadata(header, path)
+    found = {name: _decode(name, entry, path) for name, entry in entries}
+    return {name: found[name] for name in header if name != "__metadata__"}, metadata
 
 
 def _parse_header(header: bytes, path: Path) -> dict[str, Any]:

@@ -7,12 +7,12 @@ Example:
 """
 
 from .bundle import Bundle, load_bundle, save_bundle
-from .evaluate import Evaluation, evaluate, probabilities
+from .evaluation import Evaluation, evaluate, probabilities
 from .folder import RunFolder, choose_folder
 from .interrupt import Interrupted, StopSignal
 from .metrics import MetricsLog, read_metrics
 from .recipe import Recipe, default_recipe
-from .run import RunOptions, RunResult, run
+from .runner import RunOptions, RunResult, run
 from .trainer import Diverged, Trainer
 
 __all__ = [

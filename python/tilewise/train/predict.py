@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..creation import from_numpy
 from ..data.draws import Draws
 from .bundle import Bundle
-from .evaluate import probabilities
+from .evaluation import probabilities
 
 
 def classify(

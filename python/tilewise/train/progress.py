@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,23 +40,21 @@ class Progress:
         self._epochs = epochs
         self._quiet = quiet
         self._echo = echo
-        self._bar: Any = None
+        self._bar: Any = _make_bar(epochs * images, done) if bar and not quiet else None
         self._since = (time.perf_counter(), 0)
-        if bar and not quiet:
-            self._bar = _make_bar(epochs * images, done)
         self._seen = 0
 
     def begin_epoch(self, epoch: int) -> None:
         """Epoch `epoch`, counted from 1, begins or goes on."""
         self._since = (time.perf_counter(), self._seen)
         if self._bar is not None:
-            self._bar.set_description_str(f"epoch {epoch}/{self._epochs}", refresh=False)
+            self._bar.set_description_str(f"epoch {epoch}/{self._epochs}")
 
     def step(self, images: int, loss: float, accuracy: float) -> None:
         """A step is done; `loss` and `accuracy` are the epoch's so far."""
         self._seen += images
         if self._bar is not None:
-            self._bar.set_postfix_str(f"loss {loss:.4f}, accuracy {accuracy:.2%}", refresh=False)
+            self._bar.status = f"loss {loss:.4f}, accuracy {100 * accuracy:.2f} %, "
             self._bar.update(images)
 
     def rate(self) -> float:
@@ -95,22 +95,34 @@ def _make_bar(total: int, done: int) -> Any:
     class Bar(tqdm):  # type: ignore[misc]  # tqdm is not typed
         """Shows whole images a second, with separators."""
 
+        monitor_interval = 0  # no thread that watches the bar
+        status = ""
+
         @property
         def format_dict(self) -> dict[str, Any]:
             values: dict[str, Any] = super().format_dict
             rate = values["rate"]
             if rate is None:
                 rate = (values["n"] - values["initial"]) / max(values["elapsed"], 1e-9)
-            values["images_per_second"] = f"{rate:,.0f} images/s"
+            values["status"] = f"{self.status}{rate:,.0f} images/s"
             return values
 
+    has_width = _has_width()
     return Bar(
         total=total,
         initial=done,
         disable=None,  # where the output is no terminal
         leave=False,
-        dynamic_ncols=True,
+        dynamic_ncols=has_width,
+        ncols=None if has_width else 100,
         mininterval=0.2,
-        bar_format="{desc} {percentage:3.0f}% |{bar}| {postfix}, {images_per_second}, "
-        "{remaining} left",
+        bar_format="{desc} {percentage:3.0f}% |{bar}| {status}, {remaining} left",
     )
+
+
+def _has_width() -> bool:
+    """Whether the terminal says how wide it is; some of those that programs make do not."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except (OSError, ValueError):
+        return False

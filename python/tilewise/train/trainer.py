@@ -16,7 +16,7 @@ from ..models import create
 from ..nn import CrossEntropyLoss, Module
 from ..random import manual_seed
 from ..tensor import Tensor
-from .evaluate import evaluate
+from .evaluation import evaluate
 from .folder import RunFolder
 from .interrupt import StopSignal
 from .metrics import MetricsLog

@@ -13,7 +13,7 @@ from ..data import MNIST, FashionMNIST, Subset, random_split
 from ..io import Checkpoint
 from ..models import count_parameters
 from .bundle import save_bundle
-from .evaluate import Evaluation, evaluate
+from .evaluation import Evaluation, evaluate
 from .folder import RunFolder
 from .interrupt import StopSignal
 from .metrics import read_metrics
