@@ -130,7 +130,8 @@ class Optimizer:
             ValueError: where the groups or the shapes differ; nothing is changed then.
         """
         op = f"{type(self).__name__}.load_state_dict"
-        if not {"state", "param_groups"} <= set(state_dict):
+        keys: Any = state_dict
+        if not isinstance(keys, Mapping) or not {"state", "param_groups"} <= set(keys):
             raise wrong_type(op, "state_dict", "a dict with 'state' and 'param_groups'", state_dict)
         groups = state_dict["param_groups"]
         ours = [len(group["params"]) for group in self.param_groups]

@@ -73,6 +73,9 @@ class StepLR(LRScheduler):
             return self._current()
         return self._scaled(self.gamma)
 
+    def _restart_lr(self) -> list[float]:
+        return list(self.base_lrs)
+
 
 class MultiStepLR(LRScheduler):
     """The rate times `gamma` at each milestone.
@@ -103,6 +106,9 @@ class MultiStepLR(LRScheduler):
             return self._current()
         return self._scaled(self.gamma ** self.milestones[self.last_epoch])
 
+    def _restart_lr(self) -> list[float]:
+        return [base * self.gamma ** self.milestones[0] for base in self.base_lrs]
+
 
 class ExponentialLR(LRScheduler):
     """The rate times `gamma` at every step.
@@ -120,6 +126,9 @@ class ExponentialLR(LRScheduler):
     def get_lr(self) -> list[float]:
         """The rule."""
         return self._current() if self._initial else self._scaled(self.gamma)
+
+    def _restart_lr(self) -> list[float]:
+        return list(self.base_lrs)
 
 
 class ConstantLR(LRScheduler):
@@ -152,6 +161,10 @@ class ConstantLR(LRScheduler):
         if self.last_epoch == self.total_iters:
             return self._scaled(1.0 / self.factor)
         return self._current()
+
+    def _restart_lr(self) -> list[float]:
+        factor = self.factor if self.total_iters else 1.0
+        return [base * factor for base in self.base_lrs]
 
 
 class LinearLR(LRScheduler):

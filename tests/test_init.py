@@ -1,0 +1,168 @@
+"""Initial values: ranges and moments, PyTorch's defaults, orthogonality, faults."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tilewise as tw
+from helpers import requires_torch
+from tilewise import nn
+from tilewise.nn import init
+
+
+def spread(x: tw.Tensor) -> tuple[float, float, float]:
+    """Mean, standard deviation and largest magnitude."""
+    a = x.detach().numpy()
+    return float(a.mean()), float(a.std()), float(np.abs(a).max())
+
+
+WEIGHT = (64, 32, 3, 3)
+FAN_IN, FAN_OUT = 32 * 9, 64 * 9
+UNIFORM: dict[str, tuple[Callable[[Any], Any], float]] = {
+    "uniform_": (lambda w: init.uniform_(w, -0.5, 0.5), 0.5),
+    "kaiming_uniform_": (init.kaiming_uniform_, math.sqrt(6 / FAN_IN)),
+    "kaiming_uniform_ default of layers": (
+        lambda w: init.kaiming_uniform_(w, a=math.sqrt(5)),
+        1 / math.sqrt(FAN_IN),
+    ),
+    "kaiming_uniform_ out": (
+        lambda w: init.kaiming_uniform_(w, mode="fan_out", nonlinearity="relu"),
+        math.sqrt(6 / FAN_OUT),
+    ),
+    "xavier_uniform_": (lambda w: init.xavier_uniform_(w, 2.0), 2 * math.sqrt(6 / (FAN_IN + FAN_OUT))),
+}
+NORMAL: dict[str, tuple[Callable[[Any], Any], float]] = {
+    "normal_": (lambda w: init.normal_(w, 0.0, 0.02), 0.02),
+    "kaiming_normal_": (init.kaiming_normal_, math.sqrt(2 / FAN_IN)),
+    "kaiming_normal_ out": (
+        lambda w: init.kaiming_normal_(w, mode="fan_out", nonlinearity="tanh"),
+        5 / 3 / math.sqrt(FAN_OUT),
+    ),
+    "xavier_normal_": (init.xavier_normal_, math.sqrt(2 / (FAN_IN + FAN_OUT))),
+}
+
+
+@pytest.mark.parametrize("name", UNIFORM)
+def test_uniform(name: str) -> None:
+    fill, bound = UNIFORM[name]
+    w = nn.Parameter(tw.zeros(*WEIGHT))
+    assert fill(w) is w
+    mean, std, largest = spread(w)
+    assert abs(mean) < bound * 0.02
+    assert std == pytest.approx(bound / math.sqrt(3), rel=0.02)
+    assert bound * 0.98 < largest <= bound
+
+
+@pytest.mark.parametrize("name", NORMAL)
+def test_normal(name: str) -> None:
+    fill, std = NORMAL[name]
+    w = nn.Parameter(tw.zeros(*WEIGHT))
+    fill(w)
+    mean, got, largest = spread(w)
+    assert abs(mean) < std * 0.03
+    assert got == pytest.approx(std, rel=0.03)
+    assert largest > 3 * std
+
+
+def test_constants() -> None:
+    w = nn.Parameter(tw.zeros(3, 4))
+    assert init.constant_(w, 2.5).tolist() == np.full((3, 4), 2.5).tolist()
+    assert init.ones_(w).tolist() == np.ones((3, 4)).tolist()
+    assert init.eye_(w).tolist() == np.eye(3, 4).tolist()
+    assert init.zeros_(w).tolist() == np.zeros((3, 4)).tolist()
+    assert w.requires_grad
+    assert w.is_leaf
+
+
+def test_trunc_normal() -> None:
+    w = init.trunc_normal_(tw.zeros(200, 200), std=1.0, a=-1.0, b=2.0)
+    a = w.numpy()
+    assert -1 <= a.min() < -0.9
+    assert 1.9 < a.max() <= 2
+    from_scratch = np.random.default_rng(0).normal(size=400_000)
+    kept = from_scratch[(from_scratch >= -1) & (from_scratch <= 2)]
+    assert a.mean() == pytest.approx(kept.mean(), abs=0.02)
+    assert a.std() == pytest.approx(kept.std(), abs=0.02)
+    with pytest.raises(ValueError, match="trunc_normal_"):
+        init.trunc_normal_(w, a=50.0, b=60.0)
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (9, 5), (8, 2, 2, 2), (4, 4)])
+def test_orthogonal(shape: tuple[int, ...]) -> None:
+    w = init.orthogonal_(tw.zeros(*shape), gain=2.0).numpy().reshape(shape[0], -1)
+    product = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
+    np.testing.assert_allclose(product, 4 * np.eye(product.shape[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_dirac_passes_channels_on(groups: int) -> None:
+    layer = nn.Conv2d(4, 4, 3, padding=1, groups=groups, bias=False)
+    init.dirac_(layer.weight, groups)
+    x = tw.rand(2, 4, 5, 5)
+    assert tw.equal(layer(x), x)
+
+
+@pytest.mark.parametrize(
+    ("layer", "fan_in"),
+    [
+        (lambda: nn.Conv2d(32, 64, 3), 288),
+        (lambda: nn.Conv2d(32, 256, 3, groups=8), 36),
+        (lambda: nn.Conv1d(16, 300, 5), 80),
+        (lambda: nn.Linear(100, 300), 100),
+    ],
+)
+def test_default_of_layers(layer: Callable[[], Any], fan_in: int) -> None:
+    made = layer()
+    bound = 1 / math.sqrt(fan_in)
+    for p in (made.weight, made.bias):
+        _, std, largest = spread(p)
+        assert largest <= bound
+        assert std == pytest.approx(bound / math.sqrt(3), rel=0.15)
+
+
+@requires_torch
+def test_gains_as_in_torch() -> None:
+    import torch
+
+    for name in ("linear", "conv1d", "conv2d", "conv3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"):
+        assert init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
+    assert init.calculate_gain("leaky_relu", 0.3) == torch.nn.init.calculate_gain("leaky_relu", 0.3)
+
+
+def test_seeds_repeat() -> None:
+    weights = []
+    for _ in range(2):
+        tw.manual_seed(5)
+        weights.append(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(4, 4)).state_dict())
+    for name, value in weights[0].items():
+        assert tw.equal(value, weights[1][name])
+    a = init.normal_(tw.zeros(5), generator=tw.Generator(2))
+    assert tw.equal(a, init.normal_(tw.zeros(5), generator=tw.Generator(2)))
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda: init.kaiming_uniform_(tw.zeros(3)), ValueError),
+        (lambda: init.kaiming_uniform_(tw.zeros(3, 3), mode="fan"), ValueError),
+        (lambda: init.kaiming_uniform_(tw.zeros(3, 3), nonlinearity="swish"), ValueError),
+        (lambda: init.xavier_normal_(3), TypeError),
+        (lambda: init.uniform_(tw.zeros(3), 2.0, 1.0), ValueError),
+        (lambda: init.normal_(tw.zeros(3), 0.0, -1.0), ValueError),
+        (lambda: init.constant_(tw.zeros(3), "a"), TypeError),
+        (lambda: init.constant_([1], 1.0), TypeError),
+        (lambda: init.eye_(tw.zeros(3)), ValueError),
+        (lambda: init.dirac_(tw.zeros(3, 3)), ValueError),
+        (lambda: init.dirac_(tw.zeros(3, 3, 3), 2), ValueError),
+        (lambda: init.orthogonal_(tw.zeros(3)), ValueError),
+        (lambda: init.normal_(tw.arange(3)), TypeError),
+        (lambda: init.calculate_gain("gelu"), ValueError),
+    ],
+)
+def test_faults(call: Callable[[], Any], error: Any) -> None:
+    with pytest.raises(error):
+        call()
