@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import tilewise as tw
 from helpers import random_array
 from tilewise import functional as F
@@ -59,7 +60,9 @@ BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("name", BINARY)
-@pytest.mark.parametrize("shapes", [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 3))])
+@pytest.mark.parametrize(
+    "shapes", [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 3))]
+)
 def test_gradient_of_binary(name: str, shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     a = leaf(*shapes[0], seed=1, low=0.2, high=1.0)
     b = leaf(*shapes[1], seed=2, low=1.1, high=2.0)
@@ -444,7 +447,7 @@ def test_in_place_on_a_leaf_is_refused() -> None:
     for write in (
         lambda: x.add_(1),
         lambda: x.mul_(2),
-        lambda: x.zero_(),
+        x.zero_,
         lambda: x.copy_(tw.zeros(2)),
         lambda: x.__setitem__(0, 3.0),
         lambda: x.clamp_(0, 1),

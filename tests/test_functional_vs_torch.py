@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import tilewise as tw
 from helpers import assert_close, random_array, requires_torch
 from tilewise import functional as F
@@ -203,10 +204,14 @@ def test_batch_norm_statistics_over_steps() -> None:
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-@pytest.mark.parametrize(("shape", "dim"), [((5, 7), 1), ((5, 7), 0), ((2, 3, 4, 5), 1), ((100,), -1)])
+@pytest.mark.parametrize(
+    ("shape", "dim"), [((5, 7), 1), ((5, 7), 0), ((2, 3, 4, 5), 1), ((100,), -1)]
+)
 def test_softmax(name: str, shape: Any, dim: int) -> None:
     compare(
-        lambda x: getattr(F, name)(x, dim), lambda x: getattr(TF, name)(x, dim), random_array(shape, 1) * 9
+        lambda x: getattr(F, name)(x, dim),
+        lambda x: getattr(TF, name)(x, dim),
+        random_array(shape, 1) * 9,
     )
 
 
@@ -311,8 +316,12 @@ SCRIPTS: dict[str, Callable[[Any, Any], Any]] = {
     "mixed": lambda lib, x: lib.cat([x.exp(), x.T.T / 2], 1).mean(0) - x.var(0, keepdim=True).sum(),
     "matmul": lambda lib, x: (x @ x.T).softmax(1) @ x,
     "masks": lambda lib, x: lib.where(x > 0, x.sqrt().clamp(max=0.7), x**3)[x.abs() > 0.1],
-    "stacked": lambda lib, x: lib.stack([x, x.flip(0)]).permute(2, 0, 1).reshape(5, -1).log_softmax(1),
-    "split": lambda lib, x: x.chunk(2, 1)[0] * x.split([3, 2], 1)[0].sum() + x.unsqueeze(0).expand(2, -1, -1)[1, :, :3],
+    "stacked": lambda lib, x: (
+        lib.stack([x, x.flip(0)]).permute(2, 0, 1).reshape(5, -1).log_softmax(1)
+    ),
+    "split": lambda lib, x: (
+        x.chunk(2, 1)[0] * x.split([3, 2], 1)[0].sum() + x.unsqueeze(0).expand(2, -1, -1)[1, :, :3]
+    ),
 }
 
 
@@ -328,8 +337,8 @@ def test_a_network_trains_as_in_torch() -> None:
     def build(nn: Any) -> Any:
         return nn.Sequential(
             nn.Conv2d(1, 8, 3, padding="same"), nn.ReLU(), nn.BatchNorm2d(8), nn.MaxPool2d(2),
-            nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(16), nn.AvgPool2d(2), nn.Flatten(),
-            nn.Linear(16 * 9, 32), nn.ReLU(), nn.BatchNorm1d(32), nn.Linear(32, 5),
+            nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(16), nn.AvgPool2d(2),
+            nn.Flatten(), nn.Linear(16 * 9, 32), nn.ReLU(), nn.BatchNorm1d(32), nn.Linear(32, 5),
         )  # fmt: skip
 
     torch.manual_seed(0)

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tilewise as tw
 from hypothesis import given
 from hypothesis import strategies as st
+
+import tilewise as tw
 from helpers import requires_torch
 
 A = np.arange(120.0).reshape(4, 5, 6)
@@ -18,9 +19,9 @@ INDICES: list[Any] = [
     (slice(None), 2), (Ellipsis, 3), (None, 1, Ellipsis, None), (1, slice(1, 4, 2), None), (),
     np.array([0, 2, 2]), [3, 0], (slice(None), [1, 1, 4]), ([0, 1], [2, 3]), ([[0], [1]], [2, 3]),
     ([0, 1], slice(None), [2, 3]), (slice(1, 3), [0, 4], [1, 2]), (Ellipsis, [0, 5]),
-    (slice(None), [1, 2], slice(2, 4)), MASK2, A > 50, (slice(None), np.array([True] * 3 + [False] * 2)),
-    (MASK2, [0] * int(MASK2.sum())), np.zeros(4, bool), np.int64(2), (slice(0, 0),), [],
-    (None, [0, 1]), ([-1, -4], slice(None, 2)),
+    (slice(None), [1, 2], slice(2, 4)), MASK2, A > 50,
+    (slice(None), np.array([True] * 3 + [False] * 2)), (MASK2, [0] * int(MASK2.sum())), np.zeros(4, bool), np.int64(2), (slice(0, 0),),
+    [], (None, [0, 1]), ([-1, -4], slice(None, 2)),
 ]  # fmt: skip
 
 
@@ -44,7 +45,10 @@ def test_reading(index: Any) -> None:
 @pytest.mark.parametrize("index", INDICES, ids=repr)
 def test_writing(index: Any) -> None:
     index = np.array([], int) if isinstance(index, list) and not index else index
-    for value in (7.0, np.broadcast_to(np.arange(A[index].size).reshape(A[index].shape), A[index].shape)):
+    for value in (
+        7.0,
+        np.broadcast_to(np.arange(A[index].size).reshape(A[index].shape), A[index].shape),
+    ):
         want = A.copy()
         want[index] = value
         x = tw.tensor(A)
@@ -77,7 +81,13 @@ def test_repeated_indices_accumulate_in_the_gradient() -> None:
 def test_images_in_channels_last_memory() -> None:
     x = tw.functional.relu(tw.from_numpy(np.random.default_rng(0).random((2, 3, 4, 5)).astype("f")))
     a = x.numpy().copy()
-    for index in [(0,), (slice(None), 1), (Ellipsis, 2), ([1, 0], slice(None), [0, 3]), (slice(None), [2, 0])]:
+    for index in [
+        (0,),
+        (slice(None), 1),
+        (Ellipsis, 2),
+        ([1, 0], slice(None), [0, 3]),
+        (slice(None), [2, 0]),
+    ]:
         np.testing.assert_array_equal(x[index].numpy(), a[index])
     x[:, 1] = 5
     a[:, 1] = 5
@@ -85,7 +95,9 @@ def test_images_in_channels_last_memory() -> None:
 
 
 @requires_torch
-@pytest.mark.parametrize("index", [(0, slice(None), [1, 2]), (slice(None), 0, [1, 2]), ([0, 1], 1, [2, 2])])
+@pytest.mark.parametrize(
+    "index", [(0, slice(None), [1, 2]), (slice(None), 0, [1, 2]), ([0, 1], 1, [2, 2])]
+)
 def test_ints_beside_arrays_as_torch(index: Any) -> None:
     import torch
 

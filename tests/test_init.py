@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import tilewise as tw
 from helpers import requires_torch
 from tilewise import nn
@@ -33,7 +34,10 @@ UNIFORM: dict[str, tuple[Callable[[Any], Any], float]] = {
         lambda w: init.kaiming_uniform_(w, mode="fan_out", nonlinearity="relu"),
         math.sqrt(6 / FAN_OUT),
     ),
-    "xavier_uniform_": (lambda w: init.xavier_uniform_(w, 2.0), 2 * math.sqrt(6 / (FAN_IN + FAN_OUT))),
+    "xavier_uniform_": (
+        lambda w: init.xavier_uniform_(w, 2.0),
+        2 * math.sqrt(6 / (FAN_IN + FAN_OUT)),
+    ),
 }
 NORMAL: dict[str, tuple[Callable[[Any], Any], float]] = {
     "normal_": (lambda w: init.normal_(w, 0.0, 0.02), 0.02),
@@ -128,7 +132,17 @@ def test_default_of_layers(layer: Callable[[], Any], fan_in: int) -> None:
 def test_gains_as_in_torch() -> None:
     import torch
 
-    for name in ("linear", "conv1d", "conv2d", "conv3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"):
+    for name in (
+        "linear",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "sigmoid",
+        "tanh",
+        "relu",
+        "leaky_relu",
+        "selu",
+    ):
         assert init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
     assert init.calculate_gain("leaky_relu", 0.3) == torch.nn.init.calculate_gain("leaky_relu", 0.3)
 

@@ -1,9 +1,10 @@
-"""Layers: the facts of the lectures about shapes, values and parameter counts; modes; equalities."""
+"""Layers: the lectures' facts about shapes, values and parameter counts; modes; equalities."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+
 import tilewise as tw
 from tilewise import functional as F
 from tilewise import nn
@@ -25,7 +26,9 @@ def count(*modules: nn.Module) -> int:
         (9, 3, {"padding": "valid"}, 7), (5, 2, {"stride": 100}, 1),
     ],
 )  # fmt: skip
-def test_sizes_of_convolutions(size: int, kernel: int, options: dict[str, object], out: int) -> None:
+def test_sizes_of_convolutions(
+    size: int, kernel: int, options: dict[str, object], out: int
+) -> None:
     layer = nn.Conv2d(1, 2, kernel, **options)  # type: ignore[arg-type]
     with tw.no_grad():
         assert layer(tw.zeros(1, 1, size, size)).shape == (1, 2, out, out)
@@ -63,7 +66,9 @@ def test_parameter_counts(layer: object, parameters: int) -> None:
 def test_bottleneck_and_separable_counts() -> None:
     def bottleneck(bias: bool) -> int:
         return count(
-            nn.Conv2d(256, 64, 1, bias=bias), nn.Conv2d(64, 64, 3, bias=bias), nn.Conv2d(64, 256, 1, bias=bias)
+            nn.Conv2d(256, 64, 1, bias=bias),
+            nn.Conv2d(64, 64, 3, bias=bias),
+            nn.Conv2d(64, 256, 1, bias=bias),
         )
 
     assert bottleneck(False) == 69_632
@@ -120,7 +125,11 @@ def test_relu_at_zero_and_nan() -> None:
 def test_dropout_in_both_modes() -> None:
     x = tw.ones(200, 50)
     for layer in (nn.Dropout(0.3), nn.Dropout2d(0.3)):
-        images = x if isinstance(layer, nn.Dropout) and type(layer) is nn.Dropout else x.reshape(20, 10, 5, 10)
+        images = (
+            x
+            if isinstance(layer, nn.Dropout) and type(layer) is nn.Dropout
+            else x.reshape(20, 10, 5, 10)
+        )
         y = layer(images)
         values = set(np.unique(y.numpy()).tolist())
         assert values == {0.0, float(np.float32(1 / 0.7))}
@@ -179,8 +188,8 @@ def test_batch_norm_faults() -> None:
 
 def test_sequential_is_its_layers_in_turn() -> None:
     net = nn.Sequential(
-        nn.Conv2d(1, 8, 3, padding="same"), nn.ReLU(), nn.BatchNorm2d(8), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(8 * 49, 10), nn.LogSoftmax(1),
+        nn.Conv2d(1, 8, 3, padding="same"), nn.ReLU(), nn.BatchNorm2d(8), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(8 * 49, 10), nn.LogSoftmax(1),
     )  # fmt: skip
     x = tw.rand(4, 1, 14, 14)
     for mode in (True, False):
@@ -193,7 +202,10 @@ def test_sequential_is_its_layers_in_turn() -> None:
 
 def test_inplace_relu_trains() -> None:
     tw.manual_seed(0)
-    make = [nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=i)) for i in (False, True)]
+    make = [
+        nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=i))
+        for i in (False, True)
+    ]
     make[1].load_state_dict(make[0].state_dict())
     x = tw.rand(2, 1, 6, 6)
     for net in make:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import tilewise as tw
 from helpers import requires_torch
-from tilewise import nn
 from tilewise import functional as F
+from tilewise import nn
 
 
 class Block(nn.Module):
@@ -80,7 +81,12 @@ def test_registration_faults() -> None:
     with pytest.raises(AttributeError, match=r"super\(\).__init__"):
         Hasty()
     module = nn.Module()
-    for name, error in (("a.b", ValueError), ("", ValueError), ("train", ValueError), (3, TypeError)):
+    for name, error in (
+        ("a.b", ValueError),
+        ("", ValueError),
+        ("train", ValueError),
+        (3, TypeError),
+    ):
         with pytest.raises(error):
             module.register_buffer(name, None)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="Parameter or None"):
@@ -140,7 +146,9 @@ def test_hooks() -> None:
     layer = nn.Linear(2, 2)
     calls: list[Any] = []
     before = layer.register_forward_pre_hook(lambda m, args: (args[0] * 2,))
-    after = layer.register_forward_hook(lambda m, args, out: calls.append((args[0].tolist(), out.shape)))
+    after = layer.register_forward_hook(
+        lambda m, args, out: calls.append((args[0].tolist(), out.shape))
+    )
     x = tw.ones(1, 2)
     layer(x)
     assert calls == [([[2.0, 2.0]], (1, 2))]
@@ -183,7 +191,17 @@ def test_state_dict_mismatches_are_all_listed() -> None:
     with pytest.raises(RuntimeError) as caught:
         block.load_state_dict(state)
     text = str(caught.value)
-    for part in ("Block", "missing", "mean", "conv.bias", "unexpected", "extra", "bn.weight", "(3,)", "(4,)"):
+    for part in (
+        "Block",
+        "missing",
+        "mean",
+        "conv.bias",
+        "unexpected",
+        "extra",
+        "bn.weight",
+        "(3,)",
+        "(4,)",
+    ):
         assert part in text
     assert all(tw.equal(v, before[k]) for k, v in block.state_dict().items())
     with pytest.raises(RuntimeError, match=r"bn.weight"):
@@ -205,8 +223,8 @@ def test_state_dicts_interchange_with_torch() -> None:
 
     def build(lib: Any, flatten: Any) -> Any:
         return lib.Sequential(
-            lib.Conv2d(3, 8, 3, padding=1, groups=1), lib.BatchNorm2d(8), lib.ReLU(), lib.MaxPool2d(2),
-            flatten, lib.Linear(8 * 16, 10), lib.BatchNorm1d(10),
+            lib.Conv2d(3, 8, 3, padding=1, groups=1), lib.BatchNorm2d(8), lib.ReLU(),
+            lib.MaxPool2d(2), flatten, lib.Linear(8 * 16, 10), lib.BatchNorm1d(10),
         )  # fmt: skip
 
     ours, theirs = build(nn, nn.Flatten()), build(torch.nn, torch.nn.Flatten())
@@ -310,7 +328,8 @@ def test_repr() -> None:
     assert repr(net) == (
         "Sequential(\n"
         "  (0): Conv2d(1, 8, kernel_size=(3, 3), stride=(1, 1), padding=same, bias=False)\n"
-        "  (1): Conv2d(8, 8, kernel_size=(3, 5), stride=(2, 2), padding=(1, 1), dilation=(2, 2), groups=4)\n"
+        "  (1): Conv2d(8, 8, kernel_size=(3, 5), stride=(2, 2), padding=(1, 1), dilation=(2, 2), "
+        "groups=4)\n"
         "  (2): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)\n"
         "  (3): ReLU(inplace=True)\n"
         "  (4): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)\n"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import tilewise as tw
 from helpers import random_array, requires_torch
 from tilewise import nn, optim
@@ -72,7 +73,10 @@ def test_state_interchanges_with_torch() -> None:
                 a.step()
             b.step()
         np.testing.assert_allclose(
-            ours[0].detach().numpy(), theirs[0].detach().numpy(), rtol=1e-5, err_msg=f"{name} {options}"
+            ours[0].detach().numpy(),
+            theirs[0].detach().numpy(),
+            rtol=1e-5,
+            err_msg=f"{name} {options}",
         )
 
 
@@ -110,7 +114,9 @@ def test_groups() -> None:
     for p in (a, b, c):
         p.grad = tw.ones(2)
     optimizer.step()
-    np.testing.assert_allclose([a[0].item(), b[0].item(), c[0].item()], [0, 1 - 0.1 * 1.5, -1], rtol=1e-6)
+    np.testing.assert_allclose(
+        [a[0].item(), b[0].item(), c[0].item()], [0, 1 - 0.1 * 1.5, -1], rtol=1e-6
+    )
     assert [len(g["params"]) for g in optimizer.param_groups] == [1, 1, 1]
     assert optimizer.state_dict()["param_groups"][2]["params"] == [2]
     assert "lr: 2.0" in repr(optimizer)
@@ -213,7 +219,10 @@ def test_faults_of_state_dicts() -> None:
         (3, TypeError),
         ({"state": {5: {}}, "param_groups": optimizer.state_dict()["param_groups"]}, ValueError),
         (
-            {"state": {0: {"exp_avg": tw.ones(3)}}, "param_groups": optimizer.state_dict()["param_groups"]},
+            {
+                "state": {0: {"exp_avg": tw.ones(3)}},
+                "param_groups": optimizer.state_dict()["param_groups"],
+            },
             ValueError,
         ),
     ):

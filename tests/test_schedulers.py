@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 import tilewise as tw
 from helpers import requires_torch
 from tilewise import nn, optim
@@ -24,8 +25,8 @@ def sequential(s: Any, o: Any) -> Any:
 
 def sequential_too(s: Any, o: Any) -> Any:
     parts = [
-        s.ConstantLR(o, 0.5, 30), s.ExponentialLR(o, 0.9), s.MultiStepLR(o, [0, 3], 0.5), s.ConstantLR(o, 0.5, 3),
-        s.LambdaLR(o, lambda k: 0.9**k), s.LinearLR(o, 0.2, total_iters=4),
+        s.ConstantLR(o, 0.5, 30), s.ExponentialLR(o, 0.9), s.MultiStepLR(o, [0, 3], 0.5),
+        s.ConstantLR(o, 0.5, 3), s.LambdaLR(o, lambda k: 0.9**k), s.LinearLR(o, 0.2, total_iters=4),
     ]  # fmt: skip
     return s.SequentialLR(o, parts, [10, 20, 30, 40, 50])
 
@@ -75,7 +76,10 @@ def test_sequence_as_in_torch(name: str, kind: str) -> None:
     b = optimizers(torch.optim, [torch.nn.Parameter(torch.ones(1)) for _ in range(2)], kind)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        mine, theirs = SCHEDULES[name](lr_scheduler, a), SCHEDULES[name](torch.optim.lr_scheduler, b)
+        mine, theirs = (
+            SCHEDULES[name](lr_scheduler, a),
+            SCHEDULES[name](torch.optim.lr_scheduler, b),
+        )
         for step in range(100):
             assert mine.get_last_lr() == theirs.get_last_lr(), f"step {step}"
             for g, h in zip(a.param_groups, b.param_groups, strict=True):
@@ -101,7 +105,10 @@ def test_sequence_as_in_torch(name: str, kind: str) -> None:
 def test_plateau_as_in_torch(options: dict[str, Any]) -> None:
     import torch
 
-    a, b = ours(), optimizers(torch.optim, [torch.nn.Parameter(torch.ones(1)) for _ in range(2)], "SGD")
+    a, b = (
+        ours(),
+        optimizers(torch.optim, [torch.nn.Parameter(torch.ones(1)) for _ in range(2)], "SGD"),
+    )
     mine = lr_scheduler.ReduceLROnPlateau(a, **options)
     theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(b, **options)
     for step in range(100):

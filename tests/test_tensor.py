@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import tilewise as tw
 from helpers import random_array, requires_torch, run_ok
 
@@ -58,7 +59,13 @@ def test_tensor_copies_and_from_numpy_shares() -> None:
 
 def test_from_numpy_with_odd_memory() -> None:
     a = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
-    for view in (a[::-1], a[:, ::2], a.transpose(2, 0, 1), a[..., 1:3], np.broadcast_to(a[0], (5, 3, 4))):
+    for view in (
+        a[::-1],
+        a[:, ::2],
+        a.transpose(2, 0, 1),
+        a[..., 1:3],
+        np.broadcast_to(a[0], (5, 3, 4)),
+    ):
         x = tw.from_numpy(view)
         np.testing.assert_array_equal(x.numpy(), view)
         np.testing.assert_array_equal((x + 1).numpy(), view + 1)
@@ -95,7 +102,16 @@ def test_constructors(dtype: Any) -> None:
 
 
 def test_arange_and_linspace() -> None:
-    for arguments in ((5,), (2, 7), (1, 8, 3), (7, 1, -2), (0.5, 3), (0, 1, 0.25), (3, 3), (5, 2, -1)):
+    for arguments in (
+        (5,),
+        (2, 7),
+        (1, 8, 3),
+        (7, 1, -2),
+        (0.5, 3),
+        (0, 1, 0.25),
+        (3, 3),
+        (5, 2, -1),
+    ):
         x = tw.arange(*arguments)
         np.testing.assert_allclose(x.numpy(), np.arange(*arguments), rtol=1e-6)
         whole = all(isinstance(a, int) for a in arguments)
@@ -160,7 +176,9 @@ def test_in_place_operators() -> None:
 
 
 def test_promotion_of_types() -> None:
-    i, f, d, u, b = (tw.ones(2, dtype=t) for t in (tw.int64, tw.float32, tw.float64, tw.uint8, tw.bool))
+    i, f, d, u, b = (
+        tw.ones(2, dtype=t) for t in (tw.int64, tw.float32, tw.float64, tw.uint8, tw.bool)
+    )
     assert (i + f).dtype == tw.float32
     assert (f + d).dtype == tw.float64
     assert (i + 1).dtype == tw.int64
@@ -242,7 +260,13 @@ def test_more_reductions() -> None:
 
 
 def test_matmul() -> None:
-    shapes = [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((5, 2, 3), (3, 4)), ((5, 1, 2, 3), (4, 3, 2))]
+    shapes = [
+        ((3,), (3,)),
+        ((2, 3), (3,)),
+        ((3,), (3, 2)),
+        ((5, 2, 3), (3, 4)),
+        ((5, 1, 2, 3), (4, 3, 2)),
+    ]
     for i, (sa, sb) in enumerate(shapes):
         a, b = random_array(sa, i, dtype=np.float64), random_array(sb, i + 9, dtype=np.float64)
         np.testing.assert_allclose((tw.tensor(a) @ tw.tensor(b)).numpy(), a @ b, rtol=1e-12)
@@ -260,7 +284,9 @@ def test_shapes() -> None:
     x = tw.tensor(a)
     np.testing.assert_array_equal(x.reshape(4, -1).numpy(), a.reshape(4, -1))
     np.testing.assert_array_equal(x.view((6, 4)).numpy(), a.reshape(6, 4))
-    np.testing.assert_array_equal(x.permute(2, 0, 1).reshape(-1).numpy(), a.transpose(2, 0, 1).ravel())
+    np.testing.assert_array_equal(
+        x.permute(2, 0, 1).reshape(-1).numpy(), a.transpose(2, 0, 1).ravel()
+    )
     np.testing.assert_array_equal(x.T.numpy(), a.T)
     np.testing.assert_array_equal(x.mT.numpy(), a.swapaxes(1, 2))
     np.testing.assert_array_equal(x.transpose(0, -1).numpy(), a.swapaxes(0, 2))
@@ -321,7 +347,11 @@ def test_python_protocols() -> None:
     for wrong in (lambda: bool(tw.ones(2)), lambda: tw.ones(2).item(), lambda: float(tw.ones(2))):
         with pytest.raises(ValueError, match="one element"):
             wrong()
-    for wrong in (lambda: len(tw.tensor(1)), lambda: iter(tw.tensor(1)), lambda: [1][tw.tensor(1.0)]):
+    for wrong in (
+        lambda: len(tw.tensor(1)),
+        lambda: iter(tw.tensor(1)),
+        lambda: [1][tw.tensor(1.0)],
+    ):
         with pytest.raises(TypeError):
             wrong()
 
@@ -399,7 +429,11 @@ def test_copies() -> None:
     assert copy.deepcopy(x).requires_grad
     assert copy.deepcopy(x).grad.tolist() == [1, 1, 1]
     assert copy.copy(x).data_ptr() == x.data_ptr()
-    assert pickle.loads(pickle.dumps(x.detach().reshape(3, 1).expand(3, 2))).tolist() == [[0, 0], [1, 1], [2, 2]]
+    assert pickle.loads(pickle.dumps(x.detach().reshape(3, 1).expand(3, 2))).tolist() == [
+        [0, 0],
+        [1, 1],
+        [2, 2],
+    ]
     with pytest.raises(RuntimeError, match="leaf"):
         copy.deepcopy(x * 2)
     shared = [x, x]
@@ -476,8 +510,8 @@ def test_random() -> None:
 
 def test_import_stays_light() -> None:
     heavy = run_ok(
-        "import sys, tilewise; print(sorted(m for m in ('torch', 'safetensors', 'matplotlib', 'PIL',"
-        " 'click', 'tqdm', 'rich') if m in sys.modules))"
+        "import sys, tilewise; print(sorted(m for m in ('torch', 'safetensors', 'matplotlib',"
+        " 'PIL', 'click', 'tqdm', 'rich') if m in sys.modules))"
     )
     assert heavy == "[]"
 

@@ -67,8 +67,8 @@ def as_tuple(op: str, name: str, value: Any, length: int, minimum: int) -> tuple
     """`length` ints of at least `minimum`: one int stands for all of them."""
     if type(value) is int and minimum <= value <= LARGEST:
         return (value,) * length
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        if isinstance(value, float | bool | str) or value is None:
+    if not isinstance(value, tuple | list):
+        if isinstance(value, bool) or not hasattr(value, "__index__"):
             raise wrong_type(op, name, f"an int or a tuple of {length} ints", value)
         return (as_int(op, name, value, minimum),) * length
     values = tuple(value)

@@ -6,7 +6,7 @@ are the same on every machine and at any thread count.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,7 @@ __all__ = [
 
 _LARGEST_SEED = 2**64 - 1
 
-default_generator = Generator(secrets.randbits(63))
+default_generator = Generator(int.from_bytes(os.urandom(8), "little") >> 1)
 
 
 def manual_seed(seed: int) -> Generator:
@@ -74,7 +74,7 @@ def manual_seed(seed: int) -> Generator:
 
 def seed() -> int:
     """Start the default generator from a number that the system draws; returns it."""
-    value = secrets.randbits(63)
+    value = int.from_bytes(os.urandom(8), "little") >> 1
     manual_seed(value)
     return value
 

@@ -16,6 +16,7 @@ from tilewise import _core
 from tilewise._arguments import as_float, wrong_type
 from tilewise._ops import arithmetic, elementwise
 from tilewise._ops.common import SCALARS, operand
+from tilewise._ops.shape import expand
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
@@ -152,16 +153,24 @@ def copy_(self: Tensor, source: Any) -> Tensor:
         array = source._array
     else:
         raise wrong_type("copy_", "source", "a Tensor, an array or a number", source)
+    if not _broadcasts(array.shape, self._array.shape):
+        raise ValueError(
+            f"copy_: expected a source that broadcasts to {self._array.shape}, got {array.shape}"
+        )
     if not recording:
         self._array.copy_(array)
         return self
-    from tilewise._ops.shape import expand
-
     taken = source if needs_source else wrap(array)
     result = expand(taken, self._array.shape).to(self._array.dtype)
     self._array.copy_(array)
     self._node, self._requires_grad = result._node, result._requires_grad
     return self
+
+
+def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    extra = len(target) - len(shape)
+    pairs = zip(shape, target[max(extra, 0) :], strict=True) if extra >= 0 else ()
+    return extra >= 0 and all(n in {1, m} for n, m in pairs)
 
 
 def fill_(self: Tensor, value: Scalar) -> Tensor:

@@ -136,6 +136,8 @@ class Methods:
     logsumexp = reduction.logsumexp
     nonzero = reduction.nonzero
     topk = reduction.topk
+    sort = reduction.sort
+    argsort = reduction.argsort
     gather = reduction.gather
 
     # shapes

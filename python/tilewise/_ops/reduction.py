@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axes, as_axis, as_float, as_int
+from tilewise._arguments import array_of, as_axes, as_axis, as_bool, as_float, as_int
 from tilewise._dtypes import FLOATING, as_dtype, bool_, int64
 from tilewise._ops.arithmetic import maximum, minimum
 from tilewise.autograd import grad_mode, record, wrap
@@ -104,6 +104,11 @@ def mean(
     return record("mean", y, (input,), backward, aliases=True)
 
 
+def _expect_elements(op: str, x: Array) -> None:
+    if x.size == 0:
+        raise ValueError(f"{op}: expected at least one element, got shape {x.shape}")
+
+
 def _expect_floating(op: str, x: Array) -> None:
     if x.dtype not in FLOATING:
         raise TypeError(f"{op}: expected a floating-point tensor, got {x.dtype.name}")
@@ -144,6 +149,7 @@ def _extreme(
 ) -> Tensor:
     """Largest or smallest element; those that attain it share the gradient."""
     x = array_of(op, "input", input)
+    _expect_elements(op, x)
     axes = as_axes(op, dim, x.ndim)
     y = reduce(x, axes, bool(keepdim))
     if not (input._requires_grad and grad_mode.enabled):
@@ -178,6 +184,7 @@ def _search(
 ) -> ValuesIndices:
     """Extreme along one dimension with its place; the gradient goes to that place."""
     x = array_of(op, "input", input)
+    _expect_elements(op, x)
     axis = as_axis(op, dim, x.ndim)
     if x.ndim == 0:
         values, indices = _search(op, find, input.reshape(1), 0, False)
@@ -243,6 +250,7 @@ def _place(
     op: str, find: Callable[..., Array], input: Tensor, dim: int | None, keepdim: bool
 ) -> Tensor:
     x = array_of(op, "input", input)
+    _expect_elements(op, x)
     if dim is None or x.ndim == 0:
         index = find(x.reshape((-1,)), 0, False)
         return wrap(index.reshape((1,) * x.ndim) if keepdim else index)
@@ -400,17 +408,57 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True) -> ValuesIn
         >>> tw.tensor([1.0, 4.0, 2.0]).topk(2).indices
         tensor([1, 2])
     """
-    import numpy as np
-
     x = array_of("topk", "input", input)
     axis = as_axis("topk", dim, x.ndim)
-    size = x.shape[axis] if x.ndim else 1
-    k = as_int("topk", "k", k, 0, size)
-    values = x.numpy()
-    order = np.argsort(-values if largest else values, axis=axis, kind="stable")
-    chosen = np.ascontiguousarray(order.take(np.arange(k), axis=axis), dtype=np.int64)
-    indices = wrap(_core.Array.from_numpy(chosen))
-    return ValuesIndices(gather(input, axis, indices), indices)
+    count = as_int("topk", "k", k, 0, x.shape[axis] if x.ndim else 1)
+    largest = as_bool("topk", "largest", largest)
+    if x.ndim == 0:
+        values, indices = topk(input.reshape(1), count, 0, largest)
+        return ValuesIndices(values, indices)
+    values, indices = _core.topk(x, count, axis, largest)
+    return ValuesIndices(_scattered("topk", input, values, axis, indices), wrap(indices))
+
+
+def sort(input: Tensor, dim: int = -1, descending: bool = False) -> ValuesIndices:
+    """The elements along a dimension in order, with their indices; equal ones keep theirs.
+
+    Args:
+        input: a tensor of any shape.
+        dim: the dimension to sort.
+        descending: from the largest to the smallest.
+
+    Raises:
+        ValueError: where `dim` is out of range.
+
+    Example:
+        >>> tw.tensor([3.0, 1.0, 2.0]).sort().indices
+        tensor([1, 2, 0])
+    """
+    x = array_of("sort", "input", input)
+    axis = as_axis("sort", dim, x.ndim)
+    down = as_bool("sort", "descending", descending)
+    if x.ndim == 0:
+        values, indices = sort(input.reshape(1), 0, down)
+        return ValuesIndices(values.reshape(()), indices.reshape(()))
+    values, indices = _core.sort(x, axis, down)
+    return ValuesIndices(_scattered("sort", input, values, axis, indices), wrap(indices))
+
+
+def argsort(input: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
+    """The indices that `sort` gives."""
+    return sort(input, dim, descending).indices
+
+
+def _scattered(op: str, input: Tensor, values: Array, axis: int, indices: Array) -> Tensor:
+    """A selection along a dimension: the gradient goes back to where each element came from."""
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(values)
+    shape = input._array.shape
+
+    def backward(dy: Array) -> tuple[Array]:
+        return (_core.scatter_add(shape, axis, indices, dy),)
+
+    return record(op, values, (input,), backward, (indices,))
 
 
 def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
@@ -434,12 +482,4 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     if i.dtype != int64:
         raise TypeError(f"gather: expected index of dtype int64, got {i.dtype.name}")
     axis = as_axis("gather", dim, x.ndim)
-    y = _core.gather(x, axis, i)
-    if not (input._requires_grad and grad_mode.enabled):
-        return wrap(y)
-    shape = x.shape
-
-    def backward(dy: Array) -> tuple[Array]:
-        return (_core.scatter_add(shape, axis, i, dy),)
-
-    return record("gather", y, (input,), backward, (i,))
+    return _scattered("gather", input, _core.gather(x, axis, i), axis, i)
