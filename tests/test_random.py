@@ -39,7 +39,12 @@ def test_philox_known_answers() -> None:
         k = [seed & 0xFFFFFFFF, seed >> 32]
         for _ in range(10):
             p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
-            c = [(p1 >> 32) ^ c[1] ^ k[0], p1 & 0xFFFFFFFF, (p0 >> 32) ^ c[3] ^ k[1], p0 & 0xFFFFFFFF]
+            c = [
+                (p1 >> 32) ^ c[1] ^ k[0],
+                p1 & 0xFFFFFFFF,
+                (p0 >> 32) ^ c[3] ^ k[1],
+                p0 & 0xFFFFFFFF,
+            ]
             k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
         return tuple(c)
 
@@ -118,7 +123,7 @@ def test_pickle() -> None:
 def test_distributions(dtype: Any) -> None:
     n = 400_000
     u = to_numpy(_core.uniform((n,), 0.0, 1.0, Generator(1), dtype)).astype(np.float64)
-    assert 0 <= u.min() and u.max() < 1
+    assert u.min() >= 0 and u.max() < 1
     counts = np.histogram(u, bins=64, range=(0, 1))[0]
     assert ((counts - n / 64) ** 2 / (n / 64)).sum() < 63 + 6 * np.sqrt(2 * 63)
     z = to_numpy(_core.normal((n,), 0.0, 1.0, Generator(2), dtype)).astype(np.float64)
@@ -133,7 +138,13 @@ def test_distributions(dtype: Any) -> None:
 
 
 def test_uniform_bounds() -> None:
-    for low, high in [(0.0, 1e-30), (1.0, 1.0 + 2**-22), (-3.0, -3.0), (1e8, 1e8 + 16), (-1e38, 1e38)]:
+    for low, high in [
+        (0.0, 1e-30),
+        (1.0, 1.0 + 2**-22),
+        (-3.0, -3.0),
+        (1e8, 1e8 + 16),
+        (-1e38, 1e38),
+    ]:
         for dtype, kind in ((F32, np.float32), (F64, np.float64)):
             x = to_numpy(_core.uniform((10_000,), low, high, Generator(4), dtype))
             assert x.min() >= kind(low) and (x.max() < kind(high) or low == high)

@@ -98,7 +98,9 @@ def test_lengths(isa: str, size: int) -> None:
     ],
 )
 @pytest.mark.parametrize("channels_last", [False, True])
-def test_large(isa: str, shape: tuple[int, ...], axes: tuple[int, ...], channels_last: bool) -> None:
+def test_large(
+    isa: str, shape: tuple[int, ...], axes: tuple[int, ...], channels_last: bool
+) -> None:
     a = random_array(shape)
     x = to_core(a, channels_last=channels_last and a.ndim >= 3)
     want = a.astype(np.float64).sum(axis=axes)
@@ -117,7 +119,12 @@ def test_sum_is_accurate(isa: str) -> None:
 
 
 def test_same_bits_at_any_thread_count(isa: str) -> None:
-    cases = [((1_000_003,), ()), ((70_000, 5), (0,)), ((6, 40, 30, 30), (0, 2, 3)), ((9, 999), (1,))]
+    cases = [
+        ((1_000_003,), ()),
+        ((70_000, 5), (0,)),
+        ((6, 40, 30, 30), (0, 2, 3)),
+        ((9, 999), (1,)),
+    ]
     for shape, axes in cases:
         x = to_core(random_array(shape), channels_last=len(shape) > 2)
         results = []
