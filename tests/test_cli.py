@@ -15,11 +15,17 @@ import pytest
 
 from test_resume import environment
 from test_train import make_data
-from tilewise import cli, io
+from tilewise import cli, io, set_num_threads
 from tilewise.data import FashionMNIST
 from tilewise.train.images import load_image
 
 TINY = ["--model", "mlp", "--epochs", "1", "--batch-size", "16", "--lr", "5e-3"]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """On a busy machine threads wait for each other far longer than small networks compute."""
+    set_num_threads(1)
 
 
 def tilewise(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:

@@ -39,6 +39,12 @@ from tilewise.train.recipe import AUGMENTATIONS, OPTIMIZERS
 TINY = Recipe("fashion-mnist", "mlp", epochs=2, batch_size=16, lr=2e-3)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """On a busy machine threads wait for each other far longer than small networks compute."""
+    tw.set_num_threads(1)
+
+
 def make_data(folder: Path, train: int = 96, test: int = 32, seed: int = 0) -> Path:
     """Images whose class shows in where they are bright: small enough to learn in a moment."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -333,7 +339,7 @@ def test_bundles_that_are_none(tmp_path: Path) -> None:
 
 
 def test_the_example_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As its reader runs it, on the first 2,000 images of the sample."""
+    """As its reader runs it, on the embedded sample."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
         catalog, "search", lambda spec: catalog.Source("sample", catalog.SAMPLE_ROOT / spec.name)
