@@ -20,8 +20,8 @@ INDICES: list[Any] = [
     np.array([0, 2, 2]), [3, 0], (slice(None), [1, 1, 4]), ([0, 1], [2, 3]), ([[0], [1]], [2, 3]),
     ([0, 1], slice(None), [2, 3]), (slice(1, 3), [0, 4], [1, 2]), (Ellipsis, [0, 5]),
     (slice(None), [1, 2], slice(2, 4)), MASK2, A > 50,
-    (slice(None), np.array([True] * 3 + [False] * 2)), (MASK2, [0] * int(MASK2.sum())), np.zeros(4, bool), np.int64(2), (slice(0, 0),),
-    [], (None, [0, 1]), ([-1, -4], slice(None, 2)),
+    (slice(None), np.array([True] * 3 + [False] * 2)), (MASK2, [0] * int(MASK2.sum())),
+    np.zeros(4, bool), np.int64(2), (slice(0, 0),), [], (None, [0, 1]), ([-1, -4], slice(None, 2)),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tilewise import autograd, functional, nn, optim, random
+from tilewise import autograd, random
 from tilewise._core import DType, __version__, get_num_threads, set_num_threads
 from tilewise._core import DType as dtype  # noqa: N813 - PyTorch's name
 from tilewise._core import config as show_config
@@ -157,7 +157,7 @@ from tilewise.random import (
 from tilewise.tensor import Tensor
 
 if TYPE_CHECKING:
-    from tilewise import data, io, models, train, viz
+    from tilewise import data, functional, io, models, nn, optim, train, viz
     from tilewise.io import load, save
 
 __all__ = [
@@ -323,7 +323,7 @@ inference_mode = no_grad
 concat = cat
 
 # Loaded where they are first used, so that importing the library costs little more than NumPy.
-_LAZY_MODULES = frozenset(("data", "io", "models", "train", "viz"))
+_LAZY_MODULES = frozenset(("data", "functional", "io", "models", "nn", "optim", "train", "viz"))
 _LAZY_FUNCTIONS = {"save": "io", "load": "io"}
 
 

@@ -415,8 +415,8 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True) -> ValuesIn
     if x.ndim == 0:
         values, indices = topk(input.reshape(1), count, 0, largest)
         return ValuesIndices(values, indices)
-    values, indices = _core.topk(x, count, axis, largest)
-    return ValuesIndices(_scattered("topk", input, values, axis, indices), wrap(indices))
+    found, places = _core.topk(x, count, axis, largest)
+    return ValuesIndices(_scattered("topk", input, found, axis, places), wrap(places))
 
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False) -> ValuesIndices:
@@ -440,8 +440,8 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False) -> ValuesIndice
     if x.ndim == 0:
         values, indices = sort(input.reshape(1), 0, down)
         return ValuesIndices(values.reshape(()), indices.reshape(()))
-    values, indices = _core.sort(x, axis, down)
-    return ValuesIndices(_scattered("sort", input, values, axis, indices), wrap(indices))
+    found, places = _core.sort(x, axis, down)
+    return ValuesIndices(_scattered("sort", input, found, axis, places), wrap(places))
 
 
 def argsort(input: Tensor, dim: int = -1, descending: bool = False) -> Tensor:

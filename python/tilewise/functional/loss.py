@@ -87,12 +87,12 @@ def cross_entropy(
         )
         return loss.squeeze(0) if reduction == "none" else loss
     arguments = (t, w, ignored, smoothing, reduction)
-    y, *state = _core.cross_entropy_forward(x, *arguments)
+    y, log_sum_exp, total_weight = _core.cross_entropy_forward(x, *arguments)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
 
     def backward(dy: Array) -> tuple[Array | None, None]:
-        return _core.cross_entropy_backward(dy, x, *state, *arguments), None
+        return _core.cross_entropy_backward(dy, x, log_sum_exp, total_weight, *arguments), None
 
     return record(op, y, (input, target), backward, (x, t))
 
@@ -155,13 +155,13 @@ def nll_loss(
         loss = nll_loss(input.unsqueeze(0), target.unsqueeze(0), weight, ignored, reduction)
         return loss.squeeze(0) if reduction == "none" else loss
     arguments = (t, w, ignored, reduction)
-    y, *state = _core.nll_loss_forward(x, *arguments)
+    y, total_weight = _core.nll_loss_forward(x, *arguments)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
     shape = x.shape
 
     def backward(dy: Array) -> tuple[Array | None, None]:
-        return _core.nll_loss_backward(dy, shape, *state, *arguments), None
+        return _core.nll_loss_backward(dy, shape, total_weight, *arguments), None
 
     return record(op, y, (input, target), backward, (t,))
 
