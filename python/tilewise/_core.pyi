@@ -194,18 +194,11 @@ class Array:
     @staticmethod
     def empty(shape: tuple[int, ...], dtype: DType) -> Array: ...
     @staticmethod
-    @typing.overload
-    def from_dlpack(source: typing.Any) -> Array: ...
-    @staticmethod
-    @typing.overload
     def from_dlpack(capsule: typing_extensions.CapsuleType) -> Array: ...
     @staticmethod
     def from_numpy(array: NDArray[typing.Any]) -> Array: ...
     @staticmethod
     def full(shape: tuple[int, ...], value: typing.Any, dtype: DType) -> Array: ...
-    @typing.overload
-    def __dlpack__(self, **kwargs: typing.Any) -> typing.Any: ...
-    @typing.overload
     def __dlpack__(
         self,
         *,
@@ -214,17 +207,8 @@ class Array:
         dl_device: typing.Any = None,
         copy: bool | None = None,
     ) -> typing_extensions.CapsuleType: ...
-    @typing.overload
     def __dlpack_device__(self) -> tuple[int, int]: ...
-    @typing.overload
-    def __dlpack_device__(self) -> tuple[int, int]: ...
-    @typing.overload
     def __getstate__(self) -> tuple[typing.Any, ...]: ...
-    @typing.overload
-    def __getstate__(self) -> tuple[typing.Any, ...]: ...
-    @typing.overload
-    def __setstate__(self, arg0: tuple[typing.Any, ...]) -> None: ...
-    @typing.overload
     def __setstate__(self, arg0: tuple[typing.Any, ...]) -> None: ...
     def astype(self, dtype: DType) -> Array: ...
     def bump_version(self) -> None: ...
@@ -331,7 +315,15 @@ def avg_pool_forward(
     divisor_override: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> Array: ...
 def batch_norm_backward(
-    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, training: bool
+    dy: Array,
+    x: Array,
+    weight: Array | None,
+    mean: Array,
+    invstd: Array,
+    training: bool,
+    relu: bool = False,
+    bias: Array | None = None,
+    input_relu: bool = False,
 ) -> tuple[typing.Any, ...]: ...
 def batch_norm_forward(
     x: Array,
@@ -342,6 +334,7 @@ def batch_norm_forward(
     training: bool = True,
     momentum: typing.SupportsFloat | typing.SupportsIndex = 0.1,
     eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
+    relu: bool = False,
 ) -> tuple[typing.Any, ...]: ...
 def bernoulli(
     shape: tuple[int, ...],
