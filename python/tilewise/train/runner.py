@@ -76,7 +76,7 @@ def run(
         OSError: a file cannot be written; the last checkpoint is whole.
 
     Example:
-        >>> recipe = default_recipe("mnist", "lenet5")
+        >>> recipe = default_recipe("mnist", "lenet5")  # doctest: +SKIP
         >>> run(recipe, choose_folder(recipe), RunOptions(), print)  # doctest: +SKIP
     """
     with folder.claim():
@@ -152,9 +152,14 @@ def describe(recipe: Recipe, train: MNIST, test: MNIST) -> list[str]:
     lines.append(
         f"{recipe.model}: {recipe.epochs} epochs, {recipe.optimizer} with lr {recipe.lr:g}, "
         f"batch {recipe.batch_size}, seed {recipe.seed}{held_out}; "
-        f"{_core.get_num_threads()} threads, {_core.isa()}"
+        f"{_threads()}, {_core.isa()}"
     )
     return lines
+
+
+def _threads() -> str:
+    threads = _core.get_num_threads()
+    return "1 thread" if threads == 1 else f"{threads} threads"
 
 
 def _train_and_test(

@@ -77,7 +77,7 @@ def _draw_cells(axes: Axes, counts: npt.NDArray[Any], shares: npt.NDArray[np.flo
         spine.set_visible(False)
     for row, column in np.argwhere(counts > 0):
         diagonal = row == column
-        dark = diagonal and shares[row, column] > 0.55
+        dark = diagonal and shares[row, column] > 0.7
         colour = "white" if dark else "#1F2937"
         axes.text(column, row - 0.11, f"{counts[row, column]:,}", ha="center", va="center",
                   fontsize=12, fontweight="bold" if diagonal else "normal",
