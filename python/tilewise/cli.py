@@ -91,7 +91,12 @@ def app(context: click.Context) -> None:
 )
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option(
-    "--checkpoint-every", type=_AT_LEAST_1, default=200, show_default=True, metavar="STEPS"
+    "--checkpoint-every",
+    type=_AT_LEAST_1,
+    default=200,
+    show_default=True,
+    metavar="STEPS",
+    help="Steps between checkpoints; one is also written after each epoch.",
 )
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def train(
@@ -260,7 +265,7 @@ def _bar(share: float, width: int = 30) -> str:
 
 @app.command()
 def info() -> None:
-    """Show the version, the instruction set in use, the caches and the threads.
+    """Show the version, the instruction set, caches and threads.
 
     \b
     Example:
