@@ -26,9 +26,8 @@ DType dtype_from_numpy(const py::dtype& dtype) {
 }
 
 bool can_share(const py::array& a) {
-  if (!a.writeable() || reinterpret_cast<std::uintptr_t>(a.data()) % a.dtype().alignment() != 0) {
-    return false;
-  }
+  const auto alignment = static_cast<std::uintptr_t>(a.dtype().alignment());
+  if (!a.writeable() || reinterpret_cast<std::uintptr_t>(a.data()) % alignment != 0) return false;
   for (py::ssize_t i = 0; i < a.ndim(); ++i) {
     if (a.strides(i) < 0 || a.strides(i) % a.itemsize() != 0) return false;
     if (a.strides(i) == 0 && a.shape(i) > 1) return false;

@@ -13,17 +13,17 @@
 #include "kernels/winograd.h"
 
 #if defined(__x86_64__)
-#define TW_DISPATCH(Table, name)        \
-  const Table& name() {                 \
-    switch (active_isa()) {             \
-      case Isa::avx512:                 \
-        return avx512::name;            \
-      case Isa::avx2:                   \
-        return avx2::name;              \
-      case Isa::baseline:               \
-        break;                          \
-    }                                   \
-    return baseline::name;              \
+#define TW_DISPATCH(Table, name) \
+  const Table& name() {          \
+    switch (active_isa()) {      \
+      case Isa::avx512:          \
+        return avx512::name;     \
+      case Isa::avx2:            \
+        return avx2::name;       \
+      case Isa::baseline:        \
+        break;                   \
+    }                            \
+    return baseline::name;       \
   }
 #else
 #define TW_DISPATCH(Table, name) \

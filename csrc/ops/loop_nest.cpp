@@ -21,7 +21,8 @@ LoopNest::LoopNest(const Dims& shape, std::initializer_list<const Dims*> strides
     dims_[rank_++] = one;
     return;
   }
-  for (int i = 1; i < rank_; ++i) {  // insertion: few dimensions, and equal strides keep their order
+  for (int i = 1; i < rank_;
+       ++i) {  // insertion: few dimensions, and equal strides keep their order
     for (int j = i; j > 0 && dims_[j - 1].stride[0] < dims_[j].stride[0]; --j) {
       std::swap(dims_[j - 1], dims_[j]);
     }

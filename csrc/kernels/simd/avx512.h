@@ -19,9 +19,7 @@ struct Mask {
   __mmask16 m;
 };
 
-TW_INLINE __mmask16 first_lanes(index_t n) {
-  return static_cast<__mmask16>((1U << n) - 1U);
-}
+TW_INLINE __mmask16 first_lanes(index_t n) { return static_cast<__mmask16>((1U << n) - 1U); }
 
 TW_INLINE VecF load(const float* p) { return {_mm512_loadu_ps(p)}; }
 TW_INLINE VecF load_partial(const float* p, index_t n) {
