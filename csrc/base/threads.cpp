@@ -95,6 +95,11 @@ class FirstError {
   std::atomic<bool> failed_{false};
 };
 
+void serial_for(index_t count, FunctionRef<void(index_t)> body) {
+  FlushDenormals flush;
+  for (index_t piece = 0; piece < count; ++piece) body(piece);
+}
+
 }  // namespace
 
 int num_threads() {
@@ -110,13 +115,21 @@ void set_num_threads(int count) {
   requested_threads.store(count);
 }
 
+void parallel_for(index_t count, index_t multiply_adds, FunctionRef<void(index_t)> body) {
+  constexpr index_t worth_waking = index_t{1} << 18;  // some microseconds of one core
+  if (multiply_adds < worth_waking) {
+    serial_for(count, body);
+  } else {
+    parallel_for(count, body);
+  }
+}
+
 void parallel_for(index_t count, FunctionRef<void(index_t)> body) {
   if (count <= 0) return;
   const int limit = num_threads();
   const int team = count < limit ? static_cast<int>(count) : limit;
   if (team == 1 || omp_in_parallel()) {
-    FlushDenormals flush;
-    for (index_t piece = 0; piece < count; ++piece) body(piece);
+    serial_for(count, body);
     return;
   }
   FirstError error;

@@ -19,6 +19,10 @@ void set_num_threads(int count);
 // inside and the caller's floating-point state is restored afterwards.
 void parallel_for(index_t count, FunctionRef<void(index_t)> body);
 
+// The same, on the calling thread alone where all pieces together are fewer multiply-adds than a
+// thread is worth waking for.
+void parallel_for(index_t count, index_t multiply_adds, FunctionRef<void(index_t)> body);
+
 // Cuts [0, size) into pieces of `grain` and calls body(first, last) for each.
 void parallel_ranges(index_t size, index_t grain, FunctionRef<void(index_t, index_t)> body);
 

@@ -83,7 +83,7 @@ void gemm_rows(const GemmProblem& p, const GemmKernels& kernels) {
   const index_t panels = ceil_div(p.n, kernels.panel);
   const index_t group = std::clamp<index_t>(panels * row_blocks / kWantedPieces, 1, kPanelGroup);
   const index_t groups = ceil_div(panels, group);
-  parallel_for(row_blocks * groups, [&](index_t piece) {
+  parallel_for(row_blocks * groups, p.m * p.n * p.k, [&](index_t piece) {
     const index_t row0 = piece / groups * row_block;
     const index_t panel0 = piece % groups * group;
     if (row0 >= p.m) return;
@@ -99,7 +99,7 @@ void gemm_transposed(const GemmProblem& p, const GemmKernels& kernels) {
   const index_t tiles_a_piece = std::max<index_t>(1, tiles / 8);
   const index_t panels = ceil_div(p.n, kernels.panel);
   const index_t pieces_a_panel = ceil_div(tiles, tiles_a_piece);
-  parallel_for(panels * pieces_a_panel, [&](index_t piece) {
+  parallel_for(panels * pieces_a_panel, p.m * p.n * p.k, [&](index_t piece) {
     const index_t column = piece / pieces_a_panel * kernels.panel;
     const index_t tile0 = piece % pieces_a_panel * tiles_a_piece;
     const index_t tile1 = std::min(tile0 + tiles_a_piece, tiles);

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tilewise import autograd, random
+from tilewise import _openmp, autograd, random  # noqa: F401 - _openmp first: it loads the core
 from tilewise._core import DType, __version__, get_num_threads, set_num_threads
 from tilewise._core import DType as dtype  # noqa: N813 - PyTorch's name
 from tilewise._core import config as show_config
