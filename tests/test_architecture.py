@@ -37,6 +37,7 @@ CONTAINERS = {
 # from its own module and from the floors below.
 PYTHON_FLOORS = [
     {"_core", "_version"},
+    {"_openmp"},
     {"_arguments", "_dtypes", "_formatting", "_hooks"},
     {"autograd"},
     {"random"},
