@@ -64,7 +64,8 @@ def cross_entropy(
 
     Raises:
         TypeError: for arguments of the wrong type.
-        ValueError: for shapes that disagree or a label outside the classes.
+        ValueError: for shapes that disagree.
+        IndexError: for a label outside the classes.
 
     Example:
         >>> tw.nn.functional.cross_entropy(tw.zeros(2, 10), tw.tensor([3, 7]))
