@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -32,10 +33,12 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _runtime_as_found() -> Iterator[None]:
-    """Threads and the default random stream are the same at the start of every test."""
+    """Threads, the default random stream and log levels are the same at the start of every test."""
     threads = _core.get_num_threads()
-    if hasattr(tw, "manual_seed"):
-        tw.manual_seed(0)
+    tw.manual_seed(0)
     yield
     if _core.get_num_threads() != threads:
         _core.set_num_threads(threads)
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("tilewise") and isinstance(logger, logging.Logger):
+            logger.setLevel(logging.NOTSET)  # a command run in this process may have set it
