@@ -54,27 +54,99 @@ struct Rows {
   }
 };
 
-template <int MR, int NV>
-TW_INLINE void multiply_step(VecF (&acc)[MR][NV], const Rows<MR>& a, index_t k, const float* b) {
-  VecF bv[NV];
-#pragma GCC unroll 2
-  for (int j = 0; j < NV; ++j) bv[j] = load(b + j * W);
+// The vector types that a tile's columns are made of: at most one whole vector, then a last one
+// that may be partly used. Half a vector is enough for 8 columns or fewer with AVX-512: a layer of
+// 20 or 50 channels computes 24 or 56 columns instead of 32 or 64.
+struct Whole {
+  using Vec = VecF;
+  static constexpr index_t width = W;
+  static TW_INLINE Vec get(const float* p) { return load(p); }
+  static TW_INLINE Vec get(const float* p, index_t n) { return load_partial(p, n); }
+  static TW_INLINE void put(float* p, Vec a) { store(p, a); }
+  static TW_INLINE void put(float* p, Vec a, index_t n) { store_partial(p, a, n); }
+  static TW_INLINE Vec broadcast(float x) { return set1(x); }
+  static TW_INLINE Vec multiply_add(Vec a, Vec b, Vec c) { return fmadd(a, b, c); }
+  static TW_INLINE Vec add(Vec a, Vec b) { return a + b; }
+  static TW_INLINE Vec relu(Vec a) { return max(zero(), a); }
+};
+
+#if TW_ISA_LEVEL == 2
+struct Half {
+  using Vec = __m256;
+  static constexpr index_t width = 8;
+  static TW_INLINE __mmask8 lanes(index_t n) { return static_cast<__mmask8>((1U << n) - 1U); }
+  static TW_INLINE Vec get(const float* p) { return _mm256_loadu_ps(p); }
+  static TW_INLINE Vec get(const float* p, index_t n) { return _mm256_maskz_loadu_ps(lanes(n), p); }
+  static TW_INLINE void put(float* p, Vec a) { _mm256_storeu_ps(p, a); }
+  static TW_INLINE void put(float* p, Vec a, index_t n) { _mm256_mask_storeu_ps(p, lanes(n), a); }
+  static TW_INLINE Vec broadcast(float x) { return _mm256_set1_ps(x); }
+  static TW_INLINE Vec multiply_add(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
+  static TW_INLINE Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
+  static TW_INLINE Vec relu(Vec a) { return _mm256_max_ps(_mm256_setzero_ps(), a); }
+};
+#else
+using Half = Whole;
+#endif
+
+// Accumulators of a tile: `rows` x (one whole vector, if any, and the last one).
+template <int MR, bool HasWhole, typename Last>
+struct Accumulators {
+  VecF whole[HasWhole ? MR : 1];
+  typename Last::Vec last[MR];
+  static constexpr index_t last_column = HasWhole ? W : 0;
+
+  TW_INLINE Accumulators() {
 #pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i) {
-    const VecF av = set1(a.at(i, k));
-#pragma GCC unroll 2
-    for (int j = 0; j < NV; ++j) acc[i][j] = fmadd(av, bv[j], acc[i][j]);
+    for (int i = 0; i < MR; ++i) {
+      if (HasWhole) whole[i] = zero();
+      last[i] = Last::broadcast(0.0F);
+    }
   }
+
+  // Adds the products of one column of A, given by `element`, and a row of B.
+  template <typename Element>
+  TW_INLINE void add_products(VecF b_whole, typename Last::Vec b_last, Element element) {
+#pragma GCC unroll 16
+    for (int i = 0; i < MR; ++i) {
+      const VecF a = set1(element(i));
+      if (HasWhole) whole[i] = fmadd(a, b_whole, whole[i]);
+      last[i] = Last::multiply_add(broadcast_of(a, element, i), b_last, last[i]);
+    }
+  }
+
+ private:
+  template <typename Element>
+  static TW_INLINE typename Last::Vec broadcast_of(VecF a, Element element, int i) {
+    if constexpr (Last::width == W) {
+      (void)element;
+      (void)i;
+      return a;
+    } else {
+      return Last::broadcast(element(i));
+    }
+  }
+};
+
+template <int MR, bool HasWhole, typename Last>
+TW_INLINE void multiply_step(Accumulators<MR, HasWhole, Last>& acc, const Rows<MR>& a, index_t k,
+                             const float* b) {
+  const VecF b_whole = HasWhole ? load(b) : zero();
+  const typename Last::Vec b_last = Last::get(b + acc.last_column);
+  acc.add_products(b_whole, b_last, [&](int i) { return a.at(i, k); });
 }
 
-template <int MR, int NV>
+// Bias, accumulation and activation of one vector of a row.
+template <typename V>
+TW_INLINE typename V::Vec finish(const GemmTile& t, typename V::Vec y, const float* c, index_t n,
+                                 typename V::Vec bias) {
+  y = V::add(y, bias);
+  if (t.accumulate) y = V::add(y, V::get(c, n));
+  return t.relu ? V::relu(y) : y;
+}
+
+template <int MR, bool HasWhole, typename Last>
 void tile(const GemmTile& t) {
-  VecF acc[MR][NV];
-#pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i) {
-#pragma GCC unroll 2
-    for (int j = 0; j < NV; ++j) acc[i][j] = zero();
-  }
+  Accumulators<MR, HasWhole, Last> acc;
   const index_t ldb = t.ldb;
   for (index_t tap = 0; tap < t.tap_count; ++tap) {
     Rows<MR> a(t.a + t.taps[tap].a, t.lda);
@@ -82,83 +154,74 @@ void tile(const GemmTile& t) {
     index_t k = t.run;
     for (; k >= 4; k -= 4) {
 #pragma GCC unroll 4
-      for (int u = 0; u < 4; ++u) multiply_step<MR, NV>(acc, a, u, b + u * ldb);
+      for (int u = 0; u < 4; ++u) multiply_step(acc, a, u, b + u * ldb);
       a.advance(4);
       b += 4 * ldb;
     }
     for (; k > 0; --k) {
-      multiply_step<MR, NV>(acc, a, 0, b);
+      multiply_step(acc, a, 0, b);
       a.advance(1);
       b += ldb;
     }
   }
-  const index_t last = t.columns - (NV - 1) * W;  // valid columns of the last vector
-#pragma GCC unroll 2
-  for (int j = 0; j < NV; ++j) {
-    const index_t n = j == NV - 1 ? last : W;
-    const VecF bias = t.bias != nullptr ? load_partial(t.bias + j * W, n) : zero();
+  if (HasWhole) {
+    const VecF bias = t.bias != nullptr ? load(t.bias) : zero();
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
-      float* c = t.c + i * t.ldc + j * W;
-      VecF y = acc[i][j] + bias;
-      if (t.accumulate) y = y + load_partial(c, n);
-      if (t.relu) y = max(zero(), y);
-      if (n == W) {
-        store(c, y);
-      } else {
-        store_partial(c, y, n);
-      }
+      float* c = t.c + i * t.ldc;
+      store(c, finish<Whole>(t, acc.whole[HasWhole ? i : 0], c, W, bias));
+    }
+  }
+  const index_t n = t.columns - acc.last_column;
+  const typename Last::Vec bias =
+      t.bias != nullptr ? Last::get(t.bias + acc.last_column, n) : Last::broadcast(0.0F);
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; ++i) {
+    float* c = t.c + i * t.ldc + acc.last_column;
+    const typename Last::Vec y = finish<Last>(t, acc.last[i], c, n, bias);
+    if (n == Last::width) {
+      Last::put(c, y);
+    } else {
+      Last::put(c, y, n);
     }
   }
 }
 
-template <int MR, int NV, bool Full>
-TW_INLINE void transposed_body(const GemmTransposedTile& t, index_t last) {
-  VecF acc[MR][NV];
-#pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i) {
-#pragma GCC unroll 2
-    for (int j = 0; j < NV; ++j) acc[i][j] = zero();
-  }
+template <int MR, bool HasWhole, typename Last, bool Full>
+TW_INLINE void transposed_body(const GemmTransposedTile& t, index_t n) {
+  Accumulators<MR, HasWhole, Last> acc;
   for (index_t s = 0; s < t.segments; ++s) {
     const float* a = t.a + s * t.a_segment;
     const float* b = t.b + s * t.b_segment;
     for (index_t p = 0; p < t.count; ++p) {
-      VecF bv[NV];
-#pragma GCC unroll 2
-      for (int j = 0; j < NV; ++j) {
-        bv[j] = Full || j < NV - 1 ? load(b + j * W) : load_partial(b + j * W, last);
-      }
-#pragma GCC unroll 16
-      for (int i = 0; i < MR; ++i) {
-        const VecF av = set1(a[i]);
-#pragma GCC unroll 2
-        for (int j = 0; j < NV; ++j) acc[i][j] = fmadd(av, bv[j], acc[i][j]);
-      }
+      const VecF b_whole = HasWhole ? load(b) : zero();
+      const float* b_tail = b + acc.last_column;
+      const typename Last::Vec b_last = Full ? Last::get(b_tail) : Last::get(b_tail, n);
+      acc.add_products(b_whole, b_last, [&](int i) { return a[i]; });
       a += t.lda;
       b += t.ldb;
     }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i) {
-#pragma GCC unroll 2
-    for (int j = 0; j < NV; ++j) {
-      const index_t n = j == NV - 1 ? last : W;
-      float* c = t.c + i * t.ldc + j * W;
-      VecF y = acc[i][j];
-      if (t.accumulate) y = y + load_partial(c, n);
-      store_partial(c, y, n);
+    float* c = t.c + i * t.ldc;
+    if (HasWhole) {
+      const VecF y = acc.whole[HasWhole ? i : 0];
+      store(c, t.accumulate ? y + load(c) : y);
     }
+    c += acc.last_column;
+    const typename Last::Vec y = acc.last[i];
+    Last::put(c, t.accumulate ? Last::add(y, Last::get(c, n)) : y, n);
   }
 }
 
-template <int MR, int NV>
+template <int MR, bool HasWhole, typename Last>
 void tile_transposed(const GemmTransposedTile& t) {
-  const index_t last = t.columns - (NV - 1) * W;
-  if (last == W) {
-    transposed_body<MR, NV, true>(t, last);
+  const index_t n = t.columns - (HasWhole ? W : 0);
+  if (n == Last::width) {
+    transposed_body<MR, HasWhole, Last, true>(t, n);
   } else {
-    transposed_body<MR, NV, false>(t, last);
+    transposed_body<MR, HasWhole, Last, false>(t, n);
   }
 }
 
@@ -166,24 +229,33 @@ using TileFn = void (*)(const GemmTile&);
 using TransposedFn = void (*)(const GemmTransposedTile&);
 
 #if TW_ISA_LEVEL == 2
-#define TW_EACH_ROW_COUNT(F) \
-  {F(1), F(2), F(3), F(4), F(5), F(6), F(7), F(8), F(9), F(10), F(11), F(12), F(13), F(14)}
+#define TW_EACH_ROW_COUNT(F, ...)                                                  \
+  {F<1, __VA_ARGS__>,  F<2, __VA_ARGS__>,  F<3, __VA_ARGS__>,  F<4, __VA_ARGS__>,  \
+   F<5, __VA_ARGS__>,  F<6, __VA_ARGS__>,  F<7, __VA_ARGS__>,  F<8, __VA_ARGS__>,  \
+   F<9, __VA_ARGS__>,  F<10, __VA_ARGS__>, F<11, __VA_ARGS__>, F<12, __VA_ARGS__>, \
+   F<13, __VA_ARGS__>, F<14, __VA_ARGS__>}
 #else
-#define TW_EACH_ROW_COUNT(F) {F(1), F(2), F(3), F(4), F(5), F(6)}
+#define TW_EACH_ROW_COUNT(F, ...)                           \
+  {F<1, __VA_ARGS__>, F<2, __VA_ARGS__>, F<3, __VA_ARGS__>, \
+   F<4, __VA_ARGS__>, F<5, __VA_ARGS__>, F<6, __VA_ARGS__>}
 #endif
-#define TW_ONE(rows) tile<rows, 1>
-#define TW_TWO(rows) tile<rows, 2>
-#define TW_ONE_T(rows) tile_transposed<rows, 1>
-#define TW_TWO_T(rows) tile_transposed<rows, 2>
+#define TW_EACH_WIDTH(F)                                                  \
+  {TW_EACH_ROW_COUNT(F, false, Half), TW_EACH_ROW_COUNT(F, false, Whole), \
+   TW_EACH_ROW_COUNT(F, true, Half), TW_EACH_ROW_COUNT(F, true, Whole)}
 
-constexpr TileFn kTiles[2][kMaxRows] = {TW_EACH_ROW_COUNT(TW_ONE), TW_EACH_ROW_COUNT(TW_TWO)};
-constexpr TransposedFn kTransposed[2][kMaxRows] = {TW_EACH_ROW_COUNT(TW_ONE_T),
-                                                   TW_EACH_ROW_COUNT(TW_TWO_T)};
+constexpr TileFn kTiles[4][kMaxRows] = TW_EACH_WIDTH(tile);
+constexpr TransposedFn kTransposed[4][kMaxRows] = TW_EACH_WIDTH(tile_transposed);
 
-void run_tile(index_t rows, const GemmTile& t) { kTiles[t.columns > W][rows - 1](t); }
+// Half a vector, a vector, one and a half, two.
+index_t width_class(index_t columns) {
+  const index_t whole = columns > W ? 2 : 0;
+  return whole + (columns - whole / 2 * W > Half::width ? 1 : 0);
+}
+
+void run_tile(index_t rows, const GemmTile& t) { kTiles[width_class(t.columns)][rows - 1](t); }
 
 void run_tile_transposed(index_t rows, const GemmTransposedTile& t) {
-  kTransposed[t.columns > W][rows - 1](t);
+  kTransposed[width_class(t.columns)][rows - 1](t);
 }
 
 // W x W blocks through registers; columns and rows past the end are zeros on the way in and are

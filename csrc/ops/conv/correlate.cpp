@@ -40,8 +40,8 @@ class CorrelatePlan {
   }
 
   void run() const {
-    const index_t outputs = job_.images * job_.dst_extent[0] * job_.dst_extent[1] *
-                            job_.dst_extent[2] * job_.columns;
+    const index_t outputs =
+        job_.images * job_.dst_extent[0] * job_.dst_extent[1] * job_.dst_extent[2] * job_.columns;
     const index_t multiply_adds =
         checked_mul(outputs, static_cast<index_t>(job_.taps.size()) * job_.channels);
     parallel_for(pieces_, multiply_adds, [&](index_t piece) { run_piece(piece); });

@@ -59,8 +59,7 @@ class WeightGradient {
 
   // partial: [share][tap][c][k]; bias_partial: [share][k] or null.
   void run(float* partial, double* bias_partial) const {
-    const index_t multiply_adds =
-        checked_mul(p_.n * p_.out_pixels(), p_.taps() * cg_ * kg_);
+    const index_t multiply_adds = checked_mul(p_.n * p_.out_pixels(), p_.taps() * cg_ * kg_);
     parallel_for(shares_ * panel_groups_, multiply_adds, [&](index_t piece) {
       const index_t share = piece / panel_groups_;
       run_piece(share, piece % panel_groups_, partial + share * p_.taps() * cg_ * kg_,
