@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
 
 from helpers import run_ok
 
@@ -22,12 +21,13 @@ def test_import_loads_nothing_heavy() -> None:
 
 
 def test_import_takes_a_tenth_of_a_second_over_numpy() -> None:
+    """In time of the processor, the least of five: a busy machine does not count."""
     code = (
-        "import numpy, time; start = time.perf_counter()\n"
-        "import tilewise; print(time.perf_counter() - start)"
+        "import numpy, time; start = time.process_time()\n"
+        "import tilewise; print(time.process_time() - start)"
     )
     run_ok(code)  # byte-compiles and fills the disk cache
-    seconds = statistics.median(float(run_ok(code)) for _ in range(5))
+    seconds = min(float(run_ok(code)) for _ in range(5))
     assert seconds <= 0.1, f"import tilewise took {seconds:.3f} s"
 
 
