@@ -6,7 +6,7 @@
 #include "base/threads.h"
 #include "ops/copy.h"
 #include "ops/gemm.h"
-#include "ops/row_sums.h"
+#include "ops/reduce.h"
 #include "ref/matmul.h"
 
 namespace tilewise {
@@ -229,7 +229,7 @@ std::pair<Array, std::optional<Array>> linear_backward_weight(const Array& dy, c
             dw,
             0});
   std::optional<Array> db;
-  if (with_bias) db = row_sums(g);
+  if (with_bias) db = sum(g, {0}, false);
   return {dw, db};
 }
 

@@ -1,18 +1,16 @@
 #include "ops/conv/conv.h"
 
-#include <algorithm>
 #include <string>
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/threads.h"
 #include "base/trace.h"
 #include "ops/conv/im2col.h"
 #include "ops/conv/implicit_gemm.h"
 #include "ops/conv/winograd.h"
 #include "ops/copy.h"
+#include "ops/reduce.h"
 #include "ops/relu.h"
-#include "ops/row_sums.h"
 #include "ref/conv.h"
 
 namespace tilewise {
@@ -111,10 +109,9 @@ void reference_backward_weight(const ConvProblem& p, const Array& dy, const Arra
 
 // The bias gradient: dY summed over images and pixels.
 Array sum_pixels(const Array& dy) {
-  const index_t channels = dy.extent(1);
-  index_t pixels = dy.extent(0);
-  for (int i = 2; i < dy.rank(); ++i) pixels *= dy.extent(i);
-  return row_sums(dy.with_layout({pixels, channels}, {channels, 1}));
+  Dims axes{0};
+  for (int i = 2; i < dy.rank(); ++i) axes.push_back(i);
+  return sum(dy, axes, false);
 }
 
 Array zeros(const Dims& shape, DType dtype, bool activation) {
