@@ -14,11 +14,13 @@ void check_list(const char* op, const char* name, const Dims& values, int spatia
   }
 }
 
-index_t output_extent(const char* op, const ConvProblem& p, int i) {
+index_t output_extent(const char* op, const ConvProblem& p, int i, const Dims& input,
+                      const Dims& weight) {
   const index_t padded = checked_add(checked_add(p.in[i], p.pad_begin[i]), p.pad_end[i]);
   const index_t span = checked_add(checked_mul(p.kernel[i] - 1, p.dilation[i]), 1);
-  TW_CHECK(span <= padded, op, ": a kernel of ", p.kernel[i], " with dilation ", p.dilation[i],
-           " spans ", span, " pixels, more than the padded input's ", padded);
+  TW_CHECK(span <= padded, op, ": expected a kernel that fits the input; weight ",
+           to_string(weight), " with dilation ", p.dilation[i], " spans ", span,
+           " pixels, more than the padded input's ", padded, " of input ", to_string(input));
   return (padded - span) / p.stride[i] + 1;
 }
 
@@ -58,7 +60,7 @@ ConvProblem make_conv_problem(const char* op, const Dims& input, const Dims& wei
     p.pad_end[dim] = a.pad_end[i];
     TW_CHECK(p.kernel[dim] >= 1, op, ": expected kernel sizes >= 1, got weight ",
              to_string(weight));
-    p.out[dim] = output_extent(op, p, dim);
+    p.out[dim] = output_extent(op, p, dim, input, weight);
   }
   return p;
 }

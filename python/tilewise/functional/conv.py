@@ -65,34 +65,6 @@ def _padding(
     return tuple([t // 2 for t in total]), tuple([t - t // 2 for t in total])
 
 
-def _check(op: str, x: Array, w: Array, b: Array | None, geometry: Geometry, dims: int) -> None:
-    """What the shapes and types must agree in; says which does not."""
-    shape, filters, groups = x.shape, w.shape, geometry.groups
-    channels = shape[-dims - 1]
-    if channels != filters[1] * groups:
-        raise ValueError(
-            f"{op}: input has {channels} channels but weight {filters} with groups={groups} "
-            f"expects {filters[1] * groups}"
-        )
-    if filters[0] % groups:
-        raise ValueError(f"{op}: expected weight {filters} to have a multiple of {groups} filters")
-    for name, array in (("weight", w), ("bias", b)):
-        if array is not None and array.dtype != x.dtype:
-            raise TypeError(
-                f"{op}: expected {name} of the input's dtype {x.dtype.name}, got {array.dtype.name}"
-            )
-    if b is not None and b.shape != filters[:1]:
-        raise ValueError(f"{op}: expected bias of shape {filters[:1]}, got {b.shape}")
-    for i in range(dims):
-        reach = geometry.dilation[i] * (filters[2 + i] - 1) + 1
-        size = shape[i - dims] + geometry.pad_begin[i] + geometry.pad_end[i]
-        if filters[2 + i] < 1 or reach > size:
-            raise ValueError(
-                f"{op}: expected a kernel that fits the padded input; kernel {filters[2:]} with "
-                f"dilation {geometry.dilation} spans {reach}, input {shape} has {size} with padding"
-            )
-
-
 def convolution(
     dims: int,
     input: Tensor,
@@ -108,7 +80,7 @@ def convolution(
     op = f"conv{dims}d"
     x = image_array(op, input, dims)
     w = array_of(op, "weight", weight)
-    b = optional_array(op, "bias", bias)
+    optional_array(op, "bias", bias)
     steps = as_tuple(op, "stride", stride, dims, 1)
     spread = as_tuple(op, "dilation", dilation, dims, 1)
     group_count = as_int(op, "groups", groups, 1, LARGEST)
@@ -117,7 +89,6 @@ def convolution(
         raise ValueError(f"{op}: expected weight of {dims + 2} dimensions, got shape {w.shape}")
     begin, end = _padding(op, padding, w.shape[2:], steps, spread)
     geometry = Geometry(steps, begin, end, spread, group_count)
-    _check(op, x, w, b, geometry, dims)
     if x.ndim == dims + 1:
         return batched(lambda image: _apply(op, image, weight, bias, geometry, options), input)
     return _apply(op, input, weight, bias, geometry, options)
