@@ -32,23 +32,24 @@ struct Layer {
 void forward(benchmark::State& state, const Layer& layer) {
   Rotation x(layer.input, true);
   const Array weight = random_array(layer.weight, false, 1);
-  const Array bias = random_array({layer.weight[0]}, false, 2);
+  ConvEpilogue epilogue;
+  epilogue.bias = random_array({layer.weight[0]}, false, 2);
   run_flops(state, layer.flops(),
-            [&] { return conv_forward(x.next(), weight, bias, layer.options, "none"); });
+            [&] { return conv_forward(x.next(), weight, epilogue, layer.options).y; });
 }
 
 void backward_data(benchmark::State& state, const Layer& layer) {
   Rotation dy(layer.output, true);
   const Array weight = random_array(layer.weight, false, 1);
   run_flops(state, layer.flops(),
-            [&] { return conv_backward_data(dy.next(), weight, layer.input, layer.options); });
+            [&] { return conv_backward_data(dy.next(), weight, layer.input, {}, layer.options); });
 }
 
 void backward_weight(benchmark::State& state, const Layer& layer) {
   Rotation x(layer.input, true);
   Rotation dy(layer.output, true);
   run_flops(state, layer.flops(), [&] {
-    return conv_backward_weight(dy.next(), x.next(), layer.weight, true, layer.options);
+    return conv_backward_weight(dy.next(), x.next(), layer.weight, true, {}, layer.options);
   });
 }
 

@@ -1,5 +1,8 @@
 #include "base/array.h"
 
+#include <algorithm>
+#include <mutex>
+
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -17,6 +20,34 @@ Storage::~Storage() {
   } else {
     pool_release(data_, bytes_);
   }
+}
+
+namespace {
+
+// Held for a look at a short list only.
+std::mutex& forms_mutex() {
+  static std::mutex* mutex = new std::mutex;
+  return *mutex;
+}
+
+}  // namespace
+
+std::shared_ptr<DerivedForm> Storage::find_form(const FormKey& key) const {
+  const std::lock_guard<std::mutex> lock(forms_mutex());
+  for (const auto& form : forms_) {
+    if (form->state == state() && form->key == key) return form;
+  }
+  return nullptr;
+}
+
+void Storage::keep_form(std::shared_ptr<DerivedForm> form) {
+  const std::lock_guard<std::mutex> lock(forms_mutex());
+  const auto outdated = [&](const auto& kept) {
+    return kept->state != form->state || kept->key == form->key;
+  };
+  forms_.erase(std::remove_if(forms_.begin(), forms_.end(), outdated), forms_.end());
+  if (forms_.size() == most_forms) forms_.erase(forms_.begin());
+  forms_.push_back(std::move(form));
 }
 
 namespace {

@@ -7,7 +7,9 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <vector>
 
+#include "base/derived_form.h"
 #include "base/types.h"
 
 namespace tilewise {
@@ -24,15 +26,33 @@ class Storage {
   std::byte* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
 
-  // Counts in-place writes: caches of packed weights and the autograd tape compare it.
+  // Counts in-place writes: the autograd tape compares it.
   std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
   void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+
+  // Others may write through a pointer that was handed out until it is given back.
+  void begin_export() { exports_.fetch_add(1, std::memory_order_relaxed); }
+  void end_export() {
+    exports_ended_.fetch_add(1, std::memory_order_relaxed);
+    exports_.fetch_sub(1, std::memory_order_release);
+  }
+
+  // Forms derived from these bytes. A form is valid for the state it was made in; none is kept
+  // while others can write unseen. At most `most_forms` are kept, the latest.
+  bool keeps_forms() const { return !release_ && exports_.load(std::memory_order_acquire) == 0; }
+  std::uint64_t state() const { return version() + exports_ended_.load(std::memory_order_relaxed); }
+  std::shared_ptr<DerivedForm> find_form(const FormKey& key) const;
+  void keep_form(std::shared_ptr<DerivedForm> form);
+  static constexpr std::size_t most_forms = 4;
 
  private:
   std::byte* data_;
   std::size_t bytes_;
   std::function<void()> release_;  // empty: the block belongs to the pool
   std::atomic<std::uint64_t> version_{0};
+  std::atomic<std::uint64_t> exports_ended_{0};
+  std::atomic<int> exports_{0};
+  std::vector<std::shared_ptr<DerivedForm>> forms_;  // guarded by a mutex of all storages
 };
 
 class Array {

@@ -67,7 +67,12 @@ py::array to_numpy(const Array& a) {
     strides.push_back(stride * static_cast<py::ssize_t>(itemsize(a.dtype())));
   }
   auto* keep = new std::shared_ptr<Storage>(a.storage());
-  const py::capsule owner(keep, [](void* p) { delete static_cast<std::shared_ptr<Storage>*>(p); });
+  (*keep)->begin_export();
+  const py::capsule owner(keep, [](void* p) {
+    auto* storage = static_cast<std::shared_ptr<Storage>*>(p);
+    (*storage)->end_export();
+    delete storage;
+  });
   return py::array(numpy_dtype(a.dtype()), shape, strides, a.bytes(), owner);
 }
 

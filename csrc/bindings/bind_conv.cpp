@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include "base/error.h"
 #include "bindings/bindings.h"
 #include "ops/conv/conv.h"
 #include "ops/conv/im2col.h"
@@ -10,8 +11,30 @@ namespace {
 
 // Argument lists are tuples of one int per spatial dimension.
 ConvOptions options(const Dims& stride, const Dims& pad_begin, const Dims& pad_end,
-                    const Dims& dilation, index_t groups, const std::string& algorithm) {
-  return {{stride, pad_begin, pad_end, dilation, groups}, algorithm};
+                    const Dims& dilation, index_t groups, const std::string& algorithm,
+                    bool keep_weights) {
+  return {{stride, pad_begin, pad_end, dilation, groups}, algorithm, keep_weights};
+}
+
+Activation activation_of(const std::string& name) {
+  constexpr std::pair<const char*, Activation> table[] = {
+      {"none", Activation::none},   {"relu", Activation::relu},
+      {"relu6", Activation::relu6}, {"leaky_relu", Activation::leaky_relu},
+      {"silu", Activation::silu},   {"hardswish", Activation::hardswish},
+  };
+  for (const auto& [known, activation] : table) {
+    if (name == known) return activation;
+  }
+  throw ValueError(concat("expected activation 'none', 'relu', 'relu6', 'leaky_relu', 'silu' or ",
+                          "'hardswish', got '", name, "'"));
+}
+
+ConvDirection direction_of(const std::string& name) {
+  for (ConvDirection direction : conv_directions) {
+    if (name == name_of(direction)) return direction;
+  }
+  throw ValueError(concat("explain_conv: expected direction 'forward', 'backward_data' or ",
+                          "'backward_weight', got '", name, "'"));
 }
 
 ConvProblem window_problem(const Dims& input, const Dims& kernel, const ConvArguments& arguments) {
@@ -23,41 +46,105 @@ ConvProblem window_problem(const Dims& input, const Dims& kernel, const ConvArgu
 }  // namespace
 
 void bind_conv(py::module_& m) {
+  py::class_<ConvEpilogue>(m, "ConvEpilogue")
+      .def(py::init([](const std::optional<Array>& bias, const std::optional<Array>& residual,
+                       const std::string& activation, double slope, bool statistics) {
+             return ConvEpilogue{bias, residual, activation_of(activation), slope, statistics};
+           }),
+           py::arg("bias") = py::none(), py::arg("residual") = py::none(),
+           py::arg("activation") = "none", py::arg("slope") = 0.01, py::arg("statistics") = false);
+  py::class_<ConvGate>(m, "ConvGate")
+      .def(py::init([](const Array& y, const std::string& activation, double slope) {
+             return ConvGate{y, activation_of(activation), slope};
+           }),
+           py::arg("y"), py::arg("activation"), py::arg("slope") = 0.01);
   m.def(
       "conv_forward",
       [](const Array& x, const Array& weight, const std::optional<Array>& bias, const Dims& stride,
          const Dims& pad_begin, const Dims& pad_end, const Dims& dilation, index_t groups,
-         const std::string& algorithm, const std::string& activation) {
-        return conv_forward(x, weight, bias,
-                            options(stride, pad_begin, pad_end, dilation, groups, algorithm),
-                            activation);
+         const std::string& algorithm, const std::string& activation, bool keep_weights) {
+        ConvEpilogue epilogue;
+        epilogue.bias = bias;
+        epilogue.activation = activation_of(activation);
+        return conv_forward(
+                   x, weight, epilogue,
+                   options(stride, pad_begin, pad_end, dilation, groups, algorithm, keep_weights))
+            .y;
       },
       py::arg("x"), py::arg("weight"), py::arg("bias"), py::arg("stride"), py::arg("pad_begin"),
       py::arg("pad_end"), py::arg("dilation"), py::arg("groups"), py::arg("algorithm") = "auto",
-      py::arg("activation") = "none", release_gil());
+      py::arg("activation") = "none", py::arg("keep_weights") = false, release_gil());
+  m.def(
+      "conv_fused",
+      [](const Array& x, const Array& weight, const ConvEpilogue& epilogue, const Dims& stride,
+         const Dims& pad_begin, const Dims& pad_end, const Dims& dilation, index_t groups,
+         const std::string& algorithm, bool keep_weights) {
+        ConvResult r = conv_forward(
+            x, weight, epilogue,
+            options(stride, pad_begin, pad_end, dilation, groups, algorithm, keep_weights));
+        std::optional<std::pair<Array, Array>> statistics;
+        if (epilogue.statistics) statistics = {r.statistics.mean, r.statistics.variance};
+        return std::make_pair(r.y, statistics);
+      },
+      py::arg("x"), py::arg("weight"), py::arg("epilogue"), py::arg("stride"), py::arg("pad_begin"),
+      py::arg("pad_end"), py::arg("dilation"), py::arg("groups"), py::arg("algorithm") = "auto",
+      py::arg("keep_weights") = false, release_gil());
+  m.def(
+      "conv_transpose_forward",
+      [](const Array& x, const Array& weight, const Dims& output_shape,
+         const ConvEpilogue& epilogue, const Dims& stride, const Dims& pad_begin,
+         const Dims& pad_end, const Dims& dilation, index_t groups, const std::string& algorithm,
+         bool keep_weights) {
+        return conv_transpose_forward(
+                   x, weight, output_shape, epilogue,
+                   options(stride, pad_begin, pad_end, dilation, groups, algorithm, keep_weights))
+            .y;
+      },
+      py::arg("x"), py::arg("weight"), py::arg("output_shape"), py::arg("epilogue"),
+      py::arg("stride"), py::arg("pad_begin"), py::arg("pad_end"), py::arg("dilation"),
+      py::arg("groups"), py::arg("algorithm") = "auto", py::arg("keep_weights") = false,
+      release_gil());
   m.def(
       "conv_backward_data",
       [](const Array& dy, const Array& weight, const Dims& input_shape, const Dims& stride,
          const Dims& pad_begin, const Dims& pad_end, const Dims& dilation, index_t groups,
-         const std::string& algorithm) {
-        return conv_backward_data(dy, weight, input_shape,
-                                  options(stride, pad_begin, pad_end, dilation, groups, algorithm));
+         const std::string& algorithm, const std::optional<ConvGate>& gate) {
+        return conv_backward_data(
+            dy, weight, input_shape, gate ? *gate : ConvGate{},
+            options(stride, pad_begin, pad_end, dilation, groups, algorithm, false));
       },
       py::arg("dy"), py::arg("weight"), py::arg("input_shape"), py::arg("stride"),
       py::arg("pad_begin"), py::arg("pad_end"), py::arg("dilation"), py::arg("groups"),
-      py::arg("algorithm") = "auto", release_gil());
+      py::arg("algorithm") = "auto", py::arg("gate") = py::none(), release_gil());
   m.def(
       "conv_backward_weight",
       [](const Array& dy, const Array& x, const Dims& weight_shape, const Dims& stride,
          const Dims& pad_begin, const Dims& pad_end, const Dims& dilation, index_t groups,
-         bool with_bias, const std::string& algorithm) {
+         bool with_bias, const std::string& algorithm, const std::optional<ConvGate>& gate) {
         return conv_backward_weight(
-            dy, x, weight_shape, with_bias,
-            options(stride, pad_begin, pad_end, dilation, groups, algorithm));
+            dy, x, weight_shape, with_bias, gate ? *gate : ConvGate{},
+            options(stride, pad_begin, pad_end, dilation, groups, algorithm, false));
       },
       py::arg("dy"), py::arg("x"), py::arg("weight_shape"), py::arg("stride"), py::arg("pad_begin"),
       py::arg("pad_end"), py::arg("dilation"), py::arg("groups"), py::arg("with_bias"),
-      py::arg("algorithm") = "auto", release_gil());
+      py::arg("algorithm") = "auto", py::arg("gate") = py::none(), release_gil());
+  m.def(
+      "explain_conv",
+      [](const Dims& input_shape, const Dims& weight_shape, DType dtype,
+         const std::string& direction, const Dims& stride, const Dims& pad_begin,
+         const Dims& pad_end, const Dims& dilation, index_t groups, const std::string& algorithm) {
+        std::vector<std::tuple<std::string, std::string, double, index_t, bool>> rows;
+        for (const ConvChoice& c : explain_conv(
+                 input_shape, weight_shape, dtype, direction_of(direction),
+                 options(stride, pad_begin, pad_end, dilation, groups, algorithm, false))) {
+          rows.emplace_back(c.algorithm, c.refusal, c.cost, c.workspace, c.chosen);
+        }
+        return rows;
+      },
+      py::arg("input_shape"), py::arg("weight_shape"), py::arg("dtype"), py::arg("direction"),
+      py::arg("stride"), py::arg("pad_begin"), py::arg("pad_end"), py::arg("dilation"),
+      py::arg("groups"), py::arg("algorithm") = "auto",
+      "Rows of (algorithm, refusal or empty, cost, workspace bytes, chosen).");
   m.def(
       "im2col",
       [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& pad_begin,

@@ -91,6 +91,11 @@ DType from_dlpack_type(const DLDataType& type) {
 // Keeps the array and its shape alive for the consumer.
 template <typename Managed>
 struct Exported {
+  explicit Exported(const Array& a) : array(a) { array.storage()->begin_export(); }
+  ~Exported() { array.storage()->end_export(); }
+  Exported(const Exported&) = delete;
+  Exported& operator=(const Exported&) = delete;
+
   Array array;
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> strides;
@@ -106,8 +111,7 @@ void delete_capsule(PyObject* capsule) {
 
 template <typename Managed>
 py::capsule export_as(const Array& a) {
-  auto exported = std::make_unique<Exported<Managed>>();
-  exported->array = a;
+  auto exported = std::make_unique<Exported<Managed>>(a);
   exported->shape.assign(a.shape().begin(), a.shape().end());
   exported->strides.assign(a.strides().begin(), a.strides().end());
   Managed& managed = exported->managed;

@@ -1,8 +1,7 @@
 // Convolution as the lectures write it: plain loops, accumulated in double. The oracle of the fast
 // paths and float64's implementation.
 //
-//   y[n, o, k] = b[k] + sum over taps t, channels c of  x[n, o*stride + t*dilation - pad, c] w[k,
-//   c, t]
+//   y[n, o, k] = sum over taps t, channels c of  x[n, o*stride + t*dilation - pad, c] w[k, c, t]
 //
 // Pixels outside the input count as zero. Layers use this cross-correlation; a convolution in the
 // mathematical sense has the kernel reflected.
@@ -38,16 +37,13 @@ void for_each_connection(const ConvProblem& p, Visit visit) {
 }
 
 template <typename T>
-void conv_forward(const ConvProblem& p, const T* x, const T* weight, const T* bias, double* sums,
-                  T* y) {
+void conv_forward(const ConvProblem& p, const T* x, const T* weight, double* sums, T* y) {
   const index_t cg = p.group_c();
   const index_t kg = p.group_k();
   for (index_t n = 0; n < p.n; ++n) {
     const T* xn = x + n * p.in_pixels() * p.c;
     T* yn = y + n * p.out_pixels() * p.k;
-    for (index_t i = 0; i < p.out_pixels() * p.k; ++i) {
-      sums[i] = bias != nullptr ? double(bias[i % p.k]) : 0.0;
-    }
+    for (index_t i = 0; i < p.out_pixels() * p.k; ++i) sums[i] = 0;
     for_each_connection(p, [&](index_t out, index_t in, index_t tap) {
       for (index_t k = 0; k < p.k; ++k) {
         const T* xp = xn + in * p.c + k / kg * cg;

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 __all__: list[str] = [
     "Array",
+    "ConvEpilogue",
+    "ConvGate",
     "DType",
     "Generator",
     "abs",
@@ -38,6 +40,8 @@ __all__: list[str] = [
     "conv_backward_data",
     "conv_backward_weight",
     "conv_forward",
+    "conv_fused",
+    "conv_transpose_forward",
     "cos",
     "cross_entropy_backward",
     "cross_entropy_forward",
@@ -49,6 +53,7 @@ __all__: list[str] = [
     "empty_cache",
     "eq",
     "exp",
+    "explain_conv",
     "flip",
     "floor",
     "floor_div",
@@ -262,6 +267,21 @@ class Generator:
     @property
     def seed(self) -> int: ...
 
+class ConvEpilogue:
+    def __init__(
+        self,
+        bias: Array | None = None,
+        residual: Array | None = None,
+        activation: str = "none",
+        slope: typing.SupportsFloat | typing.SupportsIndex = 0.01,
+        statistics: bool = False,
+    ) -> None: ...
+
+class ConvGate:
+    def __init__(
+        self, y: Array, activation: str, slope: typing.SupportsFloat | typing.SupportsIndex = 0.01
+    ) -> None: ...
+
 def abs(x: Array) -> Array: ...
 def adam_step(
     params: collections.abc.Sequence[Array],
@@ -367,6 +387,7 @@ def conv_backward_data(
     dilation: tuple[int, ...],
     groups: typing.SupportsInt | typing.SupportsIndex,
     algorithm: str = "auto",
+    gate: ConvGate | None = None,
 ) -> Array: ...
 def conv_backward_weight(
     dy: Array,
@@ -379,6 +400,7 @@ def conv_backward_weight(
     groups: typing.SupportsInt | typing.SupportsIndex,
     with_bias: bool,
     algorithm: str = "auto",
+    gate: ConvGate | None = None,
 ) -> tuple[Array, Array | None]: ...
 def conv_forward(
     x: Array,
@@ -391,6 +413,32 @@ def conv_forward(
     groups: typing.SupportsInt | typing.SupportsIndex,
     algorithm: str = "auto",
     activation: str = "none",
+    keep_weights: bool = False,
+) -> Array: ...
+def conv_fused(
+    x: Array,
+    weight: Array,
+    epilogue: ConvEpilogue,
+    stride: tuple[int, ...],
+    pad_begin: tuple[int, ...],
+    pad_end: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: typing.SupportsInt | typing.SupportsIndex,
+    algorithm: str = "auto",
+    keep_weights: bool = False,
+) -> tuple[Array, tuple[Array, Array] | None]: ...
+def conv_transpose_forward(
+    x: Array,
+    weight: Array,
+    output_shape: tuple[int, ...],
+    epilogue: ConvEpilogue,
+    stride: tuple[int, ...],
+    pad_begin: tuple[int, ...],
+    pad_end: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: typing.SupportsInt | typing.SupportsIndex,
+    algorithm: str = "auto",
+    keep_weights: bool = False,
 ) -> Array: ...
 def cos(x: Array) -> Array: ...
 def cross_entropy_backward(
@@ -426,6 +474,22 @@ def dropout_forward(
 def empty_cache() -> None: ...
 def eq(a: typing.Any, b: typing.Any) -> Array: ...
 def exp(x: Array) -> Array: ...
+def explain_conv(
+    input_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    dtype: DType,
+    direction: str,
+    stride: tuple[int, ...],
+    pad_begin: tuple[int, ...],
+    pad_end: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: typing.SupportsInt | typing.SupportsIndex,
+    algorithm: str = "auto",
+) -> list[tuple[str, str, float, int, bool]]:
+    """
+    Rows of (algorithm, refusal or empty, cost, workspace bytes, chosen).
+    """
+
 def flip(a: Array, axes: tuple[int, ...] = ()) -> Array: ...
 def floor(x: Array) -> Array: ...
 def floor_div(a: typing.Any, b: typing.Any) -> Array: ...

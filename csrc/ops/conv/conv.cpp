@@ -1,69 +1,17 @@
 #include "ops/conv/conv.h"
 
+#include <cmath>
+#include <limits>
 #include <string>
 
 #include "base/error.h"
-#include "base/memory.h"
-#include "base/trace.h"
-#include "ops/conv/im2col.h"
-#include "ops/conv/implicit_gemm.h"
-#include "ops/conv/winograd.h"
+#include "base/threads.h"
 #include "ops/copy.h"
 #include "ops/reduce.h"
-#include "ops/relu.h"
-#include "ref/conv.h"
+#include "ref/epilogue.h"
 
 namespace tilewise {
 namespace {
-
-enum class Algorithm { winograd, implicit_gemm, im2col, reference };
-
-// In order of preference; the last always works. A refusal is final; a loss only means that the
-// next one is expected to be faster, and a user may insist.
-struct Candidate {
-  Algorithm algorithm;
-  const char* name;
-  const char* (*refuses)(const ConvProblem&);
-  const char* (*loses)(const ConvProblem&);
-  bool any_dtype;
-};
-
-const char* never(const ConvProblem&) { return nullptr; }
-
-const Candidate candidates[] = {
-    {Algorithm::winograd, "winograd4", winograd_refuses, winograd_loses, false},
-    {Algorithm::implicit_gemm, "implicit_gemm", implicit_gemm_refuses, never, false},
-    {Algorithm::im2col, "im2col", never,
-     [](const ConvProblem&) { return "it moves the input through memory once per tap"; }, true},
-    {Algorithm::reference, "reference", never, never, true},
-};
-
-const char* refusal(const Candidate& candidate, const ConvProblem& p, DType dtype) {
-  if (!candidate.any_dtype && dtype != DType::float32) return "it computes in float32 only";
-  return candidate.refuses(p);
-}
-
-Algorithm choose(const char* op, const ConvProblem& p, DType dtype, const std::string& wanted) {
-  for (const Candidate& candidate : candidates) {
-    if (wanted != "auto" && wanted != candidate.name) continue;
-    const char* reason = refusal(candidate, p, dtype);
-    if (wanted == candidate.name) {
-      TW_CHECK(reason == nullptr, op, ": algorithm '", wanted, "' does not apply: ", reason);
-      return candidate.algorithm;
-    }
-    if (reason == nullptr) reason = candidate.loses(p);
-    if (reason == nullptr) {
-      TW_TRACE(op, " ", name_of(dtype), " n", p.n, " c", p.c, " k", p.k, " in ", p.in[0], "x",
-               p.in[1], "x", p.in[2], " kernel ", p.kernel[0], "x", p.kernel[1], "x", p.kernel[2],
-               " groups ", p.groups, ": ", candidate.name);
-      return candidate.algorithm;
-    }
-    TW_TRACE(op, ": not ", candidate.name, ": ", reason);
-  }
-  std::string known = "auto";
-  for (const Candidate& candidate : candidates) known += concat(", ", candidate.name);
-  throw ValueError(concat(op, ": unknown algorithm '", wanted, "', expected one of ", known));
-}
 
 std::string op_name(int rank) { return concat("conv", rank - 2, "d"); }
 
@@ -73,38 +21,107 @@ void check_dtypes(const std::string& op, const Array& a, const Array& b) {
                 name_of(b.dtype()));
 }
 
-void check_gradient(const std::string& op, const Array& dy, const ConvProblem& p, int rank) {
-  TW_CHECK(dy.shape() == conv_output_shape(p, rank), op, " backward: expected a gradient of shape ",
-           to_string(conv_output_shape(p, rank)), ", got ", to_string(dy.shape()));
+void check_shape(const std::string& op, const char* what, const Array& a, const Dims& expected) {
+  TW_CHECK(a.shape() == expected, op, ": expected ", what, " of shape ", to_string(expected),
+           ", got ", to_string(a.shape()));
+}
+
+// The epilogue of outputs of `shape`, its arrays dense in the outputs' layout.
+ConvEpilogue prepared(const std::string& op, const ConvEpilogue& epilogue, const Dims& shape,
+                      const Array& x) {
+  ConvEpilogue e = epilogue;
+  if (e.bias) {
+    check_dtypes(op, x, *e.bias);
+    check_shape(op, "a bias", *e.bias, {shape[1]});
+    e.bias = contiguous(*e.bias);
+  }
+  if (e.residual) {
+    check_dtypes(op, x, *e.residual);
+    check_shape(op, "a residual", *e.residual, shape);
+    e.residual = channels_last(*e.residual);
+  }
+  TW_CHECK(std::isfinite(e.slope), op, ": expected a finite slope, got ", e.slope);
+  return e;
+}
+
+// float64, and what an algorithm leaves to be done: y holds the sums, without the bias.
+template <typename T>
+void run_epilogue(const ConvEpilogue& e, const Array& y) {
+  const index_t channels = y.extent(1);
+  ref::finish({y.data<T>(), y.size() / std::max<index_t>(1, channels), channels},
+              e.bias ? e.bias->data<T>() : nullptr, e.residual ? e.residual->data<T>() : nullptr,
+              e.activation, e.slope);
 }
 
 template <typename T>
-void reference_forward(const ConvProblem& p, const Array& x, const Array& w, const Array* bias,
-                       const Array& y) {
-  Scratch<double> sums(static_cast<std::size_t>(p.out_pixels() * p.k));
-  ref::conv_forward(p, x.data<T>(), w.data<T>(), bias != nullptr ? bias->data<T>() : nullptr,
-                    sums.data(), y.data<T>());
+ChannelStatistics collect_statistics(const Array& y) {
+  const index_t channels = y.extent(1);
+  ChannelStatistics s{Array::empty({channels}, DType::float64),
+                      Array::empty({channels}, DType::float64)};
+  ref::channel_statistics<T>({y.data<T>(), y.size() / std::max<index_t>(1, channels), channels},
+                             s.mean.data<double>(), s.variance.data<double>());
+  return s;
 }
 
-Array forward_reference(const ConvProblem& p, const Array& x, const Array& w, const Array* bias) {
-  Array y = Array::empty_channels_last(conv_output_shape(p, x.rank()), x.dtype());
-  x.dtype() == DType::float64 ? reference_forward<double>(p, x, w, bias, y)
-                              : reference_forward<float>(p, x, w, bias, y);
-  return y;
+Array zeros(const Dims& shape, DType dtype, bool activation) {
+  Array a = activation ? Array::empty_channels_last(shape, dtype) : Array::empty(shape, dtype);
+  fill(a, 0);
+  return a;
 }
 
-template <typename T>
-void reference_backward_data(const ConvProblem& p, const Array& dy, const Array& w,
-                             const Array& dx) {
-  Scratch<double> sums(static_cast<std::size_t>(p.in_pixels() * p.c));
-  ref::conv_backward_data(p, dy.data<T>(), w.data<T>(), sums.data(), dx.data<T>());
+// Runs `compute(stage)`, which writes the sums to y, and the epilogue, there or afterwards.
+template <typename Compute>
+ConvResult with_epilogue(const ConvEpilogue& e, const Array& y, bool fuses,
+                         const Compute& compute) {
+  if (fuses && y.dtype() == DType::float32) {
+    OutputStage stage(e, y);
+    compute(&stage);
+    return {y, e.statistics ? stage.statistics() : ChannelStatistics{}};
+  }
+  compute(nullptr);
+  const bool is_double = y.dtype() == DType::float64;
+  is_double ? run_epilogue<double>(e, y) : run_epilogue<float>(e, y);
+  if (!e.statistics) return {y, {}};
+  return {y, is_double ? collect_statistics<double>(y) : collect_statistics<float>(y)};
 }
 
-template <typename T>
-void reference_backward_weight(const ConvProblem& p, const Array& dy, const Array& x,
-                               const Array& dw) {
-  Scratch<double> sums(static_cast<std::size_t>(dw.size()));
-  ref::conv_backward_weight(p, dy.data<T>(), x.data<T>(), sums.data(), dw.data<T>());
+// dy through the gate, where the algorithm does not do it itself.
+struct GatedGradient {
+  Array dy;
+  GradientGate gate;
+};
+
+GatedGradient gated_gradient(const std::string& op, const Array& grad_output, const ConvGate& gate,
+                             bool by_algorithm) {
+  const Array dy = channels_last(grad_output);
+  if (!gate.y || gate.activation == Activation::none) return {dy, {}};
+  check_dtypes(op, dy, *gate.y);
+  check_shape(op, "an activation's output", *gate.y, dy.shape());
+  const bool leaky = gate.activation == Activation::leaky_relu;
+  TW_CHECK(leaky || gate.activation == Activation::relu || gate.activation == Activation::relu6, op,
+           ": expected relu, relu6 or leaky_relu: the derivative of others is not told by y");
+  TW_CHECK(!leaky || gate.slope >= 0, op, ": expected a slope >= 0, got ", gate.slope);
+  const Array y = channels_last(*gate.y);
+  const double slope = leaky ? gate.slope : 0;
+  const double upper =
+      gate.activation == Activation::relu6 ? 6 : std::numeric_limits<double>::quiet_NaN();
+  if (dy.dtype() == DType::float64) {
+    const Array out = Array::empty_channels_last(dy.shape(), dy.dtype());
+    ref::gate(dy.data<double>(), y.data<double>(), upper, slope, out.data<double>(), dy.size());
+    return {out, {}};
+  }
+  const GradientGate g{y.data<float>(), static_cast<float>(upper), static_cast<float>(slope)};
+  if (by_algorithm) return {dy, g};
+  const Array out = Array::empty_channels_last(dy.shape(), dy.dtype());
+  parallel_ranges(dy.size(), elementwise_grain, [&](index_t first, index_t last) {
+    epilogue_kernels().gate(dy.data<float>() + first, {g.y + first, g.upper, g.slope},
+                            out.data<float>() + first, last - first);
+  });
+  return {out, {}};
+}
+
+bool gates(const ConvAlgorithm& algorithm, ConvDirection direction) {
+  return algorithm.abilities.gates[static_cast<int>(direction)];
 }
 
 // The bias gradient: dY summed over images and pixels.
@@ -114,121 +131,105 @@ Array sum_pixels(const Array& dy) {
   return sum(dy, axes, false);
 }
 
-Array zeros(const Dims& shape, DType dtype, bool activation) {
-  Array a = activation ? Array::empty_channels_last(shape, dtype) : Array::empty(shape, dtype);
-  fill(a, 0);
-  return a;
+ConvProblem checked_backward(const std::string& op, const Array& dy, const Dims& input_shape,
+                             const Dims& weight_shape, const ConvOptions& options) {
+  const ConvProblem p = make_conv_problem(op.c_str(), input_shape, weight_shape, options.arguments);
+  check_shape(op + " backward", "a gradient", dy, conv_output_shape(p, input_shape.size()));
+  return p;
 }
 
 }  // namespace
 
-Array conv_forward(const Array& input, const Array& weight, const std::optional<Array>& bias,
-                   const ConvOptions& options, const std::string& activation) {
+ConvResult conv_forward(const Array& input, const Array& weight, const ConvEpilogue& epilogue,
+                        const ConvOptions& options) {
   const std::string op = op_name(input.rank());
   check_dtypes(op, input, weight);
-  TW_CHECK(activation == "none" || activation == "relu", op,
-           ": expected activation 'none' or 'relu', got '", activation, "'");
   const ConvProblem p =
       make_conv_problem(op.c_str(), input.shape(), weight.shape(), options.arguments);
-  std::optional<Array> b;
-  if (bias) {
-    check_dtypes(op, input, *bias);
-    TW_CHECK(bias->rank() == 1 && bias->extent(0) == p.k, op, ": expected a bias of shape (", p.k,
-             ",), got ", to_string(bias->shape()));
-    b = contiguous(*bias);
-  }
-  const Array* bias_array = b ? &*b : nullptr;
-  const bool relu_wanted = activation == "relu";
-  const Algorithm algorithm = choose(op.c_str(), p, input.dtype(), options.algorithm);
-  if (input.size() == 0 || weight.size() == 0) {  // nothing to sum: the bias alone
-    Array y = zeros(conv_output_shape(p, input.rank()), input.dtype(), true);
-    if (b) {
-      Dims per_channel(y.rank() - 1, 1);
-      per_channel[0] = p.k;
-      copy_into(y, reshape(*b, per_channel));
-    }
-    return relu_wanted ? relu(y) : y;
+  const Dims shape = conv_output_shape(p, input.rank());
+  const ConvEpilogue e = prepared(op, epilogue, shape, input);
+  const ConvAlgorithm& algorithm =
+      choose_algorithm(op.c_str(), p, input.dtype(), ConvDirection::forward, options.algorithm);
+  if (input.size() == 0 || weight.size() == 0) {  // nothing to sum
+    return with_epilogue(e, zeros(shape, input.dtype(), true), false, [](OutputStage*) {});
   }
   const Array x = channels_last(input);
   const Array w = contiguous(weight);
-  if (algorithm == Algorithm::winograd || algorithm == Algorithm::implicit_gemm) {
-    Array y = Array::empty_channels_last(conv_output_shape(p, x.rank()), x.dtype());
-    const auto run = algorithm == Algorithm::winograd ? winograd_forward : implicit_gemm_forward;
-    run(p, x.data<float>(), w.data<float>(), b ? b->data<float>() : nullptr, relu_wanted,
-        y.data<float>());
-    return y;
-  }
-  const Array y = algorithm == Algorithm::im2col ? im2col_forward(p, x, w, bias_array)
-                                                 : forward_reference(p, x, w, bias_array);
-  return relu_wanted ? relu(y) : y;
+  const Array y = Array::empty_channels_last(shape, x.dtype());
+  return with_epilogue(e, y, algorithm.abilities.fuses, [&](OutputStage* stage) {
+    algorithm.forward({p, x, w, y, stage, options.keep_weights});
+  });
 }
 
 Array conv_backward_data(const Array& grad_output, const Array& weight, const Dims& input_shape,
-                         const ConvOptions& options) {
+                         const ConvGate& gate, const ConvOptions& options) {
   const std::string op = op_name(input_shape.size());
   check_dtypes(op, grad_output, weight);
-  const ConvProblem p =
-      make_conv_problem(op.c_str(), input_shape, weight.shape(), options.arguments);
-  check_gradient(op, grad_output, p, input_shape.size());
-  const Algorithm algorithm = choose(op.c_str(), p, weight.dtype(), options.algorithm);
+  const ConvProblem p = checked_backward(op, grad_output, input_shape, weight.shape(), options);
+  const ConvDirection direction = ConvDirection::backward_data;
+  const ConvAlgorithm& algorithm =
+      choose_algorithm(op.c_str(), p, weight.dtype(), direction, options.algorithm);
   if (grad_output.size() == 0 || weight.size() == 0) {
     return zeros(input_shape, weight.dtype(), true);
   }
-  const Array dy = channels_last(grad_output);
-  const Array w = contiguous(weight);
-  if (algorithm == Algorithm::im2col) return im2col_backward_data(p, dy, w, input_shape);
-  Array dx = Array::empty_channels_last(input_shape, w.dtype());
-  if (algorithm == Algorithm::winograd) {
-    winograd_backward_data(p, dy.data<float>(), w.data<float>(), dx.data<float>());
-  } else if (algorithm == Algorithm::implicit_gemm) {
-    implicit_gemm_backward_data(p, dy.data<float>(), w.data<float>(), dx.data<float>());
-  } else if (w.dtype() == DType::float64) {
-    reference_backward_data<double>(p, dy, w, dx);
-  } else {
-    reference_backward_data<float>(p, dy, w, dx);
-  }
+  const GatedGradient g = gated_gradient(op, grad_output, gate, gates(algorithm, direction));
+  const Array dx = Array::empty_channels_last(input_shape, weight.dtype());
+  algorithm.backward_data({p, g.dy, contiguous(weight), dx, nullptr, g.gate, options.keep_weights});
   return dx;
+}
+
+ConvResult conv_transpose_forward(const Array& input, const Array& weight, const Dims& output_shape,
+                                  const ConvEpilogue& epilogue, const ConvOptions& options) {
+  const std::string op = concat("conv_transpose", input.rank() - 2, "d");
+  check_dtypes(op, input, weight);
+  const ConvProblem p =
+      make_conv_problem(op.c_str(), output_shape, weight.shape(), options.arguments);
+  check_shape(op, "an input", input, conv_output_shape(p, output_shape.size()));
+  const ConvEpilogue e = prepared(op, epilogue, output_shape, input);
+  const ConvAlgorithm& algorithm = choose_algorithm(
+      op.c_str(), p, input.dtype(), ConvDirection::backward_data, options.algorithm);
+  if (input.size() == 0 || weight.size() == 0) {
+    return with_epilogue(e, zeros(output_shape, input.dtype(), true), false, [](OutputStage*) {});
+  }
+  const Array x = channels_last(input);
+  const Array w = contiguous(weight);
+  const Array y = Array::empty_channels_last(output_shape, x.dtype());
+  return with_epilogue(e, y, algorithm.abilities.fuses, [&](OutputStage* stage) {
+    algorithm.backward_data({p, x, w, y, stage, {}, options.keep_weights});
+  });
 }
 
 std::pair<Array, std::optional<Array>> conv_backward_weight(const Array& grad_output,
                                                             const Array& input,
                                                             const Dims& weight_shape,
-                                                            bool with_bias,
+                                                            bool with_bias, const ConvGate& gate,
                                                             const ConvOptions& options) {
   const std::string op = op_name(input.rank());
   check_dtypes(op, grad_output, input);
-  const ConvProblem p =
-      make_conv_problem(op.c_str(), input.shape(), weight_shape, options.arguments);
-  check_gradient(op, grad_output, p, input.rank());
-  const Algorithm algorithm = choose(op.c_str(), p, input.dtype(), options.algorithm);
-  const Array dy = channels_last(grad_output);
+  const ConvProblem p = checked_backward(op, grad_output, input.shape(), weight_shape, options);
+  const ConvDirection direction = ConvDirection::backward_weight;
+  const ConvAlgorithm& algorithm =
+      choose_algorithm(op.c_str(), p, input.dtype(), direction, options.algorithm);
+  const bool empty =
+      input.size() == 0 || grad_output.size() == 0 || element_count(weight_shape) == 0;
+  const bool sums_bias = with_bias && algorithm.abilities.dbias && !empty;
+  // A bias gradient that is summed here needs the gated gradient.
+  const bool by_algorithm = gates(algorithm, direction) && (sums_bias || !with_bias) && !empty;
+  const GatedGradient g = gated_gradient(op, grad_output, gate, by_algorithm);
   std::optional<Array> db;
-  if (input.size() == 0 || dy.size() == 0 || element_count(weight_shape) == 0) {
-    if (with_bias) db = sum_pixels(dy);
-    return {zeros(weight_shape, input.dtype(), false), db};
-  }
-  const Array x = channels_last(input);
-  if (algorithm == Algorithm::implicit_gemm) {
-    Array dw = Array::empty(weight_shape, x.dtype());
-    if (with_bias) db = Array::empty({p.k}, x.dtype());
-    implicit_gemm_backward_weight(p, dy.data<float>(), x.data<float>(), dw.data<float>(),
-                                  db ? db->data<float>() : nullptr);
-    return {dw, db};
-  }
-  if (with_bias) db = sum_pixels(dy);
-  if (algorithm == Algorithm::winograd) {
-    Array dw = Array::empty(weight_shape, x.dtype());
-    winograd_backward_weight(p, dy.data<float>(), x.data<float>(), dw.data<float>());
-    return {dw, db};
-  }
-  if (algorithm == Algorithm::im2col) return {im2col_backward_weight(p, dy, x, weight_shape), db};
-  Array dw = Array::empty(weight_shape, x.dtype());
-  if (x.dtype() == DType::float64) {
-    reference_backward_weight<double>(p, dy, x, dw);
-  } else {
-    reference_backward_weight<float>(p, dy, x, dw);
-  }
+  if (with_bias) db = sums_bias ? Array::empty({p.k}, input.dtype()) : sum_pixels(g.dy);
+  if (empty) return {zeros(weight_shape, input.dtype(), false), db};
+  const Array dw = Array::empty(weight_shape, input.dtype());
+  algorithm.backward_weight(
+      {p, g.dy, channels_last(input), dw, sums_bias ? db->data<float>() : nullptr, g.gate});
   return {dw, db};
+}
+
+std::vector<ConvChoice> explain_conv(const Dims& input_shape, const Dims& weight_shape, DType dtype,
+                                     ConvDirection direction, const ConvOptions& options) {
+  const std::string op = op_name(input_shape.size());
+  const ConvProblem p = make_conv_problem(op.c_str(), input_shape, weight_shape, options.arguments);
+  return weigh_algorithms(op.c_str(), p, dtype, direction, options.algorithm);
 }
 
 }  // namespace tilewise

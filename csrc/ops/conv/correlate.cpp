@@ -47,6 +47,18 @@ class CorrelatePlan {
     parallel_for(pieces_, multiply_adds, [&](index_t piece) { run_piece(piece); });
   }
 
+  index_t strip_floats() const {
+    return checked_mul(planes_ * strip_rows_ * strip_cols_, job_.channels);
+  }
+  index_t bytes_a_thread() const {
+    const auto runs = static_cast<index_t>(strip_.taps.size());
+    return strip_floats() * static_cast<index_t>(sizeof(float)) +
+           block_rows_ * (runs * static_cast<index_t>(sizeof(GemmTap)) + 8);
+  }
+
+  // Panel groups of one place write different channels.
+  index_t places() const { return pieces_ / panel_groups_; }
+
  private:
   void find_extremes() {
     for (int i = 0; i < 3; ++i) {
@@ -175,20 +187,21 @@ class CorrelatePlan {
       const index_t row = job_.src_extent[2] * job_.src_pixel;
       const float* src = base + region.plane0 * row * job_.src_extent[1] + region.row0 * row +
                          region.col0 * job_.src_pixel;
-      multiply(direct_, {src, job_.src_pixel, row, plane, row0, rows, cols, group}, dst);
+      multiply(direct_,
+               {src, job_.src_pixel, row, plane, row0, rows, cols, group, piece / panel_groups_},
+               dst);
       return;
     }
     // Full-width rows even in the last column block: one tap table serves all strips.
     StripRegion padded = region;
     padded.cols = strip_cols_;
     padded.rows = strip_rows_;
-    Scratch<float> strip(
-        static_cast<std::size_t>(planes_ * strip_rows_ * strip_cols_ * job_.channels));
+    Scratch<float> strip(static_cast<std::size_t>(strip_floats()));
     pack_strip(source, padded, base, strip.data());
-    multiply(
-        strip_,
-        {strip.data(), job_.channels, strip_cols_ * job_.channels, plane, row0, rows, cols, group},
-        dst);
+    multiply(strip_,
+             {strip.data(), job_.channels, strip_cols_ * job_.channels, plane, row0, rows, cols,
+              group, piece / panel_groups_},
+             dst);
   }
 
   // What one piece reads and covers.
@@ -199,6 +212,7 @@ class CorrelatePlan {
     index_t plane0, row0;  // first output pixel
     index_t rows, cols;
     index_t group;  // of panels
+    index_t place;  // of the piece
   };
 
   // Runs that meet the input in output row `h` of the block, and how many; the others see padding
@@ -247,6 +261,8 @@ class CorrelatePlan {
     t.ldb = kernels_.panel;
     t.ldc = job_.dst_stride[2];
     t.columns = std::min(kernels_.panel, job_.columns - column);
+    const float* bias = job_.stage != nullptr ? job_.stage->bias() : nullptr;
+    const bool relu = job_.stage != nullptr && job_.stage->relu();
     for (index_t w = 0; w < block.cols; w += tile) {
       t.a = block.src + h * job_.step[1] * block.row + w * job_.step[2] * block.pixel;
       t.c = dst + w * job_.dst_stride[2];
@@ -254,10 +270,14 @@ class CorrelatePlan {
         t.taps = taps + tap;
         t.tap_count = std::min(table.taps_a_block, tap_count - tap);
         t.accumulate = tap > 0;
-        t.bias = tap == 0 && job_.bias != nullptr ? job_.bias + column : nullptr;
-        t.relu = job_.relu && tap + table.taps_a_block >= tap_count;
+        t.bias = tap == 0 && bias != nullptr ? bias + job_.channel + column : nullptr;
+        t.relu = relu && tap + table.taps_a_block >= tap_count;
         kernels_.tile(std::min(tile, block.cols - w), t);
       }
+    }
+    if (job_.stage != nullptr && job_.stage->pending()) {
+      job_.stage->finish(job_.first_piece + block.place,
+                         {dst, block.cols, job_.dst_stride[2], t.columns}, job_.channel + column);
     }
   }
 
@@ -279,14 +299,22 @@ class CorrelatePlan {
   TapTable direct_;
 };
 
+bool is_empty(const Correlate& job) {
+  return job.images * job.columns * job.dst_extent[0] * job.dst_extent[1] * job.dst_extent[2] == 0;
+}
+
 }  // namespace
 
 void correlate(const Correlate& job) {
-  if (job.images == 0 || job.columns == 0) return;
-  for (index_t extent : job.dst_extent) {
-    if (extent == 0) return;
-  }
-  CorrelatePlan(job).run();
+  if (!is_empty(job)) CorrelatePlan(job).run();
+}
+
+index_t correlate_bytes_a_thread(const Correlate& job) {
+  return is_empty(job) ? 0 : CorrelatePlan(job).bytes_a_thread();
+}
+
+index_t correlate_pieces(const Correlate& job) {
+  return is_empty(job) ? 0 : CorrelatePlan(job).places();
 }
 
 }  // namespace tilewise

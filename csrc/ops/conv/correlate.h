@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/types.h"
+#include "ops/conv/output_stage.h"
 
 namespace tilewise {
 
@@ -44,10 +45,15 @@ struct Correlate {
   std::vector<CorrelateTap> taps;
   const float* packed;  // [panel][tap position][channel][panel width]
   index_t packed_taps;
-  const float* bias;
-  bool relu;
+  const OutputStage* stage;  // or null
+  index_t channel;           // of the outputs' first column
+  index_t first_piece;       // number that the stage knows the first piece by
 };
 
 void correlate(const Correlate& job);
+// Temporary memory of each thread that works on the job.
+index_t correlate_bytes_a_thread(const Correlate& job);
+// Pieces that the stage sees.
+index_t correlate_pieces(const Correlate& job);
 
 }  // namespace tilewise

@@ -15,11 +15,4 @@ namespace tilewise {
 Array im2col(const ConvProblem& problem, const Array& x);
 Array col2im(const ConvProblem& problem, const Array& columns, const Dims& input_shape);
 
-Array im2col_forward(const ConvProblem& problem, const Array& x, const Array& weight,
-                     const Array* bias);
-Array im2col_backward_data(const ConvProblem& problem, const Array& dy, const Array& weight,
-                           const Dims& input_shape);
-Array im2col_backward_weight(const ConvProblem& problem, const Array& dy, const Array& x,
-                             const Dims& weight_shape);
-
 }  // namespace tilewise

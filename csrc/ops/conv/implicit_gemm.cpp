@@ -1,3 +1,5 @@
+// Implicit im2col + GEMM: packs the filters and describes each direction to the correlation engine.
+// Float32, any problem whose strips are not out of proportion to its tensors.
 #include "ops/conv/implicit_gemm.h"
 
 #include <algorithm>
@@ -5,27 +7,20 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/gemm.h"
+#include "ops/conv/algorithm.h"
 #include "ops/conv/correlate.h"
+#include "ops/conv/packed_weights.h"
 #include "ops/conv/problem.h"
 
 namespace tilewise {
 namespace {
 
-// Filters of one group as panels [panel][tap][channel][panel width].
-struct PackedFilters {
-  Scratch<float> floats;
-  index_t group_size;
+// Filters as panels [group][panel][tap][channel][panel width].
+index_t group_floats(index_t taps, index_t channels, index_t columns) {
+  return checked_mul(checked_mul(taps, channels), round_up(columns, gemm_kernels().panel));
+}
 
-  PackedFilters(index_t groups, index_t taps, index_t channels, index_t columns)
-      : floats(static_cast<std::size_t>(checked_mul(groups, size(taps, channels, columns)))),
-        group_size(size(taps, channels, columns)) {}
-
-  static index_t size(index_t taps, index_t channels, index_t columns) {
-    return checked_mul(checked_mul(taps, channels), round_up(columns, gemm_kernels().panel));
-  }
-};
-
-void pack_forward(const ConvProblem& p, const float* weight, PackedFilters& packed) {
+void pack_forward(const ConvProblem& p, const float* weight, float* packed) {
   const GemmKernels& kernels = gemm_kernels();
   const index_t panel = kernels.panel;
   const index_t cg = p.group_c();
@@ -35,16 +30,15 @@ void pack_forward(const ConvProblem& p, const float* weight, PackedFilters& pack
   parallel_for(p.groups * panels, [&](index_t i) {
     const index_t group = i / panels;
     const index_t k0 = i % panels * panel;
-    kernels.pack_transposed({weight + (group * kg + k0) * cg * taps, cg * taps,
-                             std::min(panel, kg - k0), cg * taps,
-                             packed.floats.data() + group * packed.group_size + k0 * taps * cg,
-                             taps, cg * panel, panel});
+    kernels.pack_transposed(
+        {weight + (group * kg + k0) * cg * taps, cg * taps, std::min(panel, kg - k0), cg * taps,
+         packed + group * group_floats(taps, cg, kg) + k0 * taps * cg, taps, cg * panel, panel});
   });
 }
 
 // Lanes are input channels, the reduction runs over output channels, and taps are reflected, so
 // that taps in the order of ascending dY pixels lie in ascending order.
-void pack_backward(const ConvProblem& p, const float* weight, PackedFilters& packed) {
+void pack_backward(const ConvProblem& p, const float* weight, float* packed) {
   const GemmKernels& kernels = gemm_kernels();
   const index_t panel = kernels.panel;
   const index_t cg = p.group_c();
@@ -55,7 +49,7 @@ void pack_backward(const ConvProblem& p, const float* weight, PackedFilters& pac
     const index_t group = i / panels;
     const index_t c0 = i % panels * panel;
     const index_t lanes = std::min(panel, cg - c0);
-    float* dst = packed.floats.data() + group * packed.group_size + c0 * taps * kg;
+    float* dst = packed + group * group_floats(taps, kg, cg) + c0 * taps * kg;
     const float* src = weight + (group * kg * cg + c0) * taps;
     if (taps == 1) {
       kernels.pack_rows(src, cg, kg, lanes, dst);
@@ -96,24 +90,7 @@ void channels_last_strides(index_t (&stride)[3], const index_t (&extent)[3], ind
   stride[0] = extent[1] * stride[1];
 }
 
-}  // namespace
-
-const char* implicit_gemm_refuses(const ConvProblem& p) {
-  for (int i = 0; i < 3; ++i) {
-    const index_t span = (p.kernel[i] - 1) * p.dilation[i] + 1;
-    const index_t reach = std::min<index_t>(p.out[i] - 1, 224) * p.stride[i] + span;
-    if (reach > 2 * (p.in[i] + p.out[i]) + 4096) {
-      return "kernel and stride reach far beyond the input: strips would be mostly padding";
-    }
-  }
-  return nullptr;
-}
-
-void implicit_gemm_forward(const ConvProblem& problem, const float* x, const float* weight,
-                           const float* bias, bool relu, float* y) {
-  const ConvProblem p = simplified(problem);
-  PackedFilters packed(p.groups, p.taps(), p.group_c(), p.group_k());
-  pack_forward(p, weight, packed);
+Correlate forward_job(const ConvProblem& p) {
   Correlate job{};
   job.images = p.n;
   std::copy(p.in, p.in + 3, job.src_extent);
@@ -125,7 +102,6 @@ void implicit_gemm_forward(const ConvProblem& problem, const float* x, const flo
   channels_last_strides(job.dst_stride, p.out, p.k);
   job.columns = p.group_k();
   job.packed_taps = p.taps();
-  job.relu = relu;
   index_t position = 0;
   for (index_t d = 0; d < p.kernel[0]; ++d) {
     for (index_t h = 0; h < p.kernel[1]; ++h) {
@@ -136,20 +112,11 @@ void implicit_gemm_forward(const ConvProblem& problem, const float* x, const flo
       }
     }
   }
-  for (index_t group = 0; group < p.groups; ++group) {
-    job.src = x + group * p.group_c();
-    job.dst = y + group * p.group_k();
-    job.packed = packed.floats.data() + group * packed.group_size;
-    job.bias = bias != nullptr ? bias + group * p.group_k() : nullptr;
-    correlate(job);
-  }
+  return job;
 }
 
-void implicit_gemm_backward_data(const ConvProblem& problem, const float* dy, const float* weight,
-                                 float* dx) {
-  const ConvProblem p = simplified(problem);
-  PackedFilters packed(p.groups, p.taps(), p.group_k(), p.group_c());
-  pack_backward(p, weight, packed);
+// All of the gradient's job but what belongs to a phase.
+Correlate backward_job(const ConvProblem& p) {
   Correlate job{};
   job.images = p.n;
   std::copy(p.out, p.out + 3, job.src_extent);
@@ -159,27 +126,117 @@ void implicit_gemm_backward_data(const ConvProblem& problem, const float* dy, co
   job.dst_image = p.in_pixels() * p.c;
   job.columns = p.group_c();
   job.packed_taps = p.taps();
+  return job;
+}
+
+// Returns the offset of the phase's first pixel.
+index_t set_phase(const ConvProblem& p, const index_t (&phase)[3], Correlate& job) {
   index_t pixel_stride[3];
   channels_last_strides(pixel_stride, p.in, p.c);
+  index_t offset = 0;
+  for (int i = 0; i < 3; ++i) {
+    job.dst_extent[i] = ceil_div(p.in[i] - phase[i], p.stride[i]);
+    job.dst_stride[i] = pixel_stride[i] * p.stride[i];
+    offset += pixel_stride[i] * phase[i];
+  }
+  job.taps = phase_taps(p, phase);
+  return offset;
+}
+
+template <typename Visit>
+void for_each_phase(const ConvProblem& p, const Visit& visit) {
   index_t phases[3];  // a stride beyond the input has no more phases than pixels
   for (int i = 0; i < 3; ++i) phases[i] = std::min(p.stride[i], p.in[i]);
-  for (index_t index = 0; index < phases[0] * phases[1] * phases[2]; ++index) {
-    const index_t phase[3] = {index / (phases[1] * phases[2]), index / phases[2] % phases[1],
-                              index % phases[2]};
-    index_t offset = 0;
-    for (int i = 0; i < 3; ++i) {
-      job.dst_extent[i] = ceil_div(p.in[i] - phase[i], p.stride[i]);
-      job.dst_stride[i] = pixel_stride[i] * p.stride[i];
-      offset += pixel_stride[i] * phase[i];
-    }
-    job.taps = phase_taps(p, phase);
-    for (index_t group = 0; group < p.groups; ++group) {
-      job.src = dy + group * p.group_k();
-      job.dst = dx + offset + group * p.group_c();
-      job.packed = packed.floats.data() + group * packed.group_size;
-      correlate(job);
+  for (index_t d = 0; d < phases[0]; ++d) {
+    for (index_t h = 0; h < phases[1]; ++h) {
+      for (index_t w = 0; w < phases[2]; ++w) visit({d, h, w});
     }
   }
 }
+
+const char* refuses(const ConvProblem& p, ConvDirection) {
+  for (int i = 0; i < 3; ++i) {
+    const index_t span = (p.kernel[i] - 1) * p.dilation[i] + 1;
+    const index_t reach = std::min<index_t>(p.out[i] - 1, 224) * p.stride[i] + span;
+    if (reach > 2 * (p.in[i] + p.out[i]) + 4096) {
+      return "kernel and stride reach far beyond the input: strips would be mostly padding";
+    }
+  }
+  return nullptr;
+}
+
+// Lanes past the last column of a group multiply zeros.
+double cost(const ConvProblem& p, ConvDirection direction) {
+  const index_t columns = direction == ConvDirection::backward_data ? p.group_c() : p.group_k();
+  const double waste = double(round_up(columns, gemm_kernels().width / 2)) / double(columns);
+  return 1e3 + multiply_adds(p) * waste / nominal_multiply_adds;
+}
+
+index_t workspace(const ConvProblem& problem, ConvDirection direction, int threads) {
+  const ConvProblem p = simplified(problem);
+  if (direction == ConvDirection::backward_weight) return weight_gradient_workspace(p, threads);
+  const bool is_forward = direction == ConvDirection::forward;
+  const index_t channels = is_forward ? p.group_c() : p.group_k();
+  const index_t columns = is_forward ? p.group_k() : p.group_c();
+  const index_t packed = p.groups * group_floats(p.taps(), channels, columns);
+  Correlate job = is_forward ? forward_job(p) : backward_job(p);
+  if (!is_forward) {
+    const index_t phase[3] = {0, 0, 0};
+    set_phase(p, phase, job);
+  }
+  return packed * static_cast<index_t>(sizeof(float)) + threads * correlate_bytes_a_thread(job);
+}
+
+void forward(const ConvForward& conv) {
+  const ConvProblem p = simplified(conv.problem);
+  const index_t size = group_floats(p.taps(), p.group_c(), p.group_k());
+  const PackedWeights packed(conv.weight, conv.keep_weights, "implicit_gemm", gemm_kernels().panel,
+                             p.groups * size,
+                             [&](float* out) { pack_forward(p, conv.weight.data<float>(), out); });
+  Correlate job = forward_job(p);
+  job.stage = conv.stage;
+  if (conv.stage != nullptr) conv.stage->expect_pieces(correlate_pieces(job));
+  for (index_t group = 0; group < p.groups; ++group) {
+    job.src = conv.x.data<float>() + group * p.group_c();
+    job.dst = conv.y.data<float>() + group * p.group_k();
+    job.packed = packed.data() + group * size;
+    job.channel = group * p.group_k();
+    correlate(job);
+  }
+}
+
+void backward_data(const ConvBackwardData& conv) {
+  const ConvProblem p = simplified(conv.problem);
+  const index_t size = group_floats(p.taps(), p.group_k(), p.group_c());
+  const PackedWeights packed(conv.weight, conv.keep_weights, "implicit_gemm reflected",
+                             gemm_kernels().panel, p.groups * size,
+                             [&](float* out) { pack_backward(p, conv.weight.data<float>(), out); });
+  Correlate job = backward_job(p);
+  job.stage = conv.stage;
+  index_t pieces = 0;
+  for_each_phase(p, [&](const index_t(&phase)[3]) {
+    set_phase(p, phase, job);
+    pieces += correlate_pieces(job);
+  });
+  if (conv.stage != nullptr) conv.stage->expect_pieces(pieces);
+  for_each_phase(p, [&](const index_t(&phase)[3]) {
+    const index_t offset = set_phase(p, phase, job);
+    for (index_t group = 0; group < p.groups; ++group) {
+      job.src = conv.dy.data<float>() + group * p.group_k();
+      job.dst = conv.dx.data<float>() + offset + group * p.group_c();
+      job.packed = packed.data() + group * size;
+      job.channel = group * p.group_c();
+      correlate(job);
+    }
+    job.first_piece += correlate_pieces(job);
+  });
+}
+
+}  // namespace
+
+const ConvAlgorithm implicit_gemm{"implicit_gemm", {false, true, {false, false, false}, true},
+                                  refuses,         cost,
+                                  workspace,       forward,
+                                  backward_data,   weight_gradient};
 
 }  // namespace tilewise

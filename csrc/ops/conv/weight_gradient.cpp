@@ -56,6 +56,9 @@ class WeightGradient {
   }
 
   index_t shares() const { return shares_; }
+  index_t bytes_a_thread() const {
+    return (strip_floats() + unfolded_floats() + kg_) * static_cast<index_t>(sizeof(float));
+  }
 
   // partial: [share][tap][c][k]; bias_partial: [share][k] or null.
   void run(float* partial, double* bias_partial) const {
@@ -68,6 +71,9 @@ class WeightGradient {
   }
 
  private:
+  index_t strip_floats() const { return p_.kernel[0] * strip_rows_ * strip_cols_ * cg_; }
+  index_t unfolded_floats() const { return unfold_ ? block_rows_ * block_cols_ * run_ : 0; }
+
   index_t region_extent(int dim, index_t outputs) const {
     return (outputs - 1) * p_.stride[dim] + (p_.kernel[dim] - 1) * p_.dilation[dim] + 1;
   }
@@ -111,11 +117,8 @@ class WeightGradient {
       }
     }
     if (bias_sums != nullptr) std::fill(bias_sums + k0, bias_sums + k1, 0.0);
-    const auto strip_floats =
-        static_cast<std::size_t>(p_.kernel[0] * strip_rows_ * strip_cols_ * cg_);
-    Scratch<float> strip(strip_floats);
-    Scratch<float> unfolded(unfold_ ? static_cast<std::size_t>(block_rows_ * block_cols_ * run_)
-                                    : 0);
+    Scratch<float> strip(static_cast<std::size_t>(strip_floats()));
+    Scratch<float> unfolded(static_cast<std::size_t>(unfolded_floats()));
     Scratch<float> column_sums(static_cast<std::size_t>(k1 - k0));
     for (index_t i = first; i < last; ++i) {
       run_strip(i, k0, k1, i > first, sums, strip.data(), unfolded.data());
@@ -264,26 +267,32 @@ class WeightGradient {
 
 }  // namespace
 
-void implicit_gemm_backward_weight(const ConvProblem& problem, const float* dy, const float* x,
-                                   float* dweight, float* dbias) {
-  const ConvProblem p = simplified(problem);
+void weight_gradient(const ConvBackwardWeight& conv) {
+  const ConvProblem p = simplified(conv.problem);
   const index_t kg = p.group_k();
   const index_t size = p.taps() * p.group_c() * kg;
-  if (p.k == 0) return;
   for (index_t group = 0; group < p.groups; ++group) {
-    const WeightGradient gradient(p, group, {dy, x});
+    const WeightGradient gradient(p, group, {conv.dy.data<float>(), conv.x.data<float>()});
     const index_t shares = gradient.shares();
     Scratch<float> partial(static_cast<std::size_t>(checked_mul(shares, size)));
-    Scratch<double> bias_partial(dbias != nullptr ? static_cast<std::size_t>(shares * kg) : 0);
-    gradient.run(partial.data(), dbias != nullptr ? bias_partial.data() : nullptr);
-    combine_weight_shares(p, shares, partial.data(), dweight + group * size);
-    if (dbias == nullptr) continue;
+    Scratch<double> bias_partial(conv.dbias != nullptr ? static_cast<std::size_t>(shares * kg) : 0);
+    gradient.run(partial.data(), conv.dbias != nullptr ? bias_partial.data() : nullptr);
+    combine_weight_shares(p, shares, partial.data(), conv.dweight.data<float>() + group * size);
+    if (conv.dbias == nullptr) continue;
     for (index_t k = 0; k < kg; ++k) {
       double sum = 0;
       for (index_t share = 0; share < shares; ++share) sum += bias_partial.data()[share * kg + k];
-      dbias[group * kg + k] = static_cast<float>(sum);
+      conv.dbias[group * kg + k] = static_cast<float>(sum);
     }
   }
+}
+
+index_t weight_gradient_workspace(const ConvProblem& p, int threads) {
+  const WeightGradient gradient(p, 0, {nullptr, nullptr});
+  const index_t size = p.taps() * p.group_c() * p.group_k();
+  return gradient.shares() * (size * static_cast<index_t>(sizeof(float)) +
+                              p.group_k() * static_cast<index_t>(sizeof(double))) +
+         threads * gradient.bytes_a_thread();
 }
 
 }  // namespace tilewise

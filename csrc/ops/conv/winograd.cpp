@@ -13,10 +13,13 @@
 // Error: up to 2e-5 of the output's RMS at C = 512 (kernels/winograd.kern.cpp has the points).
 #include "ops/conv/winograd.h"
 
+#include <cmath>
+
 #include "base/cpu.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/gemm.h"
+#include "ops/conv/packed_weights.h"
 #include "ops/conv/winograd_tiles.h"
 
 namespace tilewise {
@@ -31,8 +34,7 @@ struct Correlation {
   index_t in_channels;
   index_t out_channels;
   const float* src;
-  const float* bias;
-  bool relu;
+  const OutputStage* stage;  // or null
   float* dst;
 };
 
@@ -59,6 +61,11 @@ class WinogradCorrelation {
   // Transformed filters: panels of [xi][c][panel].
   index_t filter_floats() const { return checked_mul(panels_, panel_floats_); }
   index_t panels() const { return panels_; }
+  index_t blocks() const { return blocks_; }
+  index_t bytes_a_thread() const {
+    return kPoints * block_ * (job_.in_channels + kRowPad + gemm_.panel) *
+           static_cast<index_t>(sizeof(float));
+  }
   index_t panel_floats() const { return panel_floats_; }
 
   void run(const float* filters) const {
@@ -82,7 +89,7 @@ class WinogradCorrelation {
     const index_t last = std::min((group + 1) * panels_a_group_, panels_);
     for (index_t p = group * panels_a_group_; p < last; ++p) {
       multiply(v.data(), row, tiles, filters + p * panel_floats_, m.data());
-      store_outputs(m.data(), first, tiles, p * panel);
+      store_outputs(m.data(), {first, tiles, first / block_}, p * panel);
     }
   }
 
@@ -107,20 +114,31 @@ class WinogradCorrelation {
     }
   }
 
-  void store_outputs(const float* m, index_t first, index_t tiles, index_t k0) const {
+  struct Block {
+    index_t first;  // tile
+    index_t tiles;
+    index_t number;
+  };
+
+  void store_outputs(const float* m, const Block& block, index_t k0) const {
     const WinogradGrid& grid = job_.grid;
     const index_t channels = std::min(gemm_.panel, job_.out_channels - k0);
     WinogradOutput out{};
     out.row = grid.out_width * job_.out_channels;
     out.pixel = job_.out_channels;
-    out.bias = job_.bias != nullptr ? job_.bias + k0 : nullptr;
-    out.relu = job_.relu;
-    for (index_t i = 0; i < tiles; ++i) {
-      const WinogradGrid::Tile t = grid.tile(first + i);
+    const OutputStage* stage = job_.stage;
+    out.bias = stage != nullptr && stage->bias() != nullptr ? stage->bias() + k0 : nullptr;
+    out.relu = stage != nullptr && stage->relu();
+    for (index_t i = 0; i < block.tiles; ++i) {
+      const WinogradGrid::Tile t = grid.tile(block.first + i);
       out.dst = job_.dst + (t.image * grid.out_height + t.row) * out.row + t.col * out.pixel + k0;
       out.rows = std::min<index_t>(4, grid.out_height - t.row);
       out.cols = std::min<index_t>(4, grid.out_width - t.col);
-      winograd_.output(m + i * gemm_.panel, tiles * gemm_.panel, channels, out);
+      winograd_.output(m + i * gemm_.panel, block.tiles * gemm_.panel, channels, out);
+      if (stage == nullptr || !stage->pending()) continue;
+      for (index_t row = 0; row < out.rows; ++row) {
+        stage->finish(block.number, {out.dst + row * out.row, out.cols, out.pixel, channels}, k0);
+      }
     }
   }
 
@@ -160,22 +178,31 @@ void gather_filters(const FilterSource& f, index_t k0, index_t c0, index_t c1, f
   }
 }
 
-void run_correlation(const Correlation& job, const FilterSource& filters) {
-  const WinogradCorrelation correlation(job);
+constexpr index_t kSlice = 32;  // input channels whose filters stay in L1 between the two steps
+
+void pack_filters(const WinogradCorrelation& correlation, const FilterSource& filters, float* u) {
   const index_t panel = gemm_kernels().panel;
-  Scratch<float> u(static_cast<std::size_t>(correlation.filter_floats()));
-  constexpr index_t slice = 32;  // input channels whose filters stay in L1 between the two steps
-  const index_t slices = ceil_div(job.in_channels, slice);
+  const index_t channels = filters.in_channels;
+  const index_t slices = ceil_div(channels, kSlice);
   parallel_for(correlation.panels() * slices, [&](index_t i) {
     const index_t p = i / slices;
-    const index_t c0 = i % slices * slice;
-    const index_t c1 = std::min(c0 + slice, job.in_channels);
-    Scratch<float> g(static_cast<std::size_t>(slice * 9 * panel));
+    const index_t c0 = i % slices * kSlice;
+    const index_t c1 = std::min(c0 + kSlice, channels);
+    Scratch<float> g(static_cast<std::size_t>(kSlice * 9 * panel));
     gather_filters(filters, p * panel, c0, c1, g.data());
-    winograd_kernels().filter(g.data(), c1 - c0,
-                              u.data() + p * correlation.panel_floats() + c0 * panel,
-                              job.in_channels * panel);
+    winograd_kernels().filter(g.data(), c1 - c0, u + p * correlation.panel_floats() + c0 * panel,
+                              channels * panel);
   });
+}
+
+void run_correlation(const Correlation& job, const Array& weight, bool keep, OutputStage* stage,
+                     bool reflected) {
+  const WinogradCorrelation correlation(job);
+  const FilterSource source{weight.data<float>(), job.in_channels, job.out_channels, reflected};
+  const PackedWeights u(weight, keep, reflected ? "winograd4 reflected" : "winograd4",
+                        gemm_kernels().panel, correlation.filter_floats(),
+                        [&](float* out) { pack_filters(correlation, source, out); });
+  if (stage != nullptr) stage->expect_pieces(correlation.blocks());
   correlation.run(u.data());
 }
 
@@ -183,9 +210,12 @@ WinogradGrid forward_grid(const ConvProblem& p) {
   return {p.n * p.in[0], p.in[1], p.in[2], p.out[1], p.out[2], p.pad_begin[1], p.pad_begin[2]};
 }
 
-}  // namespace
+WinogradGrid backward_grid(const ConvProblem& p) {
+  return {p.n * p.in[0], p.out[1],           p.out[2],          p.in[1],
+          p.in[2],       2 - p.pad_begin[1], 2 - p.pad_begin[2]};
+}
 
-const char* winograd_refuses(const ConvProblem& p) {
+const char* refuses(const ConvProblem& p, ConvDirection) {
   const bool two_dimensional =
       p.kernel[0] == 1 && p.stride[0] == 1 && p.pad_begin[0] == 0 && p.pad_end[0] == 0;
   if (!two_dimensional || p.kernel[1] != 3 || p.kernel[2] != 3) return "the kernel is not 3x3";
@@ -195,25 +225,56 @@ const char* winograd_refuses(const ConvProblem& p) {
   return nullptr;
 }
 
-const char* winograd_loses(const ConvProblem& p) {
-  if (p.c < 16 || p.k < 16)
-    return "fewer than 16 channels: the transforms cost more than they save";
-  const index_t covered = round_up(p.out[1], 4) * round_up(p.out[2], 4);
-  if (covered > 2 * p.out[1] * p.out[2]) return "the map is small: tiles would be mostly padding";
-  if (p.n * p.in[0] * covered < 16 * 8)
-    return "fewer than 8 tiles: filters cost more than they save";
-  return nullptr;
+// The products, and the transforms by vectors of channels: 65 ns for the 36 points of an input
+// tile, 45 ns for an output tile, 25 ns for a filter, with vectors of 16 floats.
+double cost(const ConvProblem& p, ConvDirection direction) {
+  const WinogradGrid grid =
+      direction == ConvDirection::backward_data ? backward_grid(p) : forward_grid(p);
+  const double width = static_cast<double>(gemm_kernels().width);
+  const double vector_time = 16.0 / width;
+  const double in = std::ceil(double(p.c) / width);
+  const double out = std::ceil(double(p.k) / width);
+  const double tiles = static_cast<double>(grid.tiles());
+  const double products = tiles * 36 * double(p.c) * out * width / nominal_multiply_adds;
+  const double transforms = tiles * (65 * in + 45 * out) + 25 * double(p.c) * out;
+  return 2e3 + products + transforms * vector_time;
 }
 
-void winograd_forward(const ConvProblem& p, const float* x, const float* weight, const float* bias,
-                      bool relu, float* y) {
-  run_correlation({forward_grid(p), p.c, p.k, x, bias, relu, y}, {weight, p.c, p.k, false});
+index_t workspace(const ConvProblem& p, ConvDirection direction, int threads) {
+  if (direction == ConvDirection::backward_weight) {
+    return winograd_weight_gradient_workspace(p, threads);
+  }
+  const bool is_forward = direction == ConvDirection::forward;
+  const Correlation job{is_forward ? forward_grid(p) : backward_grid(p),
+                        is_forward ? p.c : p.k,
+                        is_forward ? p.k : p.c,
+                        nullptr,
+                        nullptr,
+                        nullptr};
+  const WinogradCorrelation correlation(job);
+  return correlation.filter_floats() * static_cast<index_t>(sizeof(float)) +
+         threads * correlation.bytes_a_thread();
 }
 
-void winograd_backward_data(const ConvProblem& p, const float* dy, const float* weight, float* dx) {
-  const WinogradGrid grid{p.n * p.in[0], p.out[1],           p.out[2],          p.in[1],
-                          p.in[2],       2 - p.pad_begin[1], 2 - p.pad_begin[2]};
-  run_correlation({grid, p.k, p.c, dy, nullptr, false, dx}, {weight, p.k, p.c, true});
+void forward(const ConvForward& conv) {
+  const ConvProblem& p = conv.problem;
+  const Correlation job{forward_grid(p),      p.c,        p.k,
+                        conv.x.data<float>(), conv.stage, conv.y.data<float>()};
+  run_correlation(job, conv.weight, conv.keep_weights, conv.stage, false);
 }
+
+void backward_data(const ConvBackwardData& conv) {
+  const ConvProblem& p = conv.problem;
+  const Correlation job{backward_grid(p),      p.k,        p.c,
+                        conv.dy.data<float>(), conv.stage, conv.dx.data<float>()};
+  run_correlation(job, conv.weight, conv.keep_weights, conv.stage, true);
+}
+
+}  // namespace
+
+const ConvAlgorithm winograd4{"winograd4",   {false, true, {false, false, false}, false},
+                              refuses,       cost,
+                              workspace,     forward,
+                              backward_data, winograd_weight_gradient};
 
 }  // namespace tilewise

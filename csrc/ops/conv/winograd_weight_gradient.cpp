@@ -40,14 +40,29 @@ class WinogradWeightGradient {
         z_row_(p.k + kRowPad) {}
 
   void run(float* dweight) const {
-    if (p_.c * p_.k <= kFusedChannels) {
+    if (is_fused()) {
       run_fused(dweight);
     } else {
       run_chunked(dweight);
     }
   }
 
+  index_t workspace(int threads) const {
+    const index_t size = p_.c * p_.k * static_cast<index_t>(sizeof(float));
+    if (!is_fused()) return chunk_tiles() * bytes_a_tile() + (kPoints + 9) * size;
+    const index_t block = std::min(block_tiles(), ceil_div(grid_.tiles(), shares()));
+    return shares() * 9 * size + threads * (block * bytes_a_tile() + kPoints * size);
+  }
+
  private:
+  bool is_fused() const { return p_.c * p_.k <= kFusedChannels; }
+  index_t block_tiles() const { return std::max<index_t>(8, kBlockBytes / bytes_a_tile()); }
+  index_t shares() const { return std::min(kShares, ceil_div(grid_.tiles(), block_tiles())); }
+  index_t chunk_tiles() const {
+    const index_t most = std::max(kLeastChunk, kChunkBytes / bytes_a_tile());
+    return ceil_div(grid_.tiles(), ceil_div(grid_.tiles(), most));
+  }
+
   index_t bytes_a_tile() const {
     return kPoints * (v_row_ + z_row_) * static_cast<index_t>(sizeof(float));
   }
@@ -88,12 +103,12 @@ class WinogradWeightGradient {
   void run_fused(float* dweight) const {
     const index_t size = p_.c * p_.k;
     const index_t tiles = grid_.tiles();
-    const index_t most = std::max<index_t>(8, kBlockBytes / bytes_a_tile());
-    const index_t shares = std::min(kShares, ceil_div(tiles, most));
-    Scratch<float> partial(static_cast<std::size_t>(shares * 9 * size));
-    parallel_for(shares, [&](index_t share) {
-      const index_t first = tiles * share / shares;
-      const index_t last = tiles * (share + 1) / shares;
+    const index_t most = block_tiles();
+    const index_t share_count = shares();
+    Scratch<float> partial(static_cast<std::size_t>(share_count * 9 * size));
+    parallel_for(share_count, [&](index_t share) {
+      const index_t first = tiles * share / share_count;
+      const index_t last = tiles * (share + 1) / share_count;
       const index_t block = ceil_div(last - first, ceil_div(last - first, most));
       Scratch<float> v(static_cast<std::size_t>(kPoints * block * v_row_));
       Scratch<float> z(static_cast<std::size_t>(kPoints * block * z_row_));
@@ -108,14 +123,13 @@ class WinogradWeightGradient {
       }
       winograd_.filter_gradient(du.data(), size, size, partial.data() + share * 9 * size, size);
     });
-    combine_weight_shares(p_, shares, partial.data(), dweight);
+    combine_weight_shares(p_, share_count, partial.data(), dweight);
   }
 
   void run_chunked(float* dweight) const {
     const index_t size = p_.c * p_.k;
     const index_t tiles = grid_.tiles();
-    const index_t most = std::max(kLeastChunk, kChunkBytes / bytes_a_tile());
-    const index_t chunk = ceil_div(tiles, ceil_div(tiles, most));
+    const index_t chunk = chunk_tiles();
     const index_t panels = ceil_div(p_.k, gemm_.panel);
     const index_t groups = std::min<index_t>(2, panels);
     const index_t group_columns = ceil_div(panels, groups) * gemm_.panel;
@@ -155,9 +169,13 @@ class WinogradWeightGradient {
 
 }  // namespace
 
-void winograd_backward_weight(const ConvProblem& problem, const float* dy, const float* x,
-                              float* dweight) {
-  WinogradWeightGradient(problem, dy, x).run(dweight);
+void winograd_weight_gradient(const ConvBackwardWeight& conv) {
+  WinogradWeightGradient(conv.problem, conv.dy.data<float>(), conv.x.data<float>())
+      .run(conv.dweight.data<float>());
+}
+
+index_t winograd_weight_gradient_workspace(const ConvProblem& p, int threads) {
+  return WinogradWeightGradient(p, nullptr, nullptr).workspace(threads);
 }
 
 }  // namespace tilewise

@@ -106,10 +106,12 @@ def _apply(
     algorithm = options.algorithm
     activation = "relu" if options.relu else "none"
     b = None if bias is None else bias._array
-    y = _core.conv_forward(x, w, b, *geometry, algorithm, activation)
     needs_x, needs_w = input._requires_grad, weight._requires_grad
     needs_b = bias is not None and bias._requires_grad
-    if not (grad_mode.enabled and (needs_x or needs_w or needs_b)):
+    records = grad_mode.enabled and (needs_x or needs_w or needs_b)
+    # Packed weights outlive the call in inference only: a training step changes the weights.
+    y = _core.conv_forward(x, w, b, *geometry, algorithm, activation, not records)
+    if not records:
         return wrap(y)
     gated = options.relu and not options.masked
 

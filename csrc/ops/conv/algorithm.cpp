@@ -1,0 +1,93 @@
+#include "ops/conv/algorithm.h"
+
+#include "base/error.h"
+#include "base/threads.h"
+#include "base/trace.h"
+
+namespace tilewise {
+namespace {
+
+// The last two can compute everything.
+const ConvAlgorithm* const algorithms[] = {&winograd4, &implicit_gemm, &im2col_gemm, &reference};
+
+const char* refusal(const ConvAlgorithm& a, const ConvProblem& p, DType dtype, ConvDirection d) {
+  if (!a.abilities.any_dtype && dtype != DType::float32) return "it computes in float32 only";
+  return a.refuses(p, d);
+}
+
+void trace_choice(const char* op, const ConvProblem& p, DType dtype, ConvDirection direction,
+                  const ConvAlgorithm& chosen) {
+  if (!trace_enabled()) return;
+  TW_TRACE(op, " ", name_of(direction), " ", name_of(dtype), " n", p.n, " c", p.c, " k", p.k,
+           " in ", p.in[0], "x", p.in[1], "x", p.in[2], " kernel ", p.kernel[0], "x", p.kernel[1],
+           "x", p.kernel[2], " groups ", p.groups, ": ", chosen.name, ", workspace ",
+           chosen.workspace(p, direction, num_threads()), " bytes");
+  for (const ConvAlgorithm* a : algorithms) {
+    if (a == &chosen) continue;
+    const char* reason = refusal(*a, p, dtype, direction);
+    if (reason != nullptr) {
+      TW_TRACE("  not ", a->name, ": ", reason);
+    } else {
+      TW_TRACE("  not ", a->name, ": ", a->cost(p, direction) / chosen.cost(p, direction),
+               " times the expected time");
+    }
+  }
+}
+
+}  // namespace
+
+const char* name_of(ConvDirection direction) {
+  switch (direction) {
+    case ConvDirection::forward:
+      return "forward";
+    case ConvDirection::backward_data:
+      return "backward_data";
+    case ConvDirection::backward_weight:
+      return "backward_weight";
+  }
+  return "";
+}
+
+double multiply_adds(const ConvProblem& p) {
+  return double(p.n) * double(p.out_pixels()) * double(p.taps()) * double(p.group_c()) *
+         double(p.k);
+}
+
+const ConvAlgorithm& choose_algorithm(const char* op, const ConvProblem& p, DType dtype,
+                                      ConvDirection direction, const std::string& wanted) {
+  const ConvAlgorithm* best = nullptr;
+  double least = 0;
+  std::string known = "auto";
+  for (const ConvAlgorithm* a : algorithms) {
+    known += concat(", ", a->name);
+    if (wanted != "auto" && wanted != a->name) continue;
+    const char* reason = refusal(*a, p, dtype, direction);
+    if (wanted == a->name) {
+      TW_CHECK(reason == nullptr, op, ": algorithm '", wanted, "' does not apply: ", reason);
+      return *a;
+    }
+    if (reason != nullptr) continue;
+    const double cost = a->cost(p, direction);
+    if (best != nullptr && cost >= least) continue;
+    best = a;
+    least = cost;
+  }
+  TW_CHECK(best != nullptr, op, ": unknown algorithm '", wanted, "', expected one of ", known);
+  trace_choice(op, p, dtype, direction, *best);
+  return *best;
+}
+
+std::vector<ConvChoice> weigh_algorithms(const char* op, const ConvProblem& p, DType dtype,
+                                         ConvDirection direction, const std::string& wanted) {
+  const ConvAlgorithm& chosen = choose_algorithm(op, p, dtype, direction, wanted);
+  std::vector<ConvChoice> choices;
+  for (const ConvAlgorithm* a : algorithms) {
+    const char* reason = refusal(*a, p, dtype, direction);
+    const bool can = reason == nullptr;
+    choices.push_back({a->name, can ? "" : reason, can ? a->cost(p, direction) : 0,
+                       can ? a->workspace(p, direction, num_threads()) : 0, a == &chosen});
+  }
+  return choices;
+}
+
+}  // namespace tilewise

@@ -1,0 +1,89 @@
+#include "ops/conv/output_stage.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace tilewise {
+namespace {
+
+enum { kPivot, kSum, kSquares, kCount, kColumns };
+
+}  // namespace
+
+OutputStage::OutputStage(const ConvEpilogue& e, const Array& y)
+    : kernels_(epilogue_kernels()),
+      y_(y.data<float>()),
+      bias_(e.bias ? e.bias->data<float>() : nullptr),
+      residual_(e.residual ? e.residual->data<float>() : nullptr),
+      activation_(e.activation),
+      slope_(static_cast<float>(e.slope)),
+      relu_(e.activation == Activation::relu && !e.residual),
+      pending_(e.residual || e.statistics || (e.activation != Activation::none && !relu_)),
+      collect_(e.statistics),
+      channels_(y.extent(1)) {}
+
+void OutputStage::expect_pieces(index_t pieces) {
+  if (!collect_) return;
+  pieces_ = pieces;
+  partial_ = std::make_unique<Scratch<double>>(
+      static_cast<std::size_t>(checked_mul(pieces, kColumns * channels_)));
+  for (index_t piece = 0; piece < pieces; ++piece) {
+    std::fill_n(column(piece, kSum), 3 * channels_, 0.0);
+  }
+}
+
+double* OutputStage::column(index_t piece, int which) const {
+  return partial_->data() + (piece * kColumns + which) * channels_;
+}
+
+void OutputStage::finish(index_t piece, const OutputRows& rows, index_t channel) const {
+  if (!pending_ || rows.rows == 0) return;
+  const bool relu_left = activation_ != Activation::none && !relu_;
+  if (residual_ != nullptr || relu_left) {
+    const float* residual = residual_ != nullptr ? residual_ + (rows.y - y_) : nullptr;
+    kernels_.finish(rows, residual, activation_, slope_);
+  }
+  if (!collect_) return;
+  double* pivot = column(piece, kPivot) + channel;
+  double* count = column(piece, kCount) + channel;
+  if (count[0] == 0.0) std::copy_n(rows.y, rows.columns, pivot);
+  constexpr index_t most = 256;  // columns at a time
+  float origin[most];
+  for (index_t c = 0; c < rows.columns; c += most) {
+    const index_t n = std::min(most, rows.columns - c);
+    for (index_t i = 0; i < n; ++i) origin[i] = static_cast<float>(pivot[c + i]);
+    kernels_.column_sums(
+        {rows.y + c, rows.rows, rows.stride, n},
+        {origin, column(piece, kSum) + channel + c, column(piece, kSquares) + channel + c});
+  }
+  for (index_t c = 0; c < rows.columns; ++c) count[c] += static_cast<double>(rows.rows);
+}
+
+// Merges the pieces in order (Chan, Golub, LeVeque, "Algorithms for computing the sample variance",
+// 1983).
+ChannelStatistics OutputStage::statistics() const {
+  ChannelStatistics s{Array::empty({channels_}, DType::float64),
+                      Array::empty({channels_}, DType::float64)};
+  for (index_t c = 0; c < channels_; ++c) {
+    double n = 0;
+    double mean = 0;
+    double squares = 0;  // sum of (y - mean)^2
+    for (index_t piece = 0; piece < pieces_; ++piece) {
+      const double count = column(piece, kCount)[c];
+      if (count == 0) continue;
+      const double shifted = column(piece, kSum)[c] / count;
+      const double part_mean = column(piece, kPivot)[c] + shifted;
+      const double part_squares = column(piece, kSquares)[c] - shifted * column(piece, kSum)[c];
+      const double delta = part_mean - mean;
+      n += count;
+      mean += delta * (count / n);
+      squares += part_squares + delta * delta * count * ((n - count) / n);
+    }
+    s.mean.data<double>()[c] = mean;
+    s.variance.data<double>()[c] = n > 0 && !(squares < 0) ? squares / n : 0;
+  }
+  return s;
+}
+
+}  // namespace tilewise

@@ -1,0 +1,74 @@
+// What follows a convolution's sums, in plain loops over rows of channels.
+#pragma once
+
+#include <cmath>
+
+#include "base/activation.h"
+#include "base/types.h"
+
+namespace tilewise::ref {
+
+inline double activate(double v, Activation activation, double slope) {
+  const auto cut = [](double u, double upper) { return u < 0 ? 0 : u > upper ? upper : u; };
+  switch (activation) {
+    case Activation::none:
+      return v;
+    case Activation::relu:
+      return v <= 0 ? 0 : v;  // NaN stays NaN
+    case Activation::relu6:
+      return cut(v, 6);
+    case Activation::leaky_relu:
+      return v > 0 ? v : v * slope;
+    case Activation::silu:
+      return v / (1 + std::exp(-v));
+    case Activation::hardswish:
+      return v * cut(v + 3, 6) / 6;
+  }
+  return v;
+}
+
+template <typename T>
+struct RowMatrix {
+  T* data;
+  index_t rows;
+  index_t columns;
+};
+
+// y = activation(y + bias + residual); bias a value per column, both may be null.
+template <typename T>
+void finish(RowMatrix<T> y, const T* bias, const T* residual, Activation activation, double slope) {
+  for (index_t i = 0; i < y.rows * y.columns; ++i) {
+    double v = y.data[i];
+    if (bias != nullptr) v += bias[i % y.columns];
+    if (residual != nullptr) v += residual[i];
+    y.data[i] = static_cast<T>(activate(v, activation, slope));
+  }
+}
+
+// Mean and biased variance per column; 0 without rows.
+template <typename T>
+void channel_statistics(RowMatrix<T> y, double* mean, double* variance) {
+  const double n = y.rows > 0 ? static_cast<double>(y.rows) : 1;
+  for (index_t c = 0; c < y.columns; ++c) {
+    double sum = 0;
+    for (index_t r = 0; r < y.rows; ++r) sum += y.data[r * y.columns + c];
+    mean[c] = sum / n;
+    double squares = 0;
+    for (index_t r = 0; r < y.rows; ++r) {
+      const double d = y.data[r * y.columns + c] - mean[c];
+      squares += d * d;
+    }
+    variance[c] = squares / n;
+  }
+}
+
+// dx = dy where 0 < y and not y >= upper, else dy * slope.
+template <typename T>
+void gate(const T* dy, const T* y, double upper, double slope, T* dx, index_t count) {
+  for (index_t i = 0; i < count; ++i) {
+    const bool open = y[i] > 0 && !(y[i] >= upper);
+    dx[i] = open ? dy[i] : static_cast<T>(dy[i] * slope);
+  }
+}
+
+}  // namespace tilewise::ref
