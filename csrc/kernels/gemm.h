@@ -40,6 +40,8 @@ struct GemmTile {
   const float* bias;  // `columns` values added to every row, or null
   bool accumulate;    // add to what c holds (before the activation)
   bool relu;
+  const float* next;  // A of the tile that follows: brought to L1 meanwhile; or null
+  bool stream;        // store past the caches: whole vectors at aligned addresses; see fence
 };
 
 struct GemmTransposedTile {
@@ -81,6 +83,8 @@ struct GemmKernels {
   // dst[r][0..panel) = src[r*row_stride + 0..columns), padded with zeros.
   void (*pack_rows)(const float* src, index_t row_stride, index_t rows, index_t columns,
                     float* dst);
+  // Orders streamed stores before what other threads read.
+  void (*fence)();
   // Plain sums: y[i] += x[i].
   void (*add)(float* y, const float* x, index_t count);
 };

@@ -3,6 +3,7 @@
 //   VecF           a register of `VecF::width` floats
 //   load store     unaligned; `_partial` forms touch the first n elements only (n in [0, width])
 //   stream         a store past the caches to an aligned address; stream_fence() after the last
+//   prefetch       a hint that a line will be read; prefetch_to_write that it will be written
 //   set1 zero      broadcast
 //   fmadd(a, b, c) a * b + c, fused on AVX2 and AVX-512
 //   Mask           the result of a comparison, consumed by select(mask, a, b) = mask ? a : b
@@ -21,6 +22,18 @@
 #include "base/index.h"
 
 #define TW_INLINE inline __attribute__((always_inline))
+
+namespace tilewise {
+namespace TW_ISA {
+namespace {
+
+// Hints: the line will be read, or written, soon. Any address is allowed.
+TW_INLINE void prefetch(const float* p) { __builtin_prefetch(p); }
+TW_INLINE void prefetch_to_write(float* p) { __builtin_prefetch(p, 1); }
+
+}  // namespace
+}  // namespace TW_ISA
+}  // namespace tilewise
 
 #if TW_ISA_LEVEL == 2
 #include "kernels/simd/avx512.h"

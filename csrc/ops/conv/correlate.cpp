@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/cpu.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/gemm.h"
@@ -12,6 +13,10 @@ namespace {
 
 constexpr index_t kReduction = 192;
 constexpr index_t kStripBytes = 128 << 10;
+constexpr index_t kMaxStripBytes = 384 << 10;  // of a single row
+constexpr index_t kPixelPad = 16;
+constexpr index_t kAliasFloats = 512;
+constexpr index_t kPanelsBytes = 16 << 10;  // of B that stays in L1 beside a tile
 constexpr index_t kWantedPieces = 16;
 constexpr index_t kMaxBlockCols = 224;
 
@@ -32,11 +37,17 @@ class CorrelatePlan {
  public:
   explicit CorrelatePlan(const Correlate& job) : job_(job), kernels_(gemm_kernels()) {
     find_extremes();
+    strip_pixel_ = job.channels + (aliases(job.channels) ? kPixelPad : 0);
     choose_blocks();
-    const index_t c = job.channels;
-    strip_ = table(c, strip_cols_ * c, strip_rows_ * strip_cols_ * c);
+    strip_ =
+        table(strip_pixel_, strip_cols_ * strip_pixel_, strip_rows_ * strip_cols_ * strip_pixel_);
     const index_t row = job.src_extent[2] * job.src_pixel;
     direct_ = table(job.src_pixel, row, plane_step_ * row * job.src_extent[1]);
+    stream_ = wants_streaming();
+    const index_t panel_bytes =
+        std::min(static_cast<index_t>(job.taps.size()) * job.channels, kReduction) *
+        kernels_.panel * static_cast<index_t>(sizeof(float));
+    panels_at_once_ = std::max<index_t>(1, kPanelsBytes / std::max<index_t>(1, panel_bytes));
   }
 
   void run() const {
@@ -48,12 +59,12 @@ class CorrelatePlan {
   }
 
   index_t strip_floats() const {
-    return checked_mul(planes_ * strip_rows_ * strip_cols_, job_.channels);
+    return checked_mul(planes_ * strip_rows_ * strip_cols_, strip_pixel_);
   }
   index_t bytes_a_thread() const {
     const auto runs = static_cast<index_t>(strip_.taps.size());
     return strip_floats() * static_cast<index_t>(sizeof(float)) +
-           block_rows_ * (runs * static_cast<index_t>(sizeof(GemmTap)) + 8);
+           block_rows_ * (runs + 1) * static_cast<index_t>(sizeof(GemmTap));
   }
 
   // Panel groups of one place write different channels.
@@ -87,11 +98,13 @@ class CorrelatePlan {
   }
 
   void choose_blocks() {
-    const index_t col_blocks = ceil_div(job_.dst_extent[2], kMaxBlockCols);
+    const index_t pixel_bytes = strip_pixel_ * static_cast<index_t>(sizeof(float));
+    const index_t most_cols = std::clamp<index_t>(
+        kMaxStripBytes / checked_mul(planes_ * job_.step[2], pixel_bytes), 28, kMaxBlockCols);
+    const index_t col_blocks = ceil_div(job_.dst_extent[2], most_cols);
     block_cols_ = ceil_div(job_.dst_extent[2], col_blocks);
     strip_cols_ = region_extent(2, block_cols_);
-    const index_t row_bytes =
-        checked_mul(checked_mul(planes_ * strip_cols_, job_.channels), sizeof(float));
+    const index_t row_bytes = checked_mul(planes_ * strip_cols_, pixel_bytes);
     index_t rows = 1;
     while (rows < job_.dst_extent[1] && region_extent(1, rows + 1) * row_bytes <= kStripBytes)
       ++rows;
@@ -114,6 +127,23 @@ class CorrelatePlan {
         checked_mul(job_.images * job_.dst_extent[0], row_blocks_ * col_blocks_ * panel_groups_);
   }
 
+  // Whether the rows of a tile, so far apart, fall on so few sets of L1 that they evict each other:
+  // at 2 KB it has 2 sets of 8 lines for 14 rows (4 KB: 75 of 118 GFLOP/s, with a pad 105).
+  bool aliases(index_t pixel) const { return pixel * job_.step[2] % kAliasFloats == 0; }
+
+  // Outputs that no cache could keep, written once: fetching their lines first would cost as much
+  // again as writing them.
+  bool wants_streaming() const {
+    const index_t bytes = job_.images * job_.dst_image * static_cast<index_t>(sizeof(float));
+    const bool once = static_cast<index_t>(std::max(strip_.taps.size(), direct_.taps.size())) <=
+                      std::min(strip_.taps_a_block, direct_.taps_a_block);
+    const bool pending = job_.stage != nullptr && job_.stage->pending();
+    const bool dense = job_.dst_stride[2] == job_.columns;
+    const bool aligned =
+        reinterpret_cast<std::uintptr_t>(job_.dst) % 64 == 0 && job_.columns % kernels_.width == 0;
+    return bytes > cache_sizes().l3 && once && !pending && dense && aligned;
+  }
+
   // For a source with these distances between pixels, rows, and the planes that are read.
   TapTable table(index_t pixel, index_t row, index_t plane) const {
     const index_t channels = job_.channels;
@@ -122,7 +152,7 @@ class CorrelatePlan {
     index_t merged = mergeable_taps(pixel);
     if (merged * channels > 2 * kReduction) merged = 1;
     index_t parts = 1;  // of a tap with many channels
-    while (channels / parts > 2 * kReduction && channels % (2 * parts) == 0) parts *= 2;
+    while (channels / parts > kReduction && channels % (2 * parts) == 0) parts *= 2;
     const auto count = static_cast<index_t>(job_.taps.size());
     t.run = merged * channels / parts;
     for (index_t i = 0; i < count; i += merged) {
@@ -171,7 +201,8 @@ class CorrelatePlan {
 
     const StripSource source{{job_.src_extent[0], job_.src_extent[1], job_.src_extent[2]},
                              job_.src_pixel,
-                             job_.channels};
+                             job_.channels,
+                             strip_pixel_};
     const StripRegion region{plane * job_.step[0] + extremes_.low[0],
                              plane_step_,
                              planes_,
@@ -183,13 +214,14 @@ class CorrelatePlan {
                                        job_.src_extent[2] * job_.src_pixel;
     float* dst = job_.dst + image * job_.dst_image + plane * job_.dst_stride[0] +
                  row0 * job_.dst_stride[1] + col0 * job_.dst_stride[2];
-    if (strip_is_inside(source, region)) {
+    if (!aliases(job_.src_pixel) && strip_is_inside(source, region)) {
       const index_t row = job_.src_extent[2] * job_.src_pixel;
       const float* src = base + region.plane0 * row * job_.src_extent[1] + region.row0 * row +
                          region.col0 * job_.src_pixel;
-      multiply(direct_,
-               {src, job_.src_pixel, row, plane, row0, rows, cols, group, piece / panel_groups_},
-               dst);
+      multiply(
+          direct_,
+          {src, job_.src_pixel, row, plane, row0, rows, cols, group, piece / panel_groups_, true},
+          dst);
       return;
     }
     // Full-width rows even in the last column block: one tap table serves all strips.
@@ -199,8 +231,8 @@ class CorrelatePlan {
     Scratch<float> strip(static_cast<std::size_t>(strip_floats()));
     pack_strip(source, padded, base, strip.data());
     multiply(strip_,
-             {strip.data(), job_.channels, strip_cols_ * job_.channels, plane, row0, rows, cols,
-              group, piece / panel_groups_},
+             {strip.data(), strip_pixel_, strip_cols_ * strip_pixel_, plane, row0, rows, cols,
+              group, piece / panel_groups_, false},
              dst);
   }
 
@@ -213,71 +245,116 @@ class CorrelatePlan {
     index_t rows, cols;
     index_t group;  // of panels
     index_t place;  // of the piece
+    bool in_place;  // src is the input itself, perhaps not in a cache yet
   };
 
-  // Runs that meet the input in output row `h` of the block, and how many; the others see padding
-  // only and are left out.
-  index_t runs_of_row(const TapTable& table, const Block& block, index_t h, GemmTap* out) const {
-    const index_t depth = block.plane0 * job_.step[0];
-    const index_t height = (block.row0 + h) * job_.step[1];
-    index_t count = 0;
-    for (std::size_t i = 0; i < table.taps.size(); ++i) {
-      const index_t* offset = table.origin[i]->offset;
-      const bool inside = depth + offset[0] >= 0 && depth + offset[0] < job_.src_extent[0] &&
-                          height + offset[1] >= 0 && height + offset[1] < job_.src_extent[1];
-      if (inside) out[count++] = table.taps[i];
+  // The runs of every output row of a block of rows. Rows that lie in padding are left out, so rows
+  // differ; the block of k that a run belongs to does not.
+  struct RowRuns {
+    Scratch<GemmTap> taps;   // [row][run]
+    Scratch<index_t> start;  // [row][block of k, and the end]
+    index_t runs;
+    index_t blocks;
+
+    RowRuns(index_t rows, index_t run_count, index_t block_count)
+        : taps(static_cast<std::size_t>(rows * run_count)),
+          start(static_cast<std::size_t>(rows * (block_count + 1))),
+          runs(run_count),
+          blocks(block_count) {}
+
+    const index_t* row(index_t h) const { return start.data() + h * (blocks + 1); }
+    // The first block that has runs; block 0 where none has.
+    bool is_first(index_t h, index_t b) const {
+      const index_t* at = row(h);
+      return at[b] == 0 && (at[b + 1] > 0 || (b == 0 && at[blocks] == 0));
     }
-    return count;
+    bool is_empty(index_t h, index_t b) const { return row(h)[b] == row(h)[b + 1]; }
+    bool is_last(index_t h, index_t b) const { return row(h)[b + 1] == row(h)[blocks]; }
+  };
+
+  void find_runs(const TapTable& table, const Block& block, RowRuns& out) const {
+    const index_t depth = block.plane0 * job_.step[0];
+    for (index_t h = 0; h < block.rows; ++h) {
+      const index_t height = (block.row0 + h) * job_.step[1];
+      GemmTap* taps = out.taps.data() + h * out.runs;
+      index_t* start = out.start.data() + h * (out.blocks + 1);
+      index_t count = 0;
+      for (index_t i = 0; i < out.runs; ++i) {
+        if (i % table.taps_a_block == 0) start[i / table.taps_a_block] = count;
+        const index_t* offset = table.origin[static_cast<std::size_t>(i)]->offset;
+        const bool inside = depth + offset[0] >= 0 && depth + offset[0] < job_.src_extent[0] &&
+                            height + offset[1] >= 0 && height + offset[1] < job_.src_extent[1];
+        if (inside) taps[count++] = table.taps[static_cast<std::size_t>(i)];
+      }
+      if (out.runs == 0) start[0] = 0;
+      start[out.blocks] = count;
+    }
   }
 
+  // Panels of B within a block of k stay in L1 while all pixels of the piece run past.
   void multiply(const TapTable& table, const Block& block, float* dst) const {
     const index_t panels = ceil_div(job_.columns, kernels_.panel);
     const index_t first_panel = block.group * panels_a_group_;
     const index_t last_panel = std::min(first_panel + panels_a_group_, panels);
-    Scratch<GemmTap> taps(static_cast<std::size_t>(block.rows) * table.taps.size());
-    Scratch<index_t> counts(static_cast<std::size_t>(block.rows));
-    const auto row_taps = [&](index_t h) {
-      return taps.data() + h * static_cast<index_t>(table.taps.size());
-    };
-    for (index_t h = 0; h < block.rows; ++h) {
-      counts.data()[h] = runs_of_row(table, block, h, row_taps(h));
-    }
-    for (index_t panel = first_panel; panel < last_panel; ++panel) {
-      for (index_t h = 0; h < block.rows; ++h) {
-        multiply_row(table, block, h, row_taps(h), counts.data()[h], panel,
-                     dst + h * job_.dst_stride[1] + panel * kernels_.panel);
+    const auto run_count = static_cast<index_t>(table.taps.size());
+    RowRuns runs(block.rows, run_count,
+                 std::max<index_t>(1, ceil_div(run_count, table.taps_a_block)));
+    find_runs(table, block, runs);
+    for (index_t b = 0; b < runs.blocks; ++b) {
+      for (index_t panel = first_panel; panel < last_panel; panel += panels_at_once_) {
+        const index_t end = std::min(panel + panels_at_once_, last_panel);
+        for (index_t h = 0; h < block.rows; ++h) {
+          if (runs.is_empty(h, b) && !runs.is_first(h, b)) continue;
+          multiply_row(table, block, runs, {h, b, panel, end}, dst);
+        }
       }
     }
+    if (stream_) kernels_.fence();
   }
 
-  void multiply_row(const TapTable& table, const Block& block, index_t h, const GemmTap* taps,
-                    index_t tap_count, index_t panel, float* dst) const {
+  struct RowStep {
+    index_t row;
+    index_t block;  // of k
+    index_t first_panel;
+    index_t last_panel;
+  };
+
+  void multiply_row(const TapTable& table, const Block& block, const RowRuns& runs,
+                    const RowStep& step, float* dst) const {
+    const index_t h = step.row;
     const index_t tile = ceil_div(block.cols, ceil_div(block.cols, kernels_.max_rows));
-    const index_t column = panel * kernels_.panel;
+    const OutputStage* stage = job_.stage;
+    const bool last = runs.is_last(h, step.block);
     GemmTile t{};
     t.lda = job_.step[2] * block.pixel;
+    t.taps = runs.taps.data() + h * runs.runs + runs.row(h)[step.block];
+    t.tap_count = runs.row(h)[step.block + 1] - runs.row(h)[step.block];
     t.run = table.run;
-    t.b = job_.packed + panel * job_.packed_taps * job_.channels * kernels_.panel;
     t.ldb = kernels_.panel;
     t.ldc = job_.dst_stride[2];
-    t.columns = std::min(kernels_.panel, job_.columns - column);
-    const float* bias = job_.stage != nullptr ? job_.stage->bias() : nullptr;
-    const bool relu = job_.stage != nullptr && job_.stage->relu();
+    t.accumulate = !runs.is_first(h, step.block);
+    t.relu = last && stage != nullptr && stage->relu();
+    t.stream = stream_;
+    const float* bias = stage != nullptr && !t.accumulate ? stage->bias() : nullptr;
+    const float* a = block.src + h * job_.step[1] * block.row;
+    float* c = dst + h * job_.dst_stride[1];
     for (index_t w = 0; w < block.cols; w += tile) {
-      t.a = block.src + h * job_.step[1] * block.row + w * job_.step[2] * block.pixel;
-      t.c = dst + w * job_.dst_stride[2];
-      for (index_t tap = 0; tap == 0 || tap < tap_count; tap += table.taps_a_block) {
-        t.taps = taps + tap;
-        t.tap_count = std::min(table.taps_a_block, tap_count - tap);
-        t.accumulate = tap > 0;
-        t.bias = tap == 0 && bias != nullptr ? bias + job_.channel + column : nullptr;
-        t.relu = relu && tap + table.taps_a_block >= tap_count;
+      t.a = a + w * t.lda;
+      t.next = block.in_place && w + tile < block.cols ? t.a + tile * t.lda : nullptr;
+      for (index_t panel = step.first_panel; panel < step.last_panel; ++panel) {
+        const index_t column = panel * kernels_.panel;
+        t.b = job_.packed + panel * job_.packed_taps * job_.channels * kernels_.panel;
+        t.c = c + w * t.ldc + column;
+        t.columns = std::min(kernels_.panel, job_.columns - column);
+        t.bias = bias != nullptr ? bias + job_.channel + column : nullptr;
         kernels_.tile(std::min(tile, block.cols - w), t);
       }
     }
-    if (job_.stage != nullptr && job_.stage->pending()) {
-      job_.stage->finish(job_.first_piece + block.place,
-                         {dst, block.cols, job_.dst_stride[2], t.columns}, job_.channel + column);
+    if (last && stage != nullptr && stage->pending()) {
+      const index_t column = step.first_panel * kernels_.panel;
+      const index_t columns = std::min(step.last_panel * kernels_.panel, job_.columns) - column;
+      stage->finish(job_.first_piece + block.place, {c + column, block.cols, t.ldc, columns},
+                    job_.channel + column);
     }
   }
 
@@ -297,6 +374,9 @@ class CorrelatePlan {
   index_t pieces_ = 0;
   TapTable strip_;
   TapTable direct_;
+  bool stream_ = false;
+  index_t panels_at_once_ = 1;
+  index_t strip_pixel_ = 0;  // floats between pixels of a strip
 };
 
 bool is_empty(const Correlate& job) {

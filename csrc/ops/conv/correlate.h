@@ -10,10 +10,12 @@
 //
 // Loops: piece = (image, plane, block of rows, block of columns, group of panels)  -> threads
 //          strip of the input with padding written out                        -> L2
-//          for each panel of output channels (taps x channels x panel floats) -> L1/L2
-//            for each row and tile of at most max_rows pixels                 -> registers
+//          for each block of k
+//            for each panel of output channels (block x panel floats)         -> L1
+//              for each row and tile of at most max_rows pixels               -> registers
 // Taps that are neighbours along the width and see contiguous floats (kw*C of them) are one run.
-// Runs are reduced in blocks of about kReduction products, which bounds the rounding error.
+// Runs are reduced in blocks of about kReduction products, whose panel of B stays in L1 and which
+// bound the rounding error; outputs wait in L2 between two blocks.
 #pragma once
 
 #include <vector>

@@ -13,6 +13,7 @@ bool strip_is_inside(const StripSource& source, const StripRegion& r) {
 
 void pack_strip(const StripSource& source, const StripRegion& r, const float* image, float* out) {
   const index_t channels = source.channels;
+  const index_t pixel = source.strip_pixel;
   const index_t first = std::clamp<index_t>(-r.col0, 0, r.cols);  // columns left of the input
   const index_t last = std::clamp<index_t>(source.extent[2] - r.col0, first, r.cols);
   const auto bytes = [](index_t floats) {
@@ -20,30 +21,25 @@ void pack_strip(const StripSource& source, const StripRegion& r, const float* im
   };
   for (index_t plane = 0; plane < r.planes; ++plane) {
     const index_t d = r.plane0 + plane * r.plane_step;
-    for (index_t row = 0; row < r.rows; ++row) {
+    for (index_t row = 0; row < r.rows; ++row, out += r.cols * pixel) {
       const index_t h = r.row0 + row;
       const bool inside = d >= 0 && d < source.extent[0] && h >= 0 && h < source.extent[1];
       if (!inside) {
-        std::memset(out, 0, bytes(r.cols * channels));
-        out += r.cols * channels;
+        std::memset(out, 0, bytes(r.cols * pixel));
         continue;
       }
       const float* src =
           image + ((d * source.extent[1] + h) * source.extent[2] + r.col0 + first) * source.pixel;
-      std::memset(out, 0, bytes(first * channels));
-      out += first * channels;
-      if (source.pixel == channels) {
-        std::memcpy(out, src, bytes((last - first) * channels));
-        out += (last - first) * channels;
+      std::memset(out, 0, bytes(first * pixel));
+      if (source.pixel == channels && pixel == channels) {
+        std::memcpy(out + first * pixel, src, bytes((last - first) * channels));
       } else {
         for (index_t col = first; col < last; ++col) {
-          std::memcpy(out, src, bytes(channels));
-          out += channels;
+          std::memcpy(out + col * pixel, src, bytes(channels));
           src += source.pixel;
         }
       }
-      std::memset(out, 0, bytes((r.cols - last) * channels));
-      out += (r.cols - last) * channels;
+      std::memset(out + last * pixel, 0, bytes((r.cols - last) * pixel));
     }
   }
 }

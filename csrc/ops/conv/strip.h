@@ -12,8 +12,9 @@ namespace tilewise {
 // An activation as the strips see it: one image, channels-last, a range of channels of each pixel.
 struct StripSource {
   index_t extent[3];
-  index_t pixel;     // elements between pixels (all channels)
-  index_t channels;  // channels of the range
+  index_t pixel;        // elements between pixels (all channels)
+  index_t channels;     // channels of the range
+  index_t strip_pixel;  // elements between pixels of the strip, at least `channels`
 };
 
 // First pixel (may be negative) and size of the region that is read; planes may be spread apart.
@@ -29,8 +30,9 @@ struct StripRegion {
 
 bool strip_is_inside(const StripSource& source, const StripRegion& region);
 
-// Copies the region to out[planes][rows][cols][channels], zeros outside. `image` points at the
-// first channel of the range in the image's first pixel.
+// Copies the region to out[planes][rows][cols][strip_pixel], zeros outside; what lies between the
+// channels of two pixels is left as it is. `image` points at the first channel of the range in the
+// image's first pixel.
 void pack_strip(const StripSource& source, const StripRegion& region, const float* image,
                 float* out);
 

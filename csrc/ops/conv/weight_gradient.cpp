@@ -151,7 +151,7 @@ class WeightGradient {
   void run_strip(index_t i, index_t k0, index_t k1, bool accumulate, float* sums, float* strip,
                  float* unfolded) const {
     const Block b = block(i);
-    const StripSource source{{p_.in[0], p_.in[1], p_.in[2]}, p_.c, cg_};
+    const StripSource source{{p_.in[0], p_.in[1], p_.in[2]}, p_.c, cg_, cg_};
     const StripRegion region{b.plane * p_.stride[0] - p_.pad_begin[0],
                              p_.dilation[0],
                              p_.kernel[0],
