@@ -15,19 +15,32 @@ const char* refusal(const ConvAlgorithm& a, const ConvProblem& p, DType dtype, C
   return a.refuses(p, d);
 }
 
+// The op answers for empty tensors: algorithms never see them.
+bool is_empty(const ConvProblem& p) {
+  return p.n == 0 || p.group_c() == 0 || p.k == 0 || p.in_pixels() == 0 || p.out_pixels() == 0;
+}
+
+double cost_of(const ConvAlgorithm& a, const ConvProblem& p, ConvDirection direction) {
+  return is_empty(p) ? 0 : a.cost(p, direction);
+}
+
+index_t workspace_of(const ConvAlgorithm& a, const ConvProblem& p, ConvDirection direction) {
+  return is_empty(p) ? 0 : a.workspace(p, direction, num_threads());
+}
+
 void trace_choice(const char* op, const ConvProblem& p, DType dtype, ConvDirection direction,
                   const ConvAlgorithm& chosen) {
   if (!trace_enabled()) return;
   TW_TRACE(op, " ", name_of(direction), " ", name_of(dtype), " n", p.n, " c", p.c, " k", p.k,
            " in ", p.in[0], "x", p.in[1], "x", p.in[2], " kernel ", p.kernel[0], "x", p.kernel[1],
            "x", p.kernel[2], " groups ", p.groups, ": ", chosen.name, ", workspace ",
-           chosen.workspace(p, direction, num_threads()), " bytes");
+           workspace_of(chosen, p, direction), " bytes");
   for (const ConvAlgorithm* a : algorithms) {
     if (a == &chosen) continue;
     const char* reason = refusal(*a, p, dtype, direction);
     if (reason != nullptr) {
       TW_TRACE("  not ", a->name, ": ", reason);
-    } else {
+    } else if (!is_empty(p)) {
       TW_TRACE("  not ", a->name, ": ", a->cost(p, direction) / chosen.cost(p, direction),
                " times the expected time");
     }
@@ -67,7 +80,7 @@ const ConvAlgorithm& choose_algorithm(const char* op, const ConvProblem& p, DTyp
       return *a;
     }
     if (reason != nullptr) continue;
-    const double cost = a->cost(p, direction);
+    const double cost = cost_of(*a, p, direction);
     if (best != nullptr && cost >= least) continue;
     best = a;
     least = cost;
@@ -84,8 +97,8 @@ std::vector<ConvChoice> weigh_algorithms(const char* op, const ConvProblem& p, D
   for (const ConvAlgorithm* a : algorithms) {
     const char* reason = refusal(*a, p, dtype, direction);
     const bool can = reason == nullptr;
-    choices.push_back({a->name, can ? "" : reason, can ? a->cost(p, direction) : 0,
-                       can ? a->workspace(p, direction, num_threads()) : 0, a == &chosen});
+    choices.push_back({a->name, can ? "" : reason, can ? cost_of(*a, p, direction) : 0,
+                       can ? workspace_of(*a, p, direction) : 0, a == &chosen});
   }
   return choices;
 }
