@@ -57,6 +57,8 @@ struct GemmTransposedTile {
   index_t ldc;
   index_t columns;
   bool accumulate;
+  const float* ahead;   // lines of 64 bytes in memory to prefetch meanwhile, at most
+  index_t ahead_lines;  // count * segments
 };
 
 // Transposes `rows` strided rows into columns of a panel: for r < rows and col < cols,

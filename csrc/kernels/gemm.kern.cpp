@@ -233,10 +233,16 @@ void tile(const GemmTile& t) {
 template <int MR, bool HasWhole, typename Last, bool Full>
 TW_INLINE void transposed_body(const GemmTransposedTile& t, index_t n) {
   Accumulators<MR, HasWhole, Last> acc;
+  const float* ahead = t.ahead;
+  const float* ahead_end = t.ahead + 16 * t.ahead_lines;
   for (index_t s = 0; s < t.segments; ++s) {
     const float* a = t.a + s * t.a_segment;
     const float* b = t.b + s * t.b_segment;
     for (index_t p = 0; p < t.count; ++p) {
+      if (ahead != ahead_end) {
+        prefetch_to_l2(ahead);
+        ahead += 16;
+      }
       const VecF b_whole = HasWhole ? load(b) : zero();
       const float* b_tail = b + acc.last_column;
       const typename Last::Vec b_last = Full ? Last::get(b_tail) : Last::get(b_tail, n);

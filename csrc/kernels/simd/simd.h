@@ -29,6 +29,7 @@ namespace {
 
 // Hints: the line will be read, or written, soon. Any address is allowed.
 TW_INLINE void prefetch(const float* p) { __builtin_prefetch(p); }
+TW_INLINE void prefetch_to_l2(const float* p) { __builtin_prefetch(p, 0, 2); }
 TW_INLINE void prefetch_to_write(float* p) { __builtin_prefetch(p, 1); }
 
 }  // namespace

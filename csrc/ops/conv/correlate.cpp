@@ -14,9 +14,7 @@ namespace {
 constexpr index_t kReduction = 192;
 constexpr index_t kStripBytes = 128 << 10;
 constexpr index_t kMaxStripBytes = 384 << 10;  // of a single row
-constexpr index_t kPixelPad = 16;
-constexpr index_t kAliasFloats = 512;
-constexpr index_t kPanelsBytes = 16 << 10;  // of B that stays in L1 beside a tile
+constexpr index_t kPanelsBytes = 16 << 10;     // of B that stays in L1 beside a tile
 constexpr index_t kWantedPieces = 16;
 constexpr index_t kMaxBlockCols = 224;
 
@@ -127,9 +125,8 @@ class CorrelatePlan {
         checked_mul(job_.images * job_.dst_extent[0], row_blocks_ * col_blocks_ * panel_groups_);
   }
 
-  // Whether the rows of a tile, so far apart, fall on so few sets of L1 that they evict each other:
-  // at 2 KB it has 2 sets of 8 lines for 14 rows (4 KB: 75 of 118 GFLOP/s, with a pad 105).
-  bool aliases(index_t pixel) const { return pixel * job_.step[2] % kAliasFloats == 0; }
+  bool reads_in_place() const { return !aliases(job_.src_pixel) && job_.gate.y == nullptr; }
+  bool aliases(index_t pixel) const { return pixels_alias(pixel * job_.step[2]); }
 
   // Outputs that no cache could keep, written once: fetching their lines first would cost as much
   // again as writing them.
@@ -199,10 +196,15 @@ class CorrelatePlan {
     const index_t rows = std::min(block_rows_, job_.dst_extent[1] - row0);
     const index_t cols = std::min(block_cols_, job_.dst_extent[2] - col0);
 
+    const index_t image_start =
+        image * job_.src_extent[0] * job_.src_extent[1] * job_.src_extent[2] * job_.src_pixel;
+    GradientGate gate = job_.gate;
+    if (gate.y != nullptr) gate.y += image_start;
     const StripSource source{{job_.src_extent[0], job_.src_extent[1], job_.src_extent[2]},
                              job_.src_pixel,
                              job_.channels,
-                             strip_pixel_};
+                             strip_pixel_,
+                             gate};
     const StripRegion region{plane * job_.step[0] + extremes_.low[0],
                              plane_step_,
                              planes_,
@@ -210,11 +212,10 @@ class CorrelatePlan {
                              region_extent(1, rows),
                              col0 * job_.step[2] + extremes_.low[2],
                              region_extent(2, cols)};
-    const float* base = job_.src + image * job_.src_extent[0] * job_.src_extent[1] *
-                                       job_.src_extent[2] * job_.src_pixel;
+    const float* base = job_.src + image_start;
     float* dst = job_.dst + image * job_.dst_image + plane * job_.dst_stride[0] +
                  row0 * job_.dst_stride[1] + col0 * job_.dst_stride[2];
-    if (!aliases(job_.src_pixel) && strip_is_inside(source, region)) {
+    if (reads_in_place() && strip_is_inside(source, region)) {
       const index_t row = job_.src_extent[2] * job_.src_pixel;
       const float* src = base + region.plane0 * row * job_.src_extent[1] + region.row0 * row +
                          region.col0 * job_.src_pixel;

@@ -47,6 +47,7 @@ struct Correlate {
   std::vector<CorrelateTap> taps;
   const float* packed;  // [panel][tap position][channel][panel width]
   index_t packed_taps;
+  GradientGate gate;         // through which src is read
   const OutputStage* stage;  // or null
   index_t channel;           // of the outputs' first column
   index_t first_piece;       // number that the stage knows the first piece by

@@ -213,6 +213,7 @@ void backward_data(const ConvBackwardData& conv) {
                              [&](float* out) { pack_backward(p, conv.weight.data<float>(), out); });
   Correlate job = backward_job(p);
   job.stage = conv.stage;
+  job.gate = conv.gate;
   index_t pieces = 0;
   for_each_phase(p, [&](const index_t(&phase)[3]) {
     set_phase(p, phase, job);
@@ -223,6 +224,7 @@ void backward_data(const ConvBackwardData& conv) {
     const index_t offset = set_phase(p, phase, job);
     for (index_t group = 0; group < p.groups; ++group) {
       job.src = conv.dy.data<float>() + group * p.group_k();
+      if (conv.gate.y != nullptr) job.gate.y = conv.gate.y + group * p.group_k();
       job.dst = conv.dx.data<float>() + offset + group * p.group_c();
       job.packed = packed.data() + group * size;
       job.channel = group * p.group_c();
@@ -234,7 +236,7 @@ void backward_data(const ConvBackwardData& conv) {
 
 }  // namespace
 
-const ConvAlgorithm implicit_gemm{"implicit_gemm", {false, true, {false, false, false}, true},
+const ConvAlgorithm implicit_gemm{"implicit_gemm", {false, true, {false, true, true}, true},
                                   refuses,         cost,
                                   workspace,       forward,
                                   backward_data,   weight_gradient};

@@ -19,6 +19,14 @@ void pack_strip(const StripSource& source, const StripRegion& r, const float* im
   const auto bytes = [](index_t floats) {
     return static_cast<std::size_t>(floats) * sizeof(float);
   };
+  const GradientGate& gate = source.gate;
+  const auto copy = [&](float* to, const float* from, index_t floats) {
+    if (gate.y == nullptr) {
+      std::memcpy(to, from, bytes(floats));
+    } else {
+      epilogue_kernels().gate(from, {gate.y + (from - image), gate.upper, gate.slope}, to, floats);
+    }
+  };
   for (index_t plane = 0; plane < r.planes; ++plane) {
     const index_t d = r.plane0 + plane * r.plane_step;
     for (index_t row = 0; row < r.rows; ++row, out += r.cols * pixel) {
@@ -32,10 +40,10 @@ void pack_strip(const StripSource& source, const StripRegion& r, const float* im
           image + ((d * source.extent[1] + h) * source.extent[2] + r.col0 + first) * source.pixel;
       std::memset(out, 0, bytes(first * pixel));
       if (source.pixel == channels && pixel == channels) {
-        std::memcpy(out + first * pixel, src, bytes((last - first) * channels));
+        copy(out + first * pixel, src, (last - first) * channels);
       } else {
         for (index_t col = first; col < last; ++col) {
-          std::memcpy(out + col * pixel, src, bytes(channels));
+          copy(out + col * pixel, src, channels);
           src += source.pixel;
         }
       }

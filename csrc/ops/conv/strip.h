@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/types.h"
+#include "kernels/epilogue.h"
 
 namespace tilewise {
 
@@ -15,6 +16,7 @@ struct StripSource {
   index_t pixel;        // elements between pixels (all channels)
   index_t channels;     // channels of the range
   index_t strip_pixel;  // elements between pixels of the strip, at least `channels`
+  GradientGate gate{};  // through which a gradient is read; its y points where `image` does
 };
 
 // First pixel (may be negative) and size of the region that is read; planes may be spread apart.
@@ -27,6 +29,12 @@ struct StripRegion {
   index_t col0;
   index_t cols;
 };
+
+// Pixels as far apart as a multiple of 1 KB fall on few sets of L1, where the rows of a tile evict
+// each other: strips put a pad between such pixels (3x3 stride 2, 128 channels: +8 %; a product
+// over 1024 channels: 75 of 118 GFLOP/s without, 105 with).
+constexpr index_t kPixelPad = 16;
+constexpr bool pixels_alias(index_t floats) { return floats % 256 == 0; }
 
 bool strip_is_inside(const StripSource& source, const StripRegion& region);
 
