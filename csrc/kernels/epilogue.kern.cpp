@@ -72,30 +72,37 @@ void finish(const OutputRows& out, const float* residual, Activation activation,
   }
 }
 
+// Rows that are summed in float32 before the sums go on in double: equal values round alike, and
+// the error grows with their number.
+constexpr index_t kRowsInFloat = 16;
+
 void column_sums(const OutputRows& out, const ColumnSums& sums) {
   for (index_t c = 0; c < out.columns; c += W) {
     const index_t n = out.columns - c < W ? out.columns - c : W;
     const VecF pivot = load_partial(sums.pivot + c, n);
-    VecF sum = zero();
-    VecF squares = zero();
     const float* y = out.y + c;
-    for (index_t r = 0; r < out.rows; ++r) {
-      const VecF d = (n == W ? load(y) : load_partial(y, n)) - pivot;
-      sum = sum + d;
-      squares = fmadd(d, d, squares);
-      y += out.stride;
-    }
-    if (n == W) {
-      accumulate(sums.sum + c, sum);
-      accumulate(sums.squares + c, squares);
-      continue;
-    }
-    float lanes[2][W];
-    store(lanes[0], sum);
-    store(lanes[1], squares);
-    for (index_t i = 0; i < n; ++i) {
-      sums.sum[c + i] += double{lanes[0][i]};
-      sums.squares[c + i] += double{lanes[1][i]};
+    for (index_t r = 0; r < out.rows;) {
+      VecF sum = zero();
+      VecF squares = zero();
+      const index_t last = out.rows - r < kRowsInFloat ? out.rows : r + kRowsInFloat;
+      for (; r < last; ++r) {
+        const VecF d = (n == W ? load(y) : load_partial(y, n)) - pivot;
+        sum = sum + d;
+        squares = fmadd(d, d, squares);
+        y += out.stride;
+      }
+      if (n == W) {
+        accumulate(sums.sum + c, sum);
+        accumulate(sums.squares + c, squares);
+        continue;
+      }
+      float lanes[2][W];
+      store(lanes[0], sum);
+      store(lanes[1], squares);
+      for (index_t i = 0; i < n; ++i) {
+        sums.sum[c + i] += double{lanes[0][i]};
+        sums.squares[c + i] += double{lanes[1][i]};
+      }
     }
   }
 }

@@ -133,8 +133,12 @@ double cost(const ConvProblem& p, ConvDirection) {
   return 1e3 + multiply_adds(p) / nominal_multiply_adds + elements * 0.8;
 }
 
+// The matrix, the product beside it, and where there are groups the group's part of the input.
 index_t workspace(const ConvProblem& p, ConvDirection, int) {
-  return p.n * p.out_pixels() * p.taps() * p.group_c() * static_cast<index_t>(sizeof(float));
+  const index_t columns = p.n * p.out_pixels() * p.taps() * p.group_c();
+  const index_t product = p.n * p.out_pixels() * p.group_k() + p.group_k() * p.group_c() * p.taps();
+  const index_t part = p.groups > 1 ? p.n * p.in_pixels() * p.group_c() : 0;
+  return (columns + product + part) * static_cast<index_t>(sizeof(float));
 }
 
 void forward(const ConvForward& job) {
