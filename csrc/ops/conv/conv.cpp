@@ -89,12 +89,13 @@ ConvResult with_epilogue(const ConvEpilogue& e, const Array& y, bool fuses,
 struct GatedGradient {
   Array dy;
   GradientGate gate;
+  Array gate_y;  // what the gate points into
 };
 
 GatedGradient gated_gradient(const std::string& op, const Array& grad_output, const ConvGate& gate,
                              bool by_algorithm) {
   const Array dy = channels_last(grad_output);
-  if (!gate.y || gate.activation == Activation::none) return {dy, {}};
+  if (!gate.y || gate.activation == Activation::none) return {dy, {}, {}};
   check_dtypes(op, dy, *gate.y);
   check_shape(op, "an activation's output", *gate.y, dy.shape());
   const bool leaky = gate.activation == Activation::leaky_relu;
@@ -108,16 +109,16 @@ GatedGradient gated_gradient(const std::string& op, const Array& grad_output, co
   if (dy.dtype() == DType::float64) {
     const Array out = Array::empty_channels_last(dy.shape(), dy.dtype());
     ref::gate(dy.data<double>(), y.data<double>(), upper, slope, out.data<double>(), dy.size());
-    return {out, {}};
+    return {out, {}, {}};
   }
   const GradientGate g{y.data<float>(), static_cast<float>(upper), static_cast<float>(slope)};
-  if (by_algorithm) return {dy, g};
+  if (by_algorithm) return {dy, g, y};
   const Array out = Array::empty_channels_last(dy.shape(), dy.dtype());
   parallel_ranges(dy.size(), elementwise_grain, [&](index_t first, index_t last) {
     epilogue_kernels().gate(dy.data<float>() + first, {g.y + first, g.upper, g.slope},
                             out.data<float>() + first, last - first);
   });
-  return {out, {}};
+  return {out, {}, {}};
 }
 
 bool gates(const ConvAlgorithm& algorithm, ConvDirection direction) {
