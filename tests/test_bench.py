@@ -157,7 +157,7 @@ def test_compare_inference_totals_and_merge(
 ) -> None:
     forms = ["tilewise", "onnxruntime"] if HAS_ONNXRUNTIME else ["tilewise"]
     binary = tmp_path / "peak"  # in place of the C++ benchmark, which need not be built
-    binary.write_text("#!/bin/sh\necho '{\"gflops\": 1234, \"copy_gbps\": 56.7}'\n")
+    binary.write_text('#!/bin/sh\necho \'{"gflops": 1234, "copy_gbps": 56.7}\'\n')
     binary.chmod(0o755)
     content, table = compare(
         *("--shapes", "lenet", "--inference", "--batch", "1", "2", "--threads", "1", "--quick"),
