@@ -38,7 +38,7 @@ struct Layer {
 
   double flops() const {
     return 2.0 * static_cast<double>(element_count(output)) *
-           static_cast<double>(element_count(weight) / weight[0]);
+           static_cast<double>(element_count(weight)) / static_cast<double>(weight[0]);
   }
 
   Dims input;
