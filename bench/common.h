@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 
 #include <chrono>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
@@ -14,17 +15,31 @@
 
 namespace tilewise::bench {
 
-// One line of a shapes file: `name key=value key=value …`; `#` starts a comment.
+// One line of a shapes file: `name key=value key=value …`; `#` starts a comment. A value is a
+// number or, where it has one for each dimension, several joined by `x`. What is wrong throws with
+// the file and the line.
 struct Shape {
+  std::string where;  // file:line
   std::string name;
-  std::map<std::string, index_t> values;
+  std::map<std::string, Dims> values;
 
-  index_t operator[](const std::string& key) const;  // throws where the line lacks the key
+  bool has(const std::string& key) const { return values.count(key) != 0; }
+  index_t operator[](const std::string& key) const;
   index_t get(const std::string& key, index_t fallback) const;
+  Dims each(const std::string& key, int rank) const;  // one for all dimensions, or one for each
+  Dims each(const std::string& key, int rank, index_t fallback) const;
+  void expect_keys(std::initializer_list<const char*> known) const;
 };
 
 // Reads bench/shapes/<file> (TILEWISE_BENCH_SHAPES names another folder).
 std::vector<Shape> read_shapes(const std::string& file);
+
+// Names of that folder's files of convolutions, one a network: all but those of other operations.
+std::vector<std::string> conv_files();
+
+// TILEWISE_BENCH_SMOKE: only that everything runs. Batch 1 and no rotation, for a debug build or
+// CI.
+bool smoke();
 
 // Uniform random float32 values in [-1, 1), contiguous or channels-last.
 Array random_array(const Dims& shape, bool channels_last, std::uint64_t seed);
@@ -68,7 +83,8 @@ void add(const std::string& name, const Body& body) {
   benchmark::RegisterBenchmark(name.c_str(), body)->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 
-// The main function of every binary: measures the peak, prints it with the machine, runs.
+// The main function of every binary: measures the peak, prints it with the machine, runs. With
+// --peak it prints the peak alone, as JSON.
 int run(int argc, char** argv, void (*add_benchmarks)());
 
 }  // namespace tilewise::bench

@@ -6,10 +6,8 @@ in float32: tilewise, and PyTorch eager, channels_last and compiled, with 1 and 
 
 How the comparison is kept fair:
 
-- Every form lives in a worker process of its own, so that no OpenMP runtime, allocator or cache of
-  compiled code is shared. The workers take turns in short slices, in an order that rotates; a
-  worker whose turn it is not is stopped (SIGSTOP), so no idle thread spins. The median over all
-  slices is reported, so a disturbance of the machine falls on all forms alike.
+- Every form has a process of its own; they take turns in short slices, the idle ones stopped
+  (turns.py). The median over all slices is reported.
 - PyTorch gets its fused AdamW, and compilation covers forward and loss.
 - PyTorch's allocator hands large blocks back to the system after each use, and pays for fresh
   pages in each step. That is what users see, and it is the main table. The second table repeats
@@ -25,11 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import signal
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -39,13 +33,19 @@ from typing import Any
 
 import numpy as np
 
+from turns import (
+    KEEP_MEMORY,
+    Message,
+    Worker,
+    machine,
+    machine_line,
+    quartile_distance,
+    serve,
+    take_turns,
+)
+
 BATCH = {"fashion": 128, "lenet": 64}
 FORMS = ("tilewise", "torch", "torch-channels-last", "torch-compile")
-# glibc keeps what it once got: no mmap for large blocks, no trimming of the heap.
-KEEP_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 40),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
-}
 DATA_BATCHES = 8
 FIRST_LOSS_TOLERANCE = 1e-3
 
@@ -201,7 +201,7 @@ def _training(
 
 
 def work(form: str, model: str, threads: int, dropout: bool) -> None:
-    """Obey lines on standard input: `run COUNT` answers with the seconds a step took."""
+    """A worker process: trains as many steps as it is asked to, answers with the seconds of one."""
     if form == "tilewise":
         training = tilewise_training(model, threads, dropout)
     else:
@@ -209,61 +209,28 @@ def work(form: str, model: str, threads: int, dropout: bool) -> None:
     for i in range(3):
         training.step(i)
     done = 3
-    answer: dict[str, Any] = {"first_loss": training.first_loss, "parameters": training.parameters}
-    print(json.dumps(answer), flush=True)
-    for line in sys.stdin:
-        count = int(line.split()[1])
+
+    def answer(request: Message) -> Message:
+        nonlocal done
+        count = request["count"]
         start = time.perf_counter()
         for _ in range(count):
             training.step(done)
             done += 1
-        print(json.dumps({"seconds": (time.perf_counter() - start) / count}), flush=True)
+        return {"seconds": (time.perf_counter() - start) / count}
+
+    serve({"first_loss": training.first_loss, "parameters": training.parameters}, answer)
 
 
 # ------------------------------------------------------------------ the driver
 
 
-class Worker:
-    """A form in its own process; stopped whenever it is not its turn."""
-
-    def __init__(self, form: str, model: str, threads: int, dropout: bool, keep: bool) -> None:
-        self.form = form
-        self.times: list[float] = []
-        variables = {"OMP_NUM_THREADS": str(threads), **(KEEP_MEMORY if keep else {})}
-        command = [sys.executable, __file__, "--worker", form, "--models", model]
-        command += ["--threads", str(threads), *([] if dropout else ["--no-dropout"])]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **variables},
-        )
-        self.ready = self._answer()
-        self.process.send_signal(signal.SIGSTOP)
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"worker {self.form} ended with status {self.process.wait()}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def run(self, count: int) -> float:
-        """Let the worker train `count` steps; returns the seconds a step took."""
-        assert self.process.stdin is not None
-        self.process.send_signal(signal.SIGCONT)
-        self.process.stdin.write(f"run {count}\n")
-        self.process.stdin.flush()
-        seconds = float(self._answer()["seconds"])
-        self.process.send_signal(signal.SIGSTOP)
-        return seconds
-
-    def close(self) -> None:
-        """End the process."""
-        self.process.kill()
-        self.process.wait()
+def start(form: str, model: str, threads: int, dropout: bool, keep: bool) -> Worker:
+    """A form in a process of its own."""
+    variables = {"OMP_NUM_THREADS": str(threads), **(KEEP_MEMORY if keep else {})}
+    command = [sys.executable, __file__, "--worker", form, "--models", model]
+    command += ["--threads", str(threads), *([] if dropout else ["--no-dropout"])]
+    return Worker(form, command, variables)
 
 
 @dataclass
@@ -285,35 +252,30 @@ def measure(model: str, threads: int, args: argparse.Namespace, keep: bool) -> l
     workers: list[Worker] = []
     try:
         for form in args.forms:
-            workers.append(Worker(form, model, threads, args.dropout, keep and form != "tilewise"))
+            workers.append(start(form, model, threads, args.dropout, keep and form != "tilewise"))
         check_equal_work(workers)
-        counts = [max(1, round(args.slice_seconds / worker.run(3))) for worker in workers]
-        for turn in range(args.slices):
-            for i in range(len(workers)):
-                j = (i + turn) % len(workers)
-                workers[j].times.append(workers[j].run(counts[j]))
+        seconds = [float(worker.ask({"count": 3})["seconds"]) for worker in workers]
+        requests = [{"count": max(1, round(args.slice_seconds / s))} for s in seconds]
+        answers = take_turns(workers, args.slices, requests)
     finally:
         for worker in workers:
             worker.close()
-    medians = {worker.form: statistics.median(worker.times) for worker in workers}
-    base = medians.get("tilewise")
-    rows = []
-    for worker in workers:
-        median = medians[worker.form]
-        quartiles = statistics.quantiles(worker.times, n=4) if len(worker.times) > 1 else [0, 0, 0]
-        rows.append(
-            Row(
-                model=model,
-                threads=threads,
-                form=worker.form,
-                keep_memory=keep,
-                step_ms=median * 1e3,
-                spread_ms=(quartiles[2] - quartiles[0]) * 1e3,
-                images_per_second=BATCH[model] / median,
-                ratio=median / base if base else float("nan"),
-            )
+    times = [[float(answer["seconds"]) for answer in given] for given in answers]
+    medians = [statistics.median(values) for values in times]
+    base = medians[args.forms.index("tilewise")] if "tilewise" in args.forms else float("nan")
+    return [
+        Row(
+            model=model,
+            threads=threads,
+            form=form,
+            keep_memory=keep,
+            step_ms=median * 1e3,
+            spread_ms=quartile_distance(values) * 1e3,
+            images_per_second=BATCH[model] / median,
+            ratio=median / base,
         )
-    return rows
+        for form, median, values in zip(args.forms, medians, times, strict=True)
+    ]
 
 
 def check_equal_work(workers: list[Worker]) -> None:
@@ -324,31 +286,9 @@ def check_equal_work(workers: list[Worker]) -> None:
             difference = abs(worker.ready[key] - first.ready[key])
             if difference > tolerance:
                 raise SystemExit(
-                    f"{key} of {worker.form} is {worker.ready[key]}, of {first.form} "
+                    f"{key} of {worker.name} is {worker.ready[key]}, of {first.name} "
                     f"{first.ready[key]}: the forms do not train the same network"
                 )
-
-
-def machine() -> dict[str, Any]:
-    """The versions and the machine behind the figures."""
-    import tilewise as tw
-    from tilewise import _core
-
-    info: dict[str, Any] = {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "tilewise": tw.__version__,
-        "cores": len(os.sched_getaffinity(0)),
-        "system": platform.platform(),
-    }
-    info |= {key: str(value) for key, value in _core.config().items() if key != "version"}
-    try:
-        from importlib.metadata import version
-
-        info["torch"] = version("torch")
-    except ModuleNotFoundError:
-        info["torch"] = None
-    return info
 
 
 def markdown(rows: list[Row], info: dict[str, Any]) -> str:
@@ -369,7 +309,7 @@ def markdown(rows: list[Row], info: dict[str, Any]) -> str:
         lines.append("")
     lines.append("± is the distance between the quartiles over the slices.")
     lines.append("")
-    lines.append("; ".join(f"{key} {value}" for key, value in info.items()))
+    lines.append(machine_line(info))
     return "\n".join(lines) + "\n"
 
 
@@ -403,7 +343,7 @@ def main(argv: list[str] | None = None) -> None:
             for threads in args.threads:
                 print(f"{model}, {threads} threads …", file=sys.stderr)
                 rows += measure(model, threads, args, keep)
-    info = machine()
+    info = machine(["numpy", "torch"])
     text = markdown(rows, info)
     print(text)
     if args.markdown:
