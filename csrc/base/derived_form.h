@@ -20,8 +20,8 @@ struct FormKey {
 };
 
 struct DerivedForm {
-  DerivedForm(FormKey form_key, std::uint64_t source_state, std::size_t count)
-      : key(std::move(form_key)), state(source_state), bytes(count) {}
+  DerivedForm(const FormKey& form_key, std::uint64_t source_state, std::size_t count)
+      : key(form_key), state(source_state), bytes(count) {}
 
   FormKey key;
   std::uint64_t state;  // of the storage when the form was made

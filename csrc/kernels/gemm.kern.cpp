@@ -59,8 +59,8 @@ struct Rows {
 };
 
 // The vector types that a tile's columns are made of: at most one whole vector, then a last one
-// that may be partly used. Half a vector is enough for 8 columns or fewer with AVX-512: a layer of
-// 20 or 50 channels computes 24 or 56 columns instead of 32 or 64.
+// that may be partly used. Half a vector is enough for a few columns: with AVX-512 a layer of 20 or
+// 50 channels computes 24 or 56 columns instead of 32 or 64, with AVX2 20 or 52.
 struct Whole {
   using Vec = VecF;
   static constexpr index_t width = W;
@@ -89,6 +89,21 @@ struct Half {
   static TW_INLINE Vec multiply_add(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
   static TW_INLINE Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
   static TW_INLINE Vec relu(Vec a) { return _mm256_max_ps(_mm256_setzero_ps(), a); }
+};
+#elif TW_ISA_LEVEL == 1
+struct Half {
+  using Vec = __m128;
+  static constexpr index_t width = 4;
+  static TW_INLINE __m128i lanes(index_t n) { return _mm256_castsi256_si128(first_lanes(n)); }
+  static TW_INLINE Vec get(const float* p) { return _mm_loadu_ps(p); }
+  static TW_INLINE Vec get(const float* p, index_t n) { return _mm_maskload_ps(p, lanes(n)); }
+  static TW_INLINE void put(float* p, Vec a) { _mm_storeu_ps(p, a); }
+  static TW_INLINE void put(float* p, Vec a, index_t n) { _mm_maskstore_ps(p, lanes(n), a); }
+  static TW_INLINE void put_past(float* p, Vec a) { _mm_stream_ps(p, a); }
+  static TW_INLINE Vec broadcast(float x) { return _mm_set1_ps(x); }
+  static TW_INLINE Vec multiply_add(Vec a, Vec b, Vec c) { return _mm_fmadd_ps(a, b, c); }
+  static TW_INLINE Vec add(Vec a, Vec b) { return _mm_add_ps(a, b); }
+  static TW_INLINE Vec relu(Vec a) { return _mm_max_ps(_mm_setzero_ps(), a); }
 };
 #else
 using Half = Whole;
