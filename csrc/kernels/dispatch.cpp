@@ -4,6 +4,7 @@
 #include "kernels/binary.h"
 #include "kernels/dropout.h"
 #include "kernels/epilogue.h"
+#include "kernels/fold.h"
 #include "kernels/gemm.h"
 #include "kernels/optimizer.h"
 #include "kernels/pooling.h"
@@ -37,6 +38,7 @@ TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
 TW_DISPATCH(DropoutKernels, dropout_kernels)
 TW_DISPATCH(EpilogueKernels, epilogue_kernels)
+TW_DISPATCH(FoldKernels, fold_kernels)
 TW_DISPATCH(GemmKernels, gemm_kernels)
 TW_DISPATCH(OptimizerKernels, optimizer_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)

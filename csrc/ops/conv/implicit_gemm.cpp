@@ -9,6 +9,7 @@
 #include "kernels/gemm.h"
 #include "ops/conv/algorithm.h"
 #include "ops/conv/correlate.h"
+#include "ops/conv/fold.h"
 #include "ops/conv/packed_weights.h"
 #include "ops/conv/problem.h"
 
@@ -167,14 +168,19 @@ const char* refuses(const ConvProblem& p, ConvDirection) {
 
 // Lanes past the last column of a group multiply zeros.
 double cost(const ConvProblem& p, ConvDirection direction) {
+  const bool folds = direction == ConvDirection::backward_data && fold_applies(p);
   const index_t columns = direction == ConvDirection::backward_data ? p.group_c() : p.group_k();
-  const double waste = double(round_up(columns, gemm_kernels().width / 2)) / double(columns);
+  const double waste =
+      folds ? 1 : double(round_up(columns, gemm_kernels().width / 2)) / double(columns);
   return 1e3 + multiply_adds(p) * waste / nominal_multiply_adds;
 }
 
 index_t workspace(const ConvProblem& problem, ConvDirection direction, int threads) {
   const ConvProblem p = simplified(problem);
   if (direction == ConvDirection::backward_weight) return weight_gradient_workspace(p, threads);
+  if (direction == ConvDirection::backward_data && fold_applies(p)) {
+    return fold_workspace(p, threads);
+  }
   const bool is_forward = direction == ConvDirection::forward;
   const index_t channels = is_forward ? p.group_c() : p.group_k();
   const index_t columns = is_forward ? p.group_k() : p.group_c();
@@ -206,6 +212,10 @@ void forward(const ConvForward& conv) {
 }
 
 void backward_data(const ConvBackwardData& conv) {
+  if (fold_applies(conv.problem)) {
+    fold_backward_data(conv);
+    return;
+  }
   const ConvProblem p = simplified(conv.problem);
   const index_t size = group_floats(p.taps(), p.group_k(), p.group_c());
   const PackedWeights packed(conv.weight, conv.keep_weights, "implicit_gemm reflected",
