@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 #include "kernels/batch_norm.h"
 #include "kernels/binary.h"
+#include "kernels/depthwise.h"
 #include "kernels/dropout.h"
 #include "kernels/epilogue.h"
 #include "kernels/fold.h"
@@ -36,6 +37,7 @@ namespace tilewise {
 
 TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
+TW_DISPATCH(DepthwiseKernels, depthwise_kernels)
 TW_DISPATCH(DropoutKernels, dropout_kernels)
 TW_DISPATCH(EpilogueKernels, epilogue_kernels)
 TW_DISPATCH(FoldKernels, fold_kernels)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     IntOrTuple = int | Sequence[int]
 
 
-ALGORITHMS = ("auto", "winograd4", "implicit_gemm", "im2col", "reference")
+ALGORITHMS = ("auto", "winograd4", "depthwise", "implicit_gemm", "im2col", "reference")
 
 
 class Geometry(NamedTuple):

@@ -1,0 +1,169 @@
+#include <algorithm>
+
+#include "base/cpu.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "ops/conv/algorithm.h"
+#include "ops/conv/depthwise_rows.h"
+#include "ops/conv/packed_weights.h"
+#include "ops/conv/problem.h"
+
+namespace tilewise {
+namespace {
+
+constexpr index_t kPieceFloats = 128 << 10;  // of outputs
+
+index_t packed_stride(const ConvProblem& p) { return round_up(p.k, depthwise_kernels().width); }
+
+// Weights as [tap][k], rows of whole vectors.
+void pack(const ConvProblem& p, const float* weight, float* packed) {
+  const index_t stride = packed_stride(p);
+  const index_t taps = p.taps();
+  for (index_t tap = 0; tap < taps; ++tap) {
+    float* row = packed + tap * stride;
+    for (index_t k = 0; k < p.k; ++k) row[k] = weight[k * taps + tap];
+    std::fill(row + p.k, row + stride, 0.0F);
+  }
+}
+
+struct Target {
+  float* y;
+  index_t channels;  // in memory: k, or c where sums over the multiplier are stored
+  OutputStage* stage;
+};
+
+class DepthwiseCorrelation {
+ public:
+  DepthwiseCorrelation(const DepthwiseGeometry& g, const DepthwiseSourceView& source,
+                       const Target& target)
+      : g_(g), source_(source), target_(target), pieces_(g, kPieceFloats) {
+    const index_t bytes =
+        g.p.n * g.out_rows() * g.out[2] * target.channels * static_cast<index_t>(sizeof(float));
+    const bool pending = target.stage != nullptr && target.stage->pending();
+    streaming_ = !pending && target.channels == g.p.k &&
+                 target.channels % depthwise_kernels().width == 0 && 2 * bytes > cache_sizes().l3;
+  }
+
+  const DepthwisePieces& pieces() const { return pieces_; }
+  index_t bytes_a_thread() const {
+    const index_t sums = multiplied() ? pieces_.cols * g_.p.k : 0;
+    return DepthwiseWalk::bytes(g_) + DepthwiseRows::bytes(g_, source_, pieces_.cols) +
+           sums * static_cast<index_t>(sizeof(float));
+  }
+
+  void run(const float* weights) const {
+    parallel_for(pieces_.count(), multiply_adds_, [&](index_t i) { run_piece(i, weights); });
+  }
+
+ private:
+  bool multiplied() const { return target_.channels != g_.p.k; }
+
+  void run_piece(index_t number, const float* weights) const {
+    const DepthwisePieces::Piece piece = pieces_.piece(number);
+    DepthwiseRows rows(g_, source_, piece);
+    DepthwiseWalk walk(g_, piece, {weights, nullptr, packed_stride(g_.p)});
+    Scratch<float> sums(static_cast<std::size_t>(multiplied() ? piece.cols * g_.p.k : 0));
+    const OutputStage* stage = target_.stage;
+    DepthwiseOutput out{};
+    for (index_t r = piece.row0; r < piece.row0 + piece.rows; ++r) {
+      walk.start_row(r, rows);
+      float* y = target_.y + (piece.image * g_.out_rows() + r) * g_.out[2] * target_.channels;
+      float* first = y + piece.col0 * target_.channels;
+      out.bias = stage != nullptr ? stage->bias() : nullptr;
+      out.relu = stage != nullptr && stage->relu();
+      if (multiplied()) {
+        run_classes(walk, rows, sums.data() - piece.col0 * g_.p.k,
+                    {nullptr, nullptr, false, false});
+        out.y = first;
+        depthwise_kernels().sum_multiples(sums.data(), piece.cols, target_.channels, g_.p.group_k(),
+                                          out);
+      } else {
+        out.streaming = streaming_;
+        run_classes(walk, rows, y, out);
+      }
+      if (stage != nullptr && stage->pending()) {
+        stage->finish(number, {first, piece.cols, target_.channels, target_.channels}, 0);
+      }
+    }
+  }
+
+  void run_classes(DepthwiseWalk& walk, const DepthwiseRows& rows, float* y,
+                   DepthwiseOutput out) const {
+    for (const DepthwiseColumns& columns : g_.classes) {
+      DepthwiseRow run{};
+      const index_t column = walk.run(columns, rows, g_.p.k, run);
+      if (column < 0) continue;
+      out.y = y + column * g_.p.k;
+      depthwise_kernels().forward(run, out);
+    }
+  }
+
+  const DepthwiseGeometry& g_;
+  const DepthwiseSourceView& source_;
+  const Target& target_;
+  DepthwisePieces pieces_;
+  index_t multiply_adds_ = checked_mul(g_.p.n * g_.p.out_pixels(), g_.p.taps() * g_.p.k);
+  bool streaming_;
+};
+
+const char* refuses(const ConvProblem& p, ConvDirection) {
+  if (p.group_c() != 1) return "groups have more than one input channel";
+  return nullptr;
+}
+
+double cost(const ConvProblem& p, ConvDirection) {
+  return 1e3 + multiply_adds(p) / nominal_multiply_adds;
+}
+
+DepthwiseSourceView forward_source(const ConvProblem& p, const float* x) {
+  return {x, p.c, p.group_k(), {}};
+}
+
+index_t workspace(const ConvProblem& problem, ConvDirection direction, int threads) {
+  const ConvProblem p = simplified(problem);
+  if (direction == ConvDirection::backward_weight) {
+    return depthwise_weight_gradient_workspace(p, threads);
+  }
+  const bool is_forward = direction == ConvDirection::forward;
+  const DepthwiseGeometry g(p, !is_forward);
+  const GradientGate worst{reinterpret_cast<const float*>(&p), 0, 0};  // as if there were one
+  const DepthwiseSourceView source =
+      is_forward ? forward_source(p, nullptr) : DepthwiseSourceView{nullptr, p.k, 1, worst};
+  const Target target{nullptr, is_forward ? p.k : p.c, nullptr};
+  const DepthwiseCorrelation correlation(g, source, target);
+  return p.taps() * packed_stride(p) * static_cast<index_t>(sizeof(float)) +
+         threads * correlation.bytes_a_thread();
+}
+
+void run_correlation(const DepthwiseGeometry& g, const DepthwiseSourceView& source,
+                     const Target& target, const Array& weight, bool keep) {
+  const PackedWeights packed(weight, keep, "depthwise", depthwise_kernels().width,
+                             checked_mul(g.p.taps(), packed_stride(g.p)),
+                             [&](float* out) { pack(g.p, weight.data<float>(), out); });
+  const DepthwiseCorrelation correlation(g, source, target);
+  if (target.stage != nullptr) target.stage->expect_pieces(correlation.pieces().count());
+  correlation.run(packed.data());
+}
+
+void forward(const ConvForward& conv) {
+  const ConvProblem p = simplified(conv.problem);
+  const DepthwiseGeometry g(p, false);
+  run_correlation(g, forward_source(p, conv.x.data<float>()),
+                  {conv.y.data<float>(), p.k, conv.stage}, conv.weight, conv.keep_weights);
+}
+
+void backward_data(const ConvBackwardData& conv) {
+  const ConvProblem p = simplified(conv.problem);
+  const DepthwiseGeometry g(p, true);
+  run_correlation(g, {conv.dy.data<float>(), p.k, 1, conv.gate},
+                  {conv.dx.data<float>(), p.c, conv.stage}, conv.weight, conv.keep_weights);
+}
+
+}  // namespace
+
+const ConvAlgorithm depthwise{"depthwise",   {false, true, {false, true, true}, true},
+                              refuses,       cost,
+                              workspace,     forward,
+                              backward_data, depthwise_weight_gradient};
+
+}  // namespace tilewise
