@@ -42,6 +42,9 @@ class DepthwiseCorrelation {
     const bool pending = target.stage != nullptr && target.stage->pending();
     streaming_ = !pending && target.channels == g.p.k &&
                  target.channels % depthwise_kernels().width == 0 && 2 * bytes > cache_sizes().l3;
+    // Neighbouring output rows share source rows.
+    two_rows_ = !multiplied() && g.p.stride[1] == 1 && g.p.dilation[1] == 1 && g.p.kernel[1] > 1 &&
+                g.p.stride[2] == 1 && depthwise_kernels().two_rows(g.chunk);
   }
 
   const DepthwisePieces& pieces() const { return pieces_; }
@@ -65,24 +68,29 @@ class DepthwiseCorrelation {
     Scratch<float> sums(static_cast<std::size_t>(multiplied() ? piece.cols * g_.p.k : 0));
     const OutputStage* stage = target_.stage;
     DepthwiseOutput out{};
-    for (index_t r = piece.row0; r < piece.row0 + piece.rows; ++r) {
-      walk.start_row(r, rows);
-      float* y = target_.y + (piece.image * g_.out_rows() + r) * g_.out[2] * target_.channels;
-      float* first = y + piece.col0 * target_.channels;
-      out.bias = stage != nullptr ? stage->bias() : nullptr;
-      out.relu = stage != nullptr && stage->relu();
+    out.bias = stage != nullptr ? stage->bias() : nullptr;
+    out.relu = stage != nullptr && stage->relu();
+    out.streaming = streaming_;
+    const index_t row_floats = g_.out[2] * target_.channels;
+    const index_t end = piece.row0 + piece.rows;
+    for (index_t r = piece.row0; r < end;) {
+      const bool two = two_rows_ && r + 1 < end && (r + 1) % g_.out[1] != 0;
+      walk.start_row(r, two, rows);
+      float* y = target_.y + (piece.image * g_.out_rows() + r) * row_floats;
+      out.second = two ? row_floats : 0;
       if (multiplied()) {
-        run_classes(walk, rows, sums.data() - piece.col0 * g_.p.k,
-                    {nullptr, nullptr, false, false});
-        out.y = first;
+        run_classes(walk, rows, sums.data() - piece.col0 * g_.p.k, {});
+        out.y = y + piece.col0 * target_.channels;
         depthwise_kernels().sum_multiples(sums.data(), piece.cols, target_.channels, g_.p.group_k(),
                                           out);
       } else {
-        out.streaming = streaming_;
         run_classes(walk, rows, y, out);
       }
-      if (stage != nullptr && stage->pending()) {
-        stage->finish(number, {first, piece.cols, target_.channels, target_.channels}, 0);
+      for (const index_t last = r + (two ? 2 : 1); r < last; ++r, y += row_floats) {
+        if (stage == nullptr || !stage->pending()) continue;
+        stage->finish(
+            number,
+            {y + piece.col0 * target_.channels, piece.cols, target_.channels, target_.channels}, 0);
       }
     }
   }
@@ -104,6 +112,7 @@ class DepthwiseCorrelation {
   DepthwisePieces pieces_;
   index_t multiply_adds_ = checked_mul(g_.p.n * g_.p.out_pixels(), g_.p.taps() * g_.p.k);
   bool streaming_;
+  bool two_rows_;
 };
 
 const char* refuses(const ConvProblem& p, ConvDirection) {
@@ -111,8 +120,12 @@ const char* refuses(const ConvProblem& p, ConvDirection) {
   return nullptr;
 }
 
+// A tail of channels takes a whole vector. With one channel for all filters, which the GEMM takes
+// as its columns, the input is repeated for each filter here.
 double cost(const ConvProblem& p, ConvDirection) {
-  return 1e3 + multiply_adds(p) / nominal_multiply_adds;
+  const double waste = double(packed_stride(p)) / double(p.k);
+  const double each = p.groups > 1 ? 1.0 : 2.0;
+  return 1e3 + multiply_adds(p) * waste * each / nominal_multiply_adds;
 }
 
 DepthwiseSourceView forward_source(const ConvProblem& p, const float* x) {

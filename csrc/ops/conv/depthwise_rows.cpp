@@ -19,8 +19,9 @@ index_t chunk_of(const ConvProblem& p, bool reversed) {
   const bool fast =
       stride == 1 ? p.dilation[2] <= kMaxDilation : stride == 2 && p.dilation[2] == 1 && !reversed;
   if (!fast) return 1;
+  const bool whole = reversed && stride == 2;  // the kernel's row in one group
   for (index_t chunk : {7, 5, 3}) {
-    if (p.kernel[2] % chunk == 0) return chunk;
+    if (whole ? p.kernel[2] == chunk : p.kernel[2] % chunk == 0) return chunk;
   }
   return 1;
 }
@@ -33,6 +34,8 @@ DepthwiseGeometry::DepthwiseGeometry(const ConvProblem& problem, bool reverse)
   std::copy(p.out, p.out + 3, reversed ? src : out);
   if (p.stride[2] == 1 && chunk > 1) {
     add_dilation_classes();
+  } else if (reversed && chunk > 1) {
+    add_doubling_class();
   } else {
     add_phase_classes();
   }
@@ -46,7 +49,7 @@ void DepthwiseGeometry::add_dilation_classes() {
   for (index_t r = 0; r < std::min(d, out[2]); ++r) {
     const index_t first = r + origin;  // source column of the leftmost tap
     const index_t column = floor_div(first, d);
-    DepthwiseColumns c{r, d, first - column * d, d, 1, {}};
+    DepthwiseColumns c{r, d, first - column * d, d, 1, 0, {}};
     for (index_t i = 0; i < p.kernel[2]; i += chunk) {
       c.groups.push_back({reversed ? p.kernel[2] - 1 - i : i, column + i});
     }
@@ -54,10 +57,16 @@ void DepthwiseGeometry::add_dilation_classes() {
   }
 }
 
+// Gradient of stride 2: both phases at once.
+void DepthwiseGeometry::add_doubling_class() {
+  const index_t pad = p.pad_begin[2];
+  classes.push_back({0, 1, 0, 1, -2, pad % 2, {{0, pad / 2}}});
+}
+
 void DepthwiseGeometry::add_phase_classes() {
   const index_t s = p.stride[2];
   if (!reversed) {
-    DepthwiseColumns c{0, 1, 0, 1, s, {}};
+    DepthwiseColumns c{0, 1, 0, 1, s, 0, {}};
     for (index_t i = 0; i < p.kernel[2]; i += chunk) {
       c.groups.push_back({i, i * p.dilation[2] - p.pad_begin[2]});
     }
@@ -66,7 +75,7 @@ void DepthwiseGeometry::add_phase_classes() {
   }
   // Output columns of one residue modulo the stride meet the same taps: no zeros are multiplied.
   for (index_t r = 0; r < std::min(s, out[2]); ++r) {
-    DepthwiseColumns c{r, s, 0, 1, 1, {}};
+    DepthwiseColumns c{r, s, 0, 1, 1, 0, {}};
     for (index_t tap = p.kernel[2] - 1; tap >= 0; --tap) {
       const index_t offset = r + p.pad_begin[2] - tap * p.dilation[2];
       if (floor_div(offset, s) * s == offset) c.groups.push_back({tap, floor_div(offset, s)});
@@ -119,7 +128,8 @@ void DepthwiseGeometry::source_columns(index_t begin, index_t end, index_t& firs
 
 index_t DepthwiseGeometry::span(int dim) const {
   const index_t reach = (p.kernel[dim] - 1) * p.dilation[dim];
-  return std::min(src[dim], (reversed ? reach / p.stride[dim] : reach) + 1);
+  const index_t rows = dim == 1 ? 2 : 1;  // output rows at once
+  return std::min(src[dim], (reversed ? reach / p.stride[dim] : reach) + rows);
 }
 
 DepthwisePieces::DepthwisePieces(const DepthwiseGeometry& g, index_t wanted_floats)
@@ -199,12 +209,18 @@ const float* DepthwiseRows::row(index_t plane, index_t row) {
   return prepared - first_ * g_.p.k;
 }
 
-index_t DepthwiseRows::ahead(index_t plane, index_t row) const {
-  if (view_.prepared()) return 0;
-  const index_t step = g_.reversed ? 1 : g_.p.stride[1];
-  const index_t rows = g_.p.n * g_.src[0] * g_.src[1];
-  const index_t number = (image_ * g_.src[0] + plane) * g_.src[1] + row;
-  return number + step < rows ? step * g_.src[2] * view_.channels : 0;
+DepthwiseAhead DepthwiseRows::ahead(index_t plane, index_t row, index_t out_rows) const {
+  if (view_.prepared()) return {nullptr, 0};
+  const index_t step = g_.reversed ? ceil_div(out_rows, g_.p.stride[1]) : out_rows * g_.p.stride[1];
+  const index_t number = (image_ * g_.src[0] + plane) * g_.src[1] + row + 1;
+  const index_t end = std::min(number + step, g_.p.n * g_.src[0] * g_.src[1]);
+  const index_t row_floats = g_.src[2] * view_.channels;
+  const index_t first = first_ * view_.channels;
+  if (end <= number) return {nullptr, 0};
+  // A piece of columns fetches as much of one row as it has itself.
+  const bool part = last_ - first_ < g_.src[2];
+  return {view_.data + number * row_floats + first,
+          part ? (last_ - first_) * view_.channels : (end - number) * row_floats};
 }
 
 DepthwiseWalk::DepthwiseWalk(const DepthwiseGeometry& g, const DepthwisePieces::Piece& piece,
@@ -212,22 +228,52 @@ DepthwiseWalk::DepthwiseWalk(const DepthwiseGeometry& g, const DepthwisePieces::
     : g_(g),
       piece_(piece),
       taps_(taps),
-      rows_(static_cast<std::size_t>(g.most_rows())),
-      sources_(static_cast<std::size_t>(g.most_rows())),
-      groups_(static_cast<std::size_t>(g.most_taps())) {}
+      rows_(static_cast<std::size_t>(2 * g.most_rows())),
+      merged_(static_cast<std::size_t>(2 * g.most_rows())),
+      sources_(static_cast<std::size_t>(2 * g.most_rows())),
+      groups_(static_cast<std::size_t>(2 * g.most_taps())) {}
 
 index_t DepthwiseWalk::bytes(const DepthwiseGeometry& g) {
-  return g.most_rows() * static_cast<index_t>(sizeof(DepthwiseGeometry::Row) + sizeof(float*)) +
-         g.most_taps() * static_cast<index_t>(sizeof(DepthwiseTaps));
+  return 2 * (g.most_rows() *
+                  static_cast<index_t>(2 * sizeof(DepthwiseGeometry::Row) + sizeof(Source)) +
+              g.most_taps() * static_cast<index_t>(sizeof(DepthwiseTaps)));
 }
 
-void DepthwiseWalk::start_row(index_t out_row, DepthwiseRows& rows) {
-  row_count_ = g_.rows_of(out_row, rows_.data());
-  prefetch_ = 0;
-  for (index_t i = 0; i < row_count_; ++i) {
-    const DepthwiseGeometry::Row& r = rows_.data()[i];
-    sources_.data()[i] = rows.row(r.plane, r.row);
-    prefetch_ = rows.ahead(r.plane, r.row);
+// Merges the source rows of two output rows: those of the first alone, of both, of the second.
+index_t DepthwiseWalk::meet(index_t out_row, bool two) {
+  const index_t most = g_.most_rows();
+  DepthwiseGeometry::Row* first = rows_.data();
+  DepthwiseGeometry::Row* second = first + most;
+  const index_t n = g_.rows_of(out_row, first);
+  const index_t m = two ? g_.rows_of(out_row + 1, second) : 0;
+  index_t count = 0;
+  for (int part = 0; part < 3; ++part) {
+    const index_t before = count;
+    for (index_t i = 0; i < (part < 2 ? n : m); ++i) {
+      const DepthwiseGeometry::Row& r = part < 2 ? first[i] : second[i];
+      const DepthwiseGeometry::Row* other = part < 2 ? second : first;
+      const DepthwiseGeometry::Row* end = other + (part < 2 ? m : n);
+      const auto* same = std::find_if(other, end, [&](const DepthwiseGeometry::Row& o) {
+        return o.plane == r.plane && o.row == r.row;
+      });
+      if ((same != end) != (part == 1)) continue;
+      const index_t match = same != end ? same->kernel_row : -1;
+      sources_.data()[count++] = {nullptr,
+                                  {part < 2 ? r.kernel_row : -1, part < 2 ? match : r.kernel_row}};
+      merged_.data()[count - 1] = r;
+    }
+    counts_[part] = count - before;
+  }
+  return count;
+}
+
+void DepthwiseWalk::start_row(index_t out_row, bool two, DepthwiseRows& rows) {
+  const index_t count = meet(out_row, two);
+  ahead_ = {nullptr, 0};
+  for (index_t i = 0; i < count; ++i) {
+    const DepthwiseGeometry::Row& r = merged_.data()[i];
+    sources_.data()[i].data = rows.row(r.plane, r.row);
+    ahead_ = rows.ahead(r.plane, r.row, two ? 2 : 1);
   }
 }
 
@@ -237,28 +283,43 @@ index_t DepthwiseWalk::run(const DepthwiseColumns& c, const DepthwiseRows& rows,
   const index_t end = ceil_div(piece_.col0 + piece_.cols - c.out0, c.out_step);
   if (begin >= end) return -1;
   const index_t lanes = g_.p.k;
+  const index_t count = counts_[0] + counts_[1] + counts_[2];
+  // Pieces begin at even columns.
+  const index_t shift = c.step == -2 ? begin / 2 : begin * c.step;
+  const auto weights = [&](index_t kernel_row, index_t tap) {
+    const bool meets = kernel_row >= 0 && taps_.weights != nullptr;
+    return meets ? taps_.weights + (kernel_row * g_.p.kernel[2] + tap) * taps_.stride : nullptr;
+  };
   DepthwiseTaps* group = groups_.data();
-  for (index_t i = 0; i < row_count_; ++i) {
-    const float* source = sources_.data()[i] + c.src0 * lanes;
-    const index_t kernel_row = rows_.data()[i].kernel_row * g_.p.kernel[2];
+  for (index_t i = 0; i < count; ++i) {
+    const Source& s = sources_.data()[i];
     for (const DepthwiseColumns::Group& from : c.groups) {
-      const index_t offset = (kernel_row + from.tap) * taps_.stride;
-      *group++ = {source, from.column + begin * c.step,
-                  taps_.weights != nullptr ? taps_.weights + offset : nullptr,
-                  taps_.sums != nullptr ? taps_.sums + offset : nullptr};
+      const index_t tap = s.kernel_row[0] * g_.p.kernel[2] + from.tap;
+      *group++ = {s.data + c.src0 * lanes,
+                  from.column + shift,
+                  {weights(s.kernel_row[0], from.tap), weights(s.kernel_row[1], from.tap)},
+                  taps_.sums != nullptr ? taps_.sums + tap * taps_.stride : nullptr};
     }
   }
+  const index_t groups = static_cast<index_t>(c.groups.size());
   run.taps = groups_.data();
-  run.count = group - groups_.data();
+  run.only_first = counts_[0] * groups;
+  run.both = counts_[1] * groups;
+  run.only_second = counts_[2] * groups;
   run.chunk = g_.chunk;
   run.step = c.step;
+  run.origin = c.origin;
   run.src_columns = std::max<index_t>(0, ceil_div(rows.last_column() - c.src0, c.src_step));
   run.src_pixel = c.src_step * lanes;
   run.out_columns = end - begin;
   run.out_pixel = c.out_step * pixel;
   run.channels = lanes;
-  run.tap_stride = g_.reversed ? -taps_.stride : taps_.stride;
-  run.prefetch = prefetch_;
+  run.tap_stride = g_.reversed && c.step != -2 ? -taps_.stride : taps_.stride;
+  // Each class fetches its share.
+  const index_t classes = static_cast<index_t>(g_.classes.size());
+  const index_t share = ahead_.floats / classes;
+  run.ahead[0] = {ahead_.data + share * (&c - g_.classes.data()), share};
+  run.ahead[1] = {nullptr, 0};
   return c.out0 + begin * c.out_step;
 }
 

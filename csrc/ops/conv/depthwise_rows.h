@@ -15,7 +15,8 @@
 namespace tilewise {
 
 // A class of output columns: out0 + i * out_step meets only source columns src0 + j * src_step,
-// with j = i * step + column + t for tap t of a group of neighbouring taps.
+// with j = i * step + column + t for tap t of a group of neighbouring taps (kernels/depthwise.h
+// says what step -2 means).
 struct DepthwiseColumns {
   struct Group {
     index_t tap;  // of the kernel's row, the group's first
@@ -24,6 +25,7 @@ struct DepthwiseColumns {
   index_t out0, out_step;
   index_t src0, src_step;
   index_t step;
+  index_t origin;
   std::vector<Group> groups;
 };
 
@@ -44,7 +46,8 @@ class DepthwiseGeometry {
   index_t most_taps() const { return p.taps(); }
   // Source columns that output columns [begin, end) meet.
   void source_columns(index_t begin, index_t end, index_t& first, index_t& last) const;
-  // Neighbouring source rows (dim 1) or planes (dim 0) that an output row meets, at most.
+  // Neighbouring source planes (dim 0) that an output row meets, or rows (dim 1) that two meet, at
+  // most.
   index_t span(int dim) const;
   index_t out_rows() const { return out[0] * out[1]; }
 
@@ -59,6 +62,7 @@ class DepthwiseGeometry {
   bool source_at(int dim, index_t at, index_t tap, index_t& source) const;
   void add_dilation_classes();
   void add_phase_classes();
+  void add_doubling_class();
 };
 
 // Pieces of work: blocks of rows of an image, or of columns where rows are few and long.
@@ -98,8 +102,8 @@ class DepthwiseRows {
 
   // Column 0 of a row of k channels a column. Columns that the piece does not meet may be absent.
   const float* row(index_t plane, index_t row);
-  // Floats from a row to one that will be wanted soon, 0 where there is none to fetch.
-  index_t ahead(index_t plane, index_t row) const;
+  // The rows that the next output row meets beyond this one, for a prefetch.
+  DepthwiseAhead ahead(index_t plane, index_t row, index_t out_rows) const;
   index_t last_column() const { return last_; }
 
  private:
@@ -125,8 +129,9 @@ class DepthwiseWalk {
   };
   DepthwiseWalk(const DepthwiseGeometry& g, const DepthwisePieces::Piece& piece, const Taps& taps);
 
-  // The source rows of an output row, before its classes are asked for.
-  void start_row(index_t out_row, DepthwiseRows& rows);
+  // The source rows of one output row or, with `two`, of that and the next, before its classes are
+  // asked for.
+  void start_row(index_t out_row, bool two, DepthwiseRows& rows);
   // The run of a class in this row; returns its first output column, or -1 if it has none. Output
   // columns lie `pixel` floats apart.
   index_t run(const DepthwiseColumns& columns, const DepthwiseRows& rows, index_t pixel,
@@ -137,10 +142,17 @@ class DepthwiseWalk {
   const DepthwiseGeometry& g_;
   const DepthwisePieces::Piece& piece_;
   Taps taps_;
-  index_t row_count_ = 0;
-  index_t prefetch_ = 0;
+  struct Source {
+    const float* data;
+    index_t kernel_row[2];  // of the one and the other output row, -1: they do not meet
+  };
+  index_t meet(index_t out_row, bool two);
+
+  index_t counts_[3] = {0, 0, 0};  // of the first row alone, of both, of the second alone
+  DepthwiseAhead ahead_{nullptr, 0};
   Scratch<DepthwiseGeometry::Row> rows_;
-  Scratch<const float*> sources_;
+  Scratch<DepthwiseGeometry::Row> merged_;
+  Scratch<Source> sources_;
   Scratch<DepthwiseTaps> groups_;
 };
 

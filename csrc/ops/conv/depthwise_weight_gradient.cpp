@@ -11,6 +11,7 @@ namespace tilewise {
 namespace {
 
 constexpr index_t kPieceFloats = 128 << 10;  // of dY
+constexpr index_t kPiecePixels = 8192;       // a bound on the length of sums in float32
 constexpr index_t kShares = 16;
 constexpr index_t kShareBytes = 8 << 20;  // of all shares together
 
@@ -18,7 +19,7 @@ class DepthwiseWeightGradient {
  public:
   DepthwiseWeightGradient(const ConvProblem& p, const DepthwiseSourceView& x,
                           const DepthwiseSourceView& dy)
-      : g_(p, false), x_(x), dy_(dy), pieces_(g_, kPieceFloats) {
+      : g_(p, false), x_(x), dy_(dy), pieces_(g_, std::min(kPieceFloats, kPiecePixels * p.k)) {
     stride_ = round_up(p.k, depthwise_kernels().width);
     size_ = checked_mul(p.taps() + 1, stride_);  // the bias gradient as one more tap
     const index_t affordable =
@@ -61,7 +62,7 @@ class DepthwiseWeightGradient {
     DepthwiseSource source{};
     source.bias_sums = with_bias ? sums + g_.p.taps() * stride_ : nullptr;
     for (index_t r = piece.row0; r < piece.row0 + piece.rows; ++r) {
-      walk.start_row(r, rows);
+      walk.start_row(r, false, rows);
       const index_t offset = ((piece.image * g_.out_rows() + r) * g_.out[2] + piece.col0) * k;
       const float* dy = dy_.data + offset;
       if (dy_.prepared()) {
@@ -74,6 +75,10 @@ class DepthwiseWeightGradient {
         DepthwiseRow run{};
         const index_t column = walk.run(columns, rows, k, run);
         if (column < 0) continue;
+        if (!dy_.prepared() && offset + (g_.out[2] + piece.cols) * k <= dy_floats_) {
+          const index_t share = piece.cols * k / static_cast<index_t>(g_.classes.size());
+          run.ahead[1] = {dy + g_.out[2] * k + share * (&columns - g_.classes.data()), share};
+        }
         source.dy = dy + (column - piece.col0) * k;
         depthwise_kernels().weight_gradient(run, source);
       }
@@ -87,6 +92,7 @@ class DepthwiseWeightGradient {
   index_t stride_;
   index_t size_;
   index_t shares_;
+  index_t dy_floats_ = g_.p.n * g_.p.out_pixels() * g_.p.k;
 };
 
 }  // namespace
