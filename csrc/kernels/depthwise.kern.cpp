@@ -1,3 +1,20 @@
+// Vectors are channels, so a tap of 16 channels is one multiply-add whatever the kernel's shape. A
+// block of P output columns by R rows accumulates in registers while the source columns that it
+// meets run past, each loaded once and used by all taps that meet it:
+//
+//   for each vector of channels
+//     for each source row that the block meets (those at the border that do not exist are not listed)
+//       K weights in registers, R K of them where two output rows meet the row
+//       for each source column: load x;  sum[row][p] += x weight[row][column - p step]
+//
+//   registers: R P sums, R K weights and x: 16 + 2 * 7 + 1 = 31 with AVX-512, 8 + 7 + 1 with AVX2,
+//   which has two rows of 4 columns for K = 3 only (8 + 6 + 1).
+//
+// Loads of x for a multiply-add: (P + K - 1) (K + R - 1) / (P R K K), 0.28 for K = 3 and two rows.
+// Blocks that touch a border check each source column; nothing is multiplied by a zero of padding,
+// so that an infinity at the border stays there.
+//
+// Weight gradients turn this round: E groups of K taps stay in registers along a whole row.
 #include "kernels/depthwise.h"
 
 #include "kernels/simd/simd.h"

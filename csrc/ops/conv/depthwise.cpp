@@ -1,3 +1,35 @@
+// Depthwise convolution (one input channel a group), forward and gradient of the data.
+//
+//   y[n, o, k] = sum over taps t of x[n, o * stride + t * dilation - pad, k / m] w[k, t],  m = k / c
+//
+//   for each piece = image x block of rows                     -> threads
+//     for each output row, or two neighbours that share source rows
+//       list the source rows that exist; for each class of columns (below): one kernel call, which
+//       walks along the row, blocks of 8 columns by all channels: memory streams in its own order
+//
+// Weights are read as [tap][k]. Classes bring all strides and dilations to the kernels' few forms:
+// columns of one residue modulo the dilation are a convolution without one, output columns of one
+// residue modulo the stride meet the same taps in the gradient of the data (kernels of 3, 5 and 7
+// with stride 2 do both residues at once), anything else goes tap by tap. Multipliers m > 1 repeat
+// the source rows' channels into a buffer of the few rows in use; the gradient of the data sums m
+// lanes where it stores. Gradients pass their gate on the way into the same buffer.
+//
+// Everything is bound by memory but kernels of 5x5 and more. With 40 GB/s of copy and 59 G
+// multiply-adds/s a core (Zen 4), batch 16, the floor and what one core and two take in ms:
+//
+//                      floor: copy, arithmetic     1 core   2 cores
+//   3x3 144@56             1.4   1.1                 1.9      1.2
+//   3x3 stride 2 96@112    2.4   0.7                 5.2      2.9
+//   3x3 576@14             0.4   0.3                 0.47     0.24   (in L3; 0.7, 0.4 from memory)
+//   5x5 240@28             0.6   1.3                 1.9      0.95
+//
+// What mattered, 3x3 144@56: streaming stores 5.8 -> 3.3 ms; fetching the next rows into L2 in the
+// order of addresses rather than in that of the loads 3.3 -> 2.4 (fetching every other line, or by
+// loads, is no better than nothing); two rows at once 2.4 -> 1.9. What is left with stride 2, four
+// fifths of it reading, is that one core has no more than 24 lines under way by such fetches.
+// Blocks of columns over all rows, to read the halo from L1, lost: the rows no longer stream.
+//
+// Error: sums of taps() products, in one order at any number of threads.
 #include <algorithm>
 
 #include "base/cpu.h"
