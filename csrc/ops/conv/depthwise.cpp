@@ -1,6 +1,7 @@
 // Depthwise convolution (one input channel a group), forward and gradient of the data.
 //
-//   y[n, o, k] = sum over taps t of x[n, o * stride + t * dilation - pad, k / m] w[k, t],  m = k / c
+//   y[n, o, k] = sum over taps t of x[n, o * stride + t * dilation - pad, k / m] w[k, t],  m = k /
+//   c
 //
 //   for each piece = image x block of rows                     -> threads
 //     for each output row, or two neighbours that share source rows
@@ -18,10 +19,10 @@
 // multiply-adds/s a core (Zen 4), batch 16, the floor and what one core and two take in ms:
 //
 //                      floor: copy, arithmetic     1 core   2 cores
-//   3x3 144@56             1.4   1.1                 1.9      1.2
-//   3x3 stride 2 96@112    2.4   0.7                 5.2      2.9
+//   3x3 144@56             1.4   1.1                 1.9      1.1
+//   3x3 stride 2 96@112    2.4   0.7                 4.2      2.5
 //   3x3 576@14             0.4   0.3                 0.47     0.24   (in L3; 0.7, 0.4 from memory)
-//   5x5 240@28             0.6   1.3                 1.9      0.95
+//   5x5 240@28             0.6   1.3                 1.8      0.9
 //
 // What mattered, 3x3 144@56: streaming stores 5.8 -> 3.3 ms; fetching the next rows into L2 in the
 // order of addresses rather than in that of the loads 3.3 -> 2.4 (fetching every other line, or by
@@ -152,12 +153,12 @@ const char* refuses(const ConvProblem& p, ConvDirection) {
   return nullptr;
 }
 
-// A tail of channels takes a whole vector. With one channel for all filters, which the GEMM takes
-// as its columns, the input is repeated for each filter here.
-double cost(const ConvProblem& p, ConvDirection) {
+// A tail of channels takes a whole vector. A single input channel is better read in place by the
+// GEMM, whose columns are the filters, than repeated for each filter.
+double cost(const ConvProblem& p, ConvDirection direction) {
   const double waste = double(packed_stride(p)) / double(p.k);
-  const double each = p.groups > 1 ? 1.0 : 2.0;
-  return 1e3 + multiply_adds(p) * waste * each / nominal_multiply_adds;
+  const bool repeats = p.groups == 1 && direction != ConvDirection::backward_data;
+  return 1e3 + multiply_adds(p) * waste * (repeats ? 2.0 : 1.0) / nominal_multiply_adds;
 }
 
 DepthwiseSourceView forward_source(const ConvProblem& p, const float* x) {

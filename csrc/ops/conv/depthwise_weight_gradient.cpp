@@ -1,7 +1,7 @@
 // Weight and bias gradients of the depthwise convolution.
 //
-//   dW[k, t] = sum over images n and output pixels o of x[n, o * stride + t * dilation - pad, k / m]
-//   dY[n, o, k]
+//   dW[k, t] = sum over images n and output pixels o of x[n, o * stride + t * dilation - pad, k /
+//   m] dY[n, o, k]
 //
 //   for each share of the pieces (image x block of rows)        -> threads
 //     for each piece: sums [tap][k] = 0
