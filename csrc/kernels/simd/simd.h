@@ -6,6 +6,7 @@
 //   prefetch       a hint that a line will be read; prefetch_to_write that it will be written
 //   set1 zero      broadcast
 //   fmadd(a, b, c) a * b + c, fused on AVX2 and AVX-512
+//   permute        the lanes of a register in any order
 //   Mask           the result of a comparison, consumed by select(mask, a, b) = mask ? a : b
 //
 // max(a, b) and min(a, b) return b where either is NaN, as the x86 instructions do: to let a NaN
