@@ -117,6 +117,11 @@ NAMED = {
 }
 
 
+# Single rows are cut into blocks of columns, channels into blocks of units.
+NAMED["shuffle"] = square(2, 3, 80, 80, 12, 1)
+NAMED["many-wide"] = square(1, 70, 20, 20, 5, 3, pad=1)
+
+
 def random_problem(seed: int) -> Problem:
     rng = random.Random(seed)
     while True:
@@ -158,7 +163,9 @@ def test_rounding_error_is_within_the_declared_limit(isa: str, name: str) -> Non
     operands = p.operands(integers=False)
     taps = int(np.prod(p.kernel))
     pixels = p.n * int(np.prod(p.y_shape[2:]))
-    for direction, terms in zip(DIRECTIONS, (p.group_c * taps, p.group_k * taps, pixels), strict=True):
+    for direction, terms in zip(
+        DIRECTIONS, (p.group_c * taps, p.group_k * taps, pixels), strict=True
+    ):
         got = run(direction, p, [to_core(v) for v in operands])[0].numpy()
         double = [to_core(v.astype(np.float64)) for v in operands]
         want = run(direction, p, double, "reference")[0].numpy()
@@ -247,6 +254,17 @@ def test_transposed_convolution_fuses_its_epilogue(isa: str, name: str) -> None:
     np.testing.assert_array_equal(y.numpy(), np.clip(plain + b[:, None, None] + x, 0, 6))
 
 
+def test_outputs_larger_than_the_caches(isa: str) -> None:
+    """Stored past the caches where these have up to 32 MB."""
+    p = square(1, 32, 8, 8, 184, 1)
+    x, w, b, _ = (to_core(v) for v in p.operands())
+    got, want = (
+        _core.conv_forward(x, w, b, *p.arguments, p.groups, algorithm, "relu").numpy()
+        for algorithm in ("grouped", "implicit_gemm")
+    )
+    np.testing.assert_array_equal(got, want)
+
+
 def test_kept_weights_follow_the_weights(isa: str) -> None:
     p = NAMED["resnext"]
     x, w, b, _ = (to_core(v) for v in p.operands())
@@ -278,7 +296,7 @@ def test_values_outside_a_group_do_not_reach_it(isa: str) -> None:
     [
         (square(1, 1, 8, 8, 5, 3), "there is one group"),
         (square(1, 4, 1, 4, 5, 3), "a group has one input channel"),
-        (square(1, 2, 33, 4, 5, 3), "a group has more than 32 channels"),
+        (square(1, 2, 129, 4, 5, 3), "a group has more than 128 channels"),
         (
             square(1, 2, 4, 4, 2, 3, stride=15000, pad=30000, dilation=20000),
             "strips would be mostly padding",
@@ -294,7 +312,7 @@ def test_a_refusal_names_its_reason(p: Problem, reason: str) -> None:
 def test_auto_takes_it_for_small_groups() -> None:
     for direction in DIRECTIONS:
         rows = _core.explain_conv(
-            (16, 256, 56, 56), (256, 8, 3, 3), _core.float32, direction,
+            (16, 256, 56, 56), (256, 8, 3, 3), _core.DType.float32, direction,
             (1, 1), (1, 1), (1, 1), (1, 1), 32,
         )  # fmt: skip
         assert [name for name, *_, chosen in rows if chosen] == ["grouped"]

@@ -21,6 +21,13 @@ struct GroupedRun {
   index_t channels;  // steps of the reduction
 };
 
+// Memory that the next piece of work will read: `lines` cache lines, brought to L2 while this one
+// is computed. `first` may be any readable address where there are none.
+struct GroupedAhead {
+  const float* first;
+  index_t lines;
+};
+
 // dst[o * dst_pixel + lane] = bias[lane] + sum over runs, channels j, taps t of
 //                             src[run.src + (o + t) * width + lanes[j][lane]] * weights[...][lane]
 struct GroupedRow {
@@ -35,6 +42,8 @@ struct GroupedRow {
   index_t channels;   // lanes that are stored
   const float* bias;  // `channels` values, or null
   bool relu;
+  bool stream;  // store past the caches: whole vectors at aligned addresses
+  GroupedAhead ahead;
 };
 
 // sums[j][t][lane] += sum over rows and o < count of
@@ -52,6 +61,7 @@ struct GroupedGradient {
   index_t channels;
   const std::int32_t* lanes;  // as above
   float* sums;
+  GroupedAhead ahead;
 };
 
 // Channels-last pixels to sources: dst[source * dst_source + pixel * width + i] for the channels of

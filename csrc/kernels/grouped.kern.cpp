@@ -22,6 +22,12 @@ constexpr index_t kMaxPixels = 8;
 constexpr index_t kMaxChannels = 4;
 #endif
 constexpr index_t W = VecF::width;
+constexpr index_t kLine = 16;  // floats
+
+// What is left of `ahead` from `next` on.
+TW_INLINE void prefetch_rest(const GroupedAhead& ahead, const float* next) {
+  for (; next < ahead.first + ahead.lines * kLine; next += kLine) prefetch_to_l2(next);
+}
 
 // Channel j of each lane's group, of the pixel at x.
 template <bool Permute>
@@ -32,8 +38,10 @@ TW_INLINE VecF source(const float* x, index_t j, VecI lanes) {
 
 template <int P, int T, bool Permute>
 TW_INLINE void add_run(VecF (&acc)[P], const float* src, const float* w, const GroupedRow& r,
-                       index_t channels) {
+                       index_t channels, const float*& ahead) {
   for (index_t j = 0; j < channels; ++j) {
+    prefetch_to_l2(ahead);
+    ahead += kLine;
     const VecI lanes = Permute ? load_i(r.lanes + j * W) : set1i(0);
     VecF weight[T];
 #pragma GCC unroll 4
@@ -51,8 +59,13 @@ TW_INLINE void add_run(VecF (&acc)[P], const float* src, const float* w, const G
 }
 
 template <int P, bool Permute>
-void tile(const GroupedRow& r, index_t first) {
+const float* tile(const GroupedRow& r, index_t first, const float* ahead) {
   VecF acc[P];
+  float* dst = r.dst + first * r.dst_pixel;
+  if (!r.stream) {
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p) prefetch_to_write(dst + p * r.dst_pixel);
+  }
   const VecF bias = r.bias != nullptr ? load_partial(r.bias, r.channels) : zero();
 #pragma GCC unroll 32
   for (int p = 0; p < P; ++p) acc[p] = bias;
@@ -61,28 +74,31 @@ void tile(const GroupedRow& r, index_t first) {
     const float* src = r.src + run.src + first * W;
     const float* w = r.weights + run.weights;
     if (run.taps == 3) {
-      add_run<P, 3, Permute>(acc, src, w, r, run.channels);
+      add_run<P, 3, Permute>(acc, src, w, r, run.channels, ahead);
     } else if (run.taps == 2) {
-      add_run<P, 2, Permute>(acc, src, w, r, run.channels);
+      add_run<P, 2, Permute>(acc, src, w, r, run.channels, ahead);
     } else {
-      add_run<P, 1, Permute>(acc, src, w, r, run.channels);
+      add_run<P, 1, Permute>(acc, src, w, r, run.channels, ahead);
     }
   }
   if (r.relu) {
 #pragma GCC unroll 32
     for (int p = 0; p < P; ++p) acc[p] = max(zero(), acc[p]);
   }
-  float* dst = r.dst + first * r.dst_pixel;
-  if (r.channels == W) {
+  if (r.stream) {
+#pragma GCC unroll 32
+    for (int p = 0; p < P; ++p) stream(dst + p * r.dst_pixel, acc[p]);
+  } else if (r.channels == W) {
 #pragma GCC unroll 32
     for (int p = 0; p < P; ++p) store(dst + p * r.dst_pixel, acc[p]);
   } else {
 #pragma GCC unroll 32
     for (int p = 0; p < P; ++p) store_partial(dst + p * r.dst_pixel, acc[p], r.channels);
   }
+  return ahead;
 }
 
-using TileFn = void (*)(const GroupedRow&, index_t);
+using TileFn = const float* (*)(const GroupedRow&, index_t, const float*);
 
 #if TW_ISA_LEVEL == 2
 #define TW_EACH_PIXEL_COUNT(permute)                                                             \
@@ -101,46 +117,52 @@ void correlate(const GroupedRow& r) {
   const TileFn* tiles = kTiles[r.lanes != nullptr ? 1 : 0];
   const index_t pieces = (r.count + kMaxPixels - 1) / kMaxPixels;
   const index_t step = (r.count + pieces - 1) / pieces;
+  const float* ahead = r.ahead.first;
   for (index_t first = 0; first < r.count; first += step) {
     const index_t left = r.count - first;
-    tiles[(left < step ? left : step) - 1](r, first);
+    ahead = tiles[(left < step ? left : step) - 1](r, first, ahead);
   }
+  prefetch_rest(r.ahead, ahead);
 }
 
-// Adds the products of an input pixel with the outputs that see it: dy under tap 0, dy - 1 pixel
-// under tap 1, ...
-template <int T, int J, bool Permute>
+// Adds the products of an input pixel with the outputs that see it through taps [From, To): dy
+// under tap 0, dy - 1 pixel under tap 1, ...
+template <int From, int To, int T, int J, bool Permute>
 TW_INLINE void gradient_step(VecF (&acc)[T][J], const float* x, const float* dy,
                              const GroupedGradient& g) {
   VecF d[T];
 #pragma GCC unroll 4
-  for (int t = 0; t < T; ++t) d[t] = load(dy - t * W);
+  for (int t = From; t < To; ++t) d[t] = load(dy - t * W);
 #pragma GCC unroll 8
   for (int j = 0; j < J; ++j) {
     const VecF v = source<Permute>(x, j, Permute ? load_i(g.lanes + j * W) : set1i(0));
 #pragma GCC unroll 4
-    for (int t = 0; t < T; ++t) acc[t][j] = fmadd(v, d[t], acc[t][j]);
+    for (int t = From; t < To; ++t) acc[t][j] = fmadd(v, d[t], acc[t][j]);
   }
 }
 
-// The same at the ends of a row, for the taps whose output lies inside it.
+// A row: at its ends some of the taps see outputs beyond it.
 template <int T, int J, bool Permute>
-TW_INLINE void gradient_edge(VecF (&acc)[T][J], const float* x, const float* dy,
-                             const GroupedGradient& g, index_t q) {
-#pragma GCC unroll 4
-  for (int t = 0; t < T; ++t) {
-    if (q - t < 0 || q - t >= g.count) continue;
-    const VecF d = load(dy - t * W);
-#pragma GCC unroll 8
-    for (int j = 0; j < J; ++j) {
-      const VecF v = source<Permute>(x, j, Permute ? load_i(g.lanes + j * W) : set1i(0));
-      acc[t][j] = fmadd(v, d, acc[t][j]);
-    }
+TW_INLINE const float* gradient_row(VecF (&acc)[T][J], const float* x, const float* dy,
+                                    const GroupedGradient& g, const float* ahead) {
+  if (T > 1) gradient_step<0, 1, T, J, Permute>(acc, x, dy, g);
+  if (T == 3 && g.count > 1) gradient_step<0, 2, T, J, Permute>(acc, x + W, dy + W, g);
+  for (index_t q = T - 1; q < g.count; ++q) {
+    prefetch_to_l2(ahead);
+    ahead += kLine;
+    gradient_step<0, T, T, J, Permute>(acc, x + q * W, dy + q * W, g);
   }
+  const float* x_end = x + g.count * W;
+  const float* dy_end = dy + g.count * W;
+  if (T == 3 && g.count > 1) gradient_step<1, T, T, J, Permute>(acc, x_end, dy_end, g);
+  if (T == 3 && g.count == 1) gradient_step<1, 2, T, J, Permute>(acc, x_end, dy_end, g);
+  if (T > 1)
+    gradient_step<T - 1, T, T, J, Permute>(acc, x_end + (T - 2) * W, dy_end + (T - 2) * W, g);
+  return ahead;
 }
 
 template <int T, int J, bool Permute>
-void gradient_tile(const GroupedGradient& g) {
+const float* gradient_tile(const GroupedGradient& g, const float* ahead) {
   VecF acc[T][J];
 #pragma GCC unroll 4
   for (int t = 0; t < T; ++t) {
@@ -148,14 +170,7 @@ void gradient_tile(const GroupedGradient& g) {
     for (int j = 0; j < J; ++j) acc[t][j] = zero();
   }
   for (index_t row = 0; row < g.rows; ++row) {
-    const float* x = g.x + row * g.x_row;
-    const float* dy = g.dy + row * g.dy_row;
-    index_t q = 0;
-    for (; q < T - 1; ++q, x += W, dy += W) gradient_edge<T, J, Permute>(acc, x, dy, g, q);
-    for (; q < g.count; ++q, x += W, dy += W) gradient_step<T, J, Permute>(acc, x, dy, g);
-    for (; q < g.count + T - 1; ++q, x += W, dy += W) {
-      gradient_edge<T, J, Permute>(acc, x, dy, g, q);
-    }
+    ahead = gradient_row<T, J, Permute>(acc, g.x + row * g.x_row, g.dy + row * g.dy_row, g, ahead);
   }
 #pragma GCC unroll 8
   for (int j = 0; j < J; ++j) {
@@ -165,9 +180,10 @@ void gradient_tile(const GroupedGradient& g) {
       store(sum, load(sum) + acc[t][j]);
     }
   }
+  return ahead;
 }
 
-using GradientFn = void (*)(const GroupedGradient&);
+using GradientFn = const float* (*)(const GroupedGradient&, const float*);
 
 #if TW_ISA_LEVEL == 2
 #define TW_EACH_CHANNEL_COUNT(T, permute)                                                    \
@@ -191,6 +207,7 @@ void gradient(const GroupedGradient& g) {
   const index_t pieces = (g.channels + kMaxChannels - 1) / kMaxChannels;
   const index_t step = (g.channels + pieces - 1) / pieces;
   GroupedGradient part = g;
+  const float* ahead = g.ahead.first;
   for (index_t j = 0; j < g.channels; j += step) {
     const index_t n = g.channels - j < step ? g.channels - j : step;
     if (g.lanes != nullptr) {
@@ -199,8 +216,9 @@ void gradient(const GroupedGradient& g) {
       part.x = g.x + j;
     }
     part.sums = g.sums + j * g.taps * W;
-    tiles[n - 1](part);
+    ahead = tiles[n - 1](part, ahead);
   }
+  prefetch_rest(g.ahead, ahead);
 }
 
 template <bool Gated>

@@ -18,7 +18,9 @@
 
 #include <algorithm>
 
+#include "base/cpu.h"
 #include "base/threads.h"
+#include "kernels/gemm.h"
 #include "ops/conv/grouped_plan.h"
 #include "ops/conv/packed_weights.h"
 #include "ops/conv/problem.h"
@@ -26,11 +28,11 @@
 namespace tilewise {
 namespace {
 
-constexpr index_t kStripBytes = 384 << 10;
-constexpr index_t kMostChannels = 32;  // of a group
+constexpr index_t kStripBytes = 512 << 10;
+constexpr index_t kMostChannels = 128;  // of a group
 
-// Weights as [unit][vector][run][channel][tap][width]. `lane_stride` etc. address the weight
-// tensor: forward w[k][j][tap], backward w[group*K/groups + j][c within the group][tap].
+// Weights as [unit][vector][run][channel][tap][width]. Reflected: lanes are input channels, the
+// reduction runs over the output channels of their group.
 void pack_weights(const GroupedPlan& plan, const ConvProblem& p, bool reflected,
                   const float* weight, float* packed) {
   const GroupedChannels& channels = plan.channels();
@@ -66,37 +68,74 @@ class GroupedCorrelation {
   }
 
   index_t bytes_a_thread() const {
-    return strip_floats() * static_cast<index_t>(sizeof(float)) +
+    return plan_.strip_floats() * static_cast<index_t>(sizeof(float)) +
            static_cast<index_t>(most_runs_ * sizeof(GroupedRun));
   }
 
   void run(const Tensors& tensors, index_t multiply_adds) const {
+    const bool stream = wants_streaming(tensors.dst);
     parallel_for(plan_.pieces(), multiply_adds, [&](index_t piece) {
-      const GroupedPlan::Block block =
-          plan_.block(piece / plan_.unit_blocks(), piece % plan_.unit_blocks());
-      Scratch<float> strip(static_cast<std::size_t>(strip_floats()));
+      const GroupedPlan::Block block = block_of(piece);
+      Scratch<float> strip(static_cast<std::size_t>(plan_.strip_floats()));
       Scratch<GroupedRun> runs(most_runs_);
       plan_.pack(block, tensors.src, tensors.gate, strip.data());
+      AheadSlices ahead = slices_after(piece, block, tensors);
       for (index_t unit = block.unit0; unit < block.unit1; ++unit) {
         const float* src = strip.data() + (unit - block.unit0) * plan_.channels().sources() *
                                               plan_.source_floats();
         for (index_t v = 0; v < plan_.channels().vectors(); ++v) {
-          run_vector(block, unit, v, src, runs.data(), tensors);
+          run_vector(block, unit, v, {src, runs.data(), &ahead}, tensors, stream);
         }
       }
+      if (stream) gemm_kernels().fence();
     });
   }
 
  private:
-  // A permuted source of few channels is loaded in whole vectors.
-  index_t strip_floats() const { return plan_.strip_floats(); }
+  GroupedPlan::Block block_of(index_t piece) const {
+    return plan_.block(piece / plan_.unit_blocks(), piece % plan_.unit_blocks());
+  }
 
-  void run_vector(const GroupedPlan::Block& b, index_t unit, index_t vector, const float* src,
-                  GroupedRun* runs, const Tensors& tensors) const {
+  // Outputs that no cache could keep, stored in whole lines: fetching these first would cost as
+  // much again as writing them.
+  bool wants_streaming(const float* dst) const {
+    const GroupedChannels& c = plan_.channels();
+    const index_t width = grouped_kernels().width;
+    const bool lines = width * sizeof(float) == 64 && c.groups() * c.group_out() % width == 0 &&
+                       c.unit_out() % width == 0;
+    const bool pending = stage_ != nullptr && stage_->pending();
+    const index_t bytes = job_.images * job_.dst_image * static_cast<index_t>(sizeof(float));
+    return lines && !pending && reinterpret_cast<std::uintptr_t>(dst) % 64 == 0 &&
+           bytes > cache_sizes().l3;
+  }
+
+  // The input of the piece that this thread will probably take next: a hint, no more.
+  AheadSlices slices_after(index_t piece, const GroupedPlan::Block& block,
+                           const Tensors& tensors) const {
+    AheadSlices ahead;
+    const index_t next = piece + num_threads();
+    if (next < plan_.pieces()) {
+      ahead.add(plan_.input_of(block_of(next), tensors.src));
+      if (tensors.gate.y != nullptr) ahead.add(plan_.input_of(block_of(next), tensors.gate.y));
+    }
+    const index_t vectors = (block.unit1 - block.unit0) * plan_.channels().vectors();
+    ahead.start(vectors * block.rows * static_cast<index_t>(job_.targets.size()), tensors.src);
+    return ahead;
+  }
+
+  struct Working {
+    const float* src;  // of the unit, in the strip
+    GroupedRun* runs;
+    AheadSlices* ahead;
+  };
+
+  void run_vector(const GroupedPlan::Block& b, index_t unit, index_t vector, const Working& working,
+                  const Tensors& tensors, bool stream) const {
     const GroupedChannels& channels = plan_.channels();
     const index_t channel = channels.first_output(unit, vector);
     GroupedRow row{};
-    row.runs = runs;
+    row.runs = working.runs;
+    row.stream = stream;
     row.weights = tensors.weights + (unit * channels.vectors() + vector) * plan_.vector_floats();
     row.lanes = channels.lanes();
     row.channels = channels.outputs(unit, vector);
@@ -113,9 +152,10 @@ class GroupedCorrelation {
       for (index_t h = 0; h < rows; ++h) {
         row.run_count = 0;
         for (const PlannedRun& run : plan_.runs(i)) {
-          if (plan_.inside(run, b.plane, b.row0 + h)) runs[row.run_count++] = run.run;
+          if (plan_.inside(run, b.plane, b.row0 + h)) working.runs[row.run_count++] = run.run;
         }
-        row.src = src + h * plan_.row_step();
+        row.ahead = working.ahead->next();
+        row.src = working.src + h * plan_.row_step();
         row.dst = dst + (b.row0 + h) * target.stride[1];
         grouped_kernels().correlate(row);
         if (stage_ == nullptr || !stage_->pending()) continue;
@@ -134,7 +174,7 @@ const char* refuses(const ConvProblem& p, ConvDirection) {
   if (p.groups == 1) return "there is one group";
   if (p.group_c() == 1) return "a group has one input channel";
   if (p.group_c() > kMostChannels || p.group_k() > kMostChannels) {
-    return "a group has more than 32 channels";
+    return "a group has more than 128 channels";
   }
   for (int i = 0; i < 3; ++i) {
     const index_t span = (p.kernel[i] - 1) * p.dilation[i] + 1;
@@ -146,6 +186,8 @@ const char* refuses(const ConvProblem& p, ConvDirection) {
   return nullptr;
 }
 
+// Lanes past the last channel of a vector multiply zeros. The rate is that of matrix products: 80
+// to 90 % of the peak for 2 to 128 channels a group.
 double cost(const ConvProblem& p, ConvDirection direction) {
   const bool backward = direction == ConvDirection::backward_data;
   const GroupedChannels channels(p.groups, backward ? p.group_k() : p.group_c(),
@@ -162,7 +204,7 @@ index_t workspace(const ConvProblem& problem, ConvDirection direction, int threa
   }
   const GroupedJob job =
       direction == ConvDirection::forward ? grouped_forward_job(p) : grouped_backward_job(p);
-  const GroupedPlan plan(job, kStripBytes, false);
+  const GroupedPlan plan(job, kStripBytes, 1, false);
   return plan.weight_floats() * static_cast<index_t>(sizeof(float)) +
          threads * GroupedCorrelation(job, plan, nullptr).bytes_a_thread();
 }
@@ -170,7 +212,7 @@ index_t workspace(const ConvProblem& problem, ConvDirection direction, int threa
 void forward(const ConvForward& conv) {
   const ConvProblem p = simplified(conv.problem);
   const GroupedJob job = grouped_forward_job(p);
-  const GroupedPlan plan(job, kStripBytes, false);
+  const GroupedPlan plan(job, kStripBytes, 1, false);
   const PackedWeights packed(
       conv.weight, conv.keep_weights, "grouped", grouped_kernels().width, plan.weight_floats(),
       [&](float* out) { pack_weights(plan, p, false, conv.weight.data<float>(), out); });
@@ -183,7 +225,7 @@ void forward(const ConvForward& conv) {
 void backward_data(const ConvBackwardData& conv) {
   const ConvProblem p = simplified(conv.problem);
   const GroupedJob job = grouped_backward_job(p);
-  const GroupedPlan plan(job, kStripBytes, false);
+  const GroupedPlan plan(job, kStripBytes, 1, false);
   const PackedWeights packed(conv.weight, conv.keep_weights, "grouped reflected",
                              grouped_kernels().width, plan.weight_floats(), [&](float* out) {
                                pack_weights(plan, p, true, conv.weight.data<float>(), out);

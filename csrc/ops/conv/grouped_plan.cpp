@@ -8,6 +8,8 @@ namespace tilewise {
 namespace {
 
 constexpr index_t kMaxBlockCols = 224;
+constexpr index_t kTileCols = 56;  // a multiple of the pixels that kernels hold in registers
+constexpr index_t kUnitBytes = 20 << 10;
 constexpr index_t kWantedPlaces = 16;
 constexpr index_t kLine = 16;  // floats
 
@@ -114,12 +116,13 @@ GroupedJob grouped_backward_job(const ConvProblem& p) {
   return job;
 }
 
-GroupedPlan::GroupedPlan(const GroupedJob& job, index_t strip_bytes, bool with_dy)
+GroupedPlan::GroupedPlan(const GroupedJob& job, index_t strip_bytes, index_t unit_blocks,
+                         bool weight_gradient)
     : job_(job),
       channels_(job.groups, job.group_in, job.group_out),
       width_(grouped_kernels().width) {
   find_extremes();
-  choose_blocks(strip_bytes, with_dy);
+  choose_blocks(strip_bytes, unit_blocks, weight_gradient);
   plan_runs();
 }
 
@@ -168,19 +171,22 @@ void GroupedPlan::set_strip(index_t rows, index_t cols) {
   source_floats_ = (lines | 1) * kLine;
 }
 
-void GroupedPlan::choose_blocks(index_t strip_bytes, bool with_dy) {
+void GroupedPlan::choose_blocks(index_t strip_bytes, index_t unit_blocks, bool weight_gradient) {
   const index_t units = channels_.units();
-  col_blocks_ = ceil_div(largest_[2], kMaxBlockCols);
+  // A single row gains nothing from the rows beside it: its vectors read a unit's pixels from L1.
+  const index_t pixel_bytes = channels_.sources() * width_ * static_cast<index_t>(sizeof(float));
+  const index_t in_l1 = std::max<index_t>(1, kUnitBytes / pixel_bytes / kTileCols) * kTileCols;
+  const index_t most_cols = largest_[1] > 1 ? kMaxBlockCols : std::min(kMaxBlockCols, in_l1);
+  col_blocks_ = ceil_div(largest_[2], most_cols);
   block_cols_ = ceil_div(largest_[2], col_blocks_);
   col_blocks_ = ceil_div(largest_[2], block_cols_);
   const auto unit_bytes = [&](index_t rows) {
     set_strip(rows, block_cols_);
-    const index_t dy = with_dy ? rows * block_cols_ * channels_.vectors() * width_ : 0;
+    const index_t dy = weight_gradient ? rows * block_cols_ * channels_.vectors() * width_ : 0;
     return checked_mul(channels_.sources() * source_floats_ + dy, sizeof(float));
   };
-  units_a_block_ = std::clamp<index_t>(strip_bytes / unit_bytes(1), 1, units);
-  unit_blocks_ = ceil_div(units, units_a_block_);
-  units_a_block_ = ceil_div(units, unit_blocks_);
+  const index_t fitting = std::clamp<index_t>(strip_bytes / unit_bytes(1), 1, units);
+  split_units(std::max(unit_blocks, ceil_div(units, fitting)));
   block_rows_ = 1;
   while (block_rows_ < largest_[1] && units_a_block_ * unit_bytes(block_rows_ + 1) <= strip_bytes) {
     ++block_rows_;
@@ -192,14 +198,13 @@ void GroupedPlan::choose_blocks(index_t strip_bytes, bool with_dy) {
   block_rows_ = ceil_div(largest_[1], row_blocks_);
   row_blocks_ = ceil_div(largest_[1], block_rows_);
   places_ = checked_mul(fixed, row_blocks_);
-  split_units(ceil_div(kWantedPlaces, places_));
+  if (!weight_gradient) split_units(std::max(unit_blocks_, ceil_div(kWantedPlaces, places_)));
   set_strip(block_rows_, block_cols_);
 }
 
-void GroupedPlan::split_units(index_t pieces) {
+void GroupedPlan::split_units(index_t blocks) {
   const index_t units = channels_.units();
-  unit_blocks_ = std::clamp<index_t>(pieces, unit_blocks_, std::max(unit_blocks_, units));
-  units_a_block_ = ceil_div(units, unit_blocks_);
+  units_a_block_ = ceil_div(units, std::min(blocks, units));
   unit_blocks_ = ceil_div(units, units_a_block_);
 }
 
@@ -269,6 +274,23 @@ bool GroupedPlan::inside(const PlannedRun& run, index_t plane, index_t row) cons
   const index_t d = plane * job_.step[0] + run.offset[0];
   const index_t h = row * job_.step[1] + run.offset[1];
   return d >= 0 && d < job_.extent[0] && h >= 0 && h < job_.extent[1];
+}
+
+GroupedAhead GroupedPlan::input_of(const Block& b, const float* src) const {
+  if (unit_blocks_ > 1 || planes_.empty() || (col_blocks_ > 1 && block_rows_ > 1)) return {src, 0};
+  const index_t d =
+      std::clamp<index_t>(b.plane * job_.step[0] + planes_.back(), 0, job_.extent[0] - 1);
+  const index_t row = b.row0 * job_.step[1] + low_[1];
+  const index_t first = std::clamp<index_t>(row, 0, job_.extent[1]);
+  const index_t last = std::clamp<index_t>(row + region(1, b.rows), first, job_.extent[1]);
+  const index_t pixel = job_.groups * job_.group_in;
+  const float* rows =
+      src + ((b.image * job_.extent[0] + d) * job_.extent[1] + first) * job_.extent[2] * pixel;
+  if (col_blocks_ == 1) return {rows, (last - first) * job_.extent[2] * pixel / kLine};
+  const index_t col = b.col0 * job_.step[2] + low_[2];
+  const index_t begin = std::clamp<index_t>(col, 0, job_.extent[2]);
+  const index_t end = std::clamp<index_t>(col + region(2, b.cols), begin, job_.extent[2]);
+  return {rows + begin * pixel, (end - begin) * pixel / kLine};
 }
 
 void GroupedPlan::pack(const Block& b, const float* src, const GradientGate& gate,

@@ -87,10 +87,41 @@ struct PlannedRun {
   index_t source;
 };
 
+// Hands out memory that is needed next in slices, one for each call of a kernel.
+class AheadSlices {
+ public:
+  void add(const GroupedAhead& range) { ranges_[count_++] = range; }
+  // `calls` kernels will ask.
+  void start(index_t calls, const float* readable) {
+    index_t lines = 0;
+    for (int i = 0; i < count_; ++i) lines += ranges_[i].lines;
+    slice_ = ceil_div(lines, calls);
+    readable_ = readable;
+  }
+  GroupedAhead next() {
+    if (at_ == count_) return {readable_, 0};
+    GroupedAhead& range = ranges_[at_];
+    const GroupedAhead slice{range.first, range.lines < slice_ ? range.lines : slice_};
+    range.first += slice.lines * 16;
+    range.lines -= slice.lines;
+    if (range.lines == 0) ++at_;
+    return slice;
+  }
+
+ private:
+  GroupedAhead ranges_[3] = {};
+  int count_ = 0;
+  int at_ = 0;
+  index_t slice_ = 0;
+  const float* readable_ = nullptr;
+};
+
 class GroupedPlan {
  public:
-  // Strips of at most `strip_bytes`, dY under them counted where `with_dy`, if one row fits.
-  GroupedPlan(const GroupedJob& job, index_t strip_bytes, bool with_dy);
+  // Strips of at most `strip_bytes`, if one row fits; units in at least `unit_blocks` blocks, if
+  // there are so many. A plan for weight gradients counts dY under a strip as well.
+  GroupedPlan(const GroupedJob& job, index_t strip_bytes, index_t unit_blocks,
+              bool weight_gradient);
 
   const GroupedChannels& channels() const { return channels_; }
   const std::vector<PlannedRun>& runs(std::size_t target) const { return runs_[target]; }
@@ -111,7 +142,6 @@ class GroupedPlan {
   index_t unit_blocks() const { return unit_blocks_; }
   index_t pieces() const { return places_ * unit_blocks_; }
   Block block(index_t place, index_t unit_block) const;
-  void split_units(index_t pieces);
 
   index_t strip_floats() const { return units_a_block_ * channels_.sources() * source_floats_; }
   index_t source_floats() const { return source_floats_; }
@@ -119,12 +149,15 @@ class GroupedPlan {
   index_t block_rows() const { return block_rows_; }
   index_t block_cols() const { return block_cols_; }
   void pack(const Block& block, const float* src, const GradientGate& gate, float* strip) const;
+  // What `pack` would read of `src`, if it is one piece of memory; else nothing.
+  GroupedAhead input_of(const Block& block, const float* src) const;
   // Whether a run of output row `row` (of the plane of `block`) reads rows inside the input.
   bool inside(const PlannedRun& run, index_t plane, index_t row) const;
 
  private:
   void find_extremes();
-  void choose_blocks(index_t strip_bytes, bool with_dy);
+  void choose_blocks(index_t strip_bytes, index_t unit_blocks, bool weight_gradient);
+  void split_units(index_t blocks);
   void set_strip(index_t rows, index_t cols);
   void plan_runs();
   index_t region(int dim, index_t outputs) const {

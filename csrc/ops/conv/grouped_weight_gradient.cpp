@@ -17,6 +17,7 @@
 #include <algorithm>
 
 #include "base/threads.h"
+#include "kernels/gemm.h"
 #include "ops/conv/grouped.h"
 #include "ops/conv/grouped_plan.h"
 #include "ops/conv/problem.h"
@@ -24,17 +25,24 @@
 namespace tilewise {
 namespace {
 
-constexpr index_t kStripBytes = 448 << 10;  // x and dY
+constexpr index_t kStripBytes = 608 << 10;  // x and dY
 constexpr index_t kWantedPieces = 16;
-constexpr index_t kShareBytes = 8 << 20;  // of all shares together
+
+// Shares of the pixels: each writes and reads its own weights, which must not cost more than the
+// tensors. The rest of the pieces come from dividing the channels.
+index_t shares_wanted(const ConvProblem& p) {
+  const index_t activations = p.n * (p.in_pixels() * p.c + p.out_pixels() * p.k);
+  const index_t weights = p.taps() * p.group_c() * p.k;
+  return std::clamp<index_t>(activations / (12 * weights), 1, kWantedPieces);
+}
 
 class GroupedWeightGradient {
  public:
   explicit GroupedWeightGradient(const ConvProblem& p)
-      : p_(p), job_(grouped_forward_job(p)), plan_(job_, kStripBytes, true) {
-    const index_t bytes = plan_.weight_floats() * static_cast<index_t>(sizeof(float));
-    shares_ = std::min({kWantedPieces, std::max<index_t>(1, kShareBytes / bytes), plan_.places()});
-    plan_.split_units(ceil_div(kWantedPieces, shares_));
+      : p_(p),
+        job_(grouped_forward_job(p)),
+        plan_(job_, kStripBytes, kWantedPieces / shares_wanted(p), true),
+        shares_(std::min(shares_wanted(p), plan_.places())) {
     // A line more than a multiple: vectors of dY are written side by side.
     dy_vector_ = plan_.block_rows() * plan_.block_cols() * width_ | 16;
   }
@@ -56,14 +64,13 @@ class GroupedWeightGradient {
     const index_t cg = p_.group_c();
     const index_t taps = p_.taps();
     parallel_for(channels.units() * channels.vectors(), [&](index_t i) {
-      const float* sums = partial + i * plan_.vector_floats();
+      float* sums = partial + i * plan_.vector_floats();
+      for (index_t share = 1; share < shares_; ++share) {
+        gemm_kernels().add(sums, sums + share * plan_.weight_floats(), plan_.vector_floats());
+      }
       plan_.for_each_weight(i / channels.vectors(), i % channels.vectors(),
                             [&](index_t k, index_t tap, index_t j, index_t place) {
-                              float sum = sums[place];
-                              for (index_t share = 1; share < shares_; ++share) {
-                                sum += sums[share * plan_.weight_floats() + place];
-                              }
-                              dw[(k * cg + j) * taps + tap] = sum;
+                              dw[(k * cg + j) * taps + tap] = sums[place];
                             });
     });
   }
@@ -87,15 +94,36 @@ class GroupedWeightGradient {
       const GroupedPlan::Block b = plan_.block(place, unit_block);
       plan_.pack(b, conv.x.data<float>(), {}, x.data());
       pack_dy(b, conv, dy.data());
+      AheadSlices ahead = slices_after(b, place + 1, place + 1 < last, conv);
       for (index_t unit = b.unit0; unit < b.unit1; ++unit) {
         const float* src = x.data() + (unit - b.unit0) * channels.sources() * plan_.source_floats();
         for (index_t v = 0; v < channels.vectors(); ++v) {
           const index_t i = (unit - b.unit0) * channels.vectors() + v;
           add_vector(b, src, dy.data() + i * dy_vector_,
-                     sums + (unit * channels.vectors() + v) * plan_.vector_floats());
+                     sums + (unit * channels.vectors() + v) * plan_.vector_floats(), ahead);
         }
       }
     }
+  }
+
+  // The tensors' part under the next place.
+  AheadSlices slices_after(const GroupedPlan::Block& now, index_t place, bool more,
+                           const ConvBackwardWeight& conv) const {
+    AheadSlices ahead;
+    const float* x = conv.x.data<float>();
+    if (more && plan_.unit_blocks() == 1) {
+      const GroupedPlan::Block b = plan_.block(place, 0);
+      const index_t pixel =
+          ((b.image * p_.out[0] + b.plane) * p_.out[1] + b.row0) * p_.out[2] + b.col0;
+      const bool dense = b.rows == 1 || b.cols == p_.out[2];
+      const index_t lines = dense ? b.rows * b.cols * p_.k / 16 : 0;
+      ahead.add(plan_.input_of(b, x));
+      ahead.add({conv.dy.data<float>() + pixel * p_.k, lines});
+      if (conv.gate.y != nullptr) ahead.add({conv.gate.y + pixel * p_.k, lines});
+    }
+    const index_t vectors = (now.unit1 - now.unit0) * plan_.channels().vectors();
+    ahead.start(vectors * static_cast<index_t>(plan_.runs(0).size()), x);
+    return ahead;
   }
 
   // dY of a block as [vector][row][column][width].
@@ -119,8 +147,8 @@ class GroupedWeightGradient {
     }
   }
 
-  void add_vector(const GroupedPlan::Block& b, const float* src, const float* dy,
-                  float* sums) const {
+  void add_vector(const GroupedPlan::Block& b, const float* src, const float* dy, float* sums,
+                  AheadSlices& ahead) const {
     GroupedGradient g{};
     g.x_row = plan_.row_step();
     g.dy_row = b.cols * width_;
@@ -138,6 +166,7 @@ class GroupedWeightGradient {
       g.taps = run.run.taps;
       g.channels = run.run.channels;
       g.sums = sums + run.run.weights;
+      g.ahead = ahead.next();
       grouped_kernels().gradient(g);
     }
   }
@@ -146,7 +175,7 @@ class GroupedWeightGradient {
   const index_t width_ = grouped_kernels().width;
   GroupedJob job_;
   GroupedPlan plan_;
-  index_t shares_ = 1;
+  index_t shares_;
   index_t dy_vector_ = 0;
 };
 
