@@ -22,7 +22,7 @@ struct GroupedRun {
 };
 
 // Memory that the next piece of work will read: `lines` cache lines, brought to L2 while this one
-// is computed. `first` may be any readable address where there are none.
+// is computed.
 struct GroupedAhead {
   const float* first;
   index_t lines;

@@ -3,7 +3,7 @@
 // P + 2 permutes and 3 loads of weights serve 3 P multiply-adds.
 //
 // `gradient`: 3 taps x J channels of accumulators, 3 vectors of dY, one permuted input; AVX-512:
-// J = 8, 24 + 4; AVX2: J = 4, 12 + 4. J permutes serve 3 J multiply-adds.
+// J = 8, 24 + 4; AVX2: J = 4, 12 + 4 (a run of one tap: J = 8). J permutes serve 3 J multiply-adds.
 #include "kernels/grouped.h"
 
 #include "kernels/simd/simd.h"
@@ -16,18 +16,30 @@ namespace {
 
 #if TW_ISA_LEVEL == 2
 constexpr index_t kMaxPixels = 14;
-constexpr index_t kMaxChannels = 8;
 #else
 constexpr index_t kMaxPixels = 8;
-constexpr index_t kMaxChannels = 4;
 #endif
 constexpr index_t W = VecF::width;
+constexpr index_t kMaxChannels = 8;
+// Of a run of so many taps: what the registers hold.
+constexpr index_t max_channels(index_t taps) { return W == 16 || taps == 1 ? 8 : 4; }
 constexpr index_t kLine = 16;  // floats
 
-// What is left of `ahead` from `next` on.
-TW_INLINE void prefetch_rest(const GroupedAhead& ahead, const float* next) {
-  for (; next < ahead.first + ahead.lines * kLine; next += kLine) prefetch_to_l2(next);
-}
+// Lines that are still to be brought to L2: one a step, what is left at the end.
+struct Ahead {
+  const float* next;
+  const float* end;
+
+  TW_INLINE explicit Ahead(const GroupedAhead& a) : next(a.first), end(a.first + a.lines * kLine) {}
+  TW_INLINE void step() {
+    if (next >= end) return;
+    prefetch_to_l2(next);
+    next += kLine;
+  }
+  TW_INLINE void finish() {
+    while (next < end) step();
+  }
+};
 
 // Channel j of each lane's group, of the pixel at x.
 template <bool Permute>
@@ -38,10 +50,9 @@ TW_INLINE VecF source(const float* x, index_t j, VecI lanes) {
 
 template <int P, int T, bool Permute>
 TW_INLINE void add_run(VecF (&acc)[P], const float* src, const float* w, const GroupedRow& r,
-                       index_t channels, const float*& ahead) {
+                       index_t channels, Ahead& ahead) {
   for (index_t j = 0; j < channels; ++j) {
-    prefetch_to_l2(ahead);
-    ahead += kLine;
+    ahead.step();
     const VecI lanes = Permute ? load_i(r.lanes + j * W) : set1i(0);
     VecF weight[T];
 #pragma GCC unroll 4
@@ -59,7 +70,8 @@ TW_INLINE void add_run(VecF (&acc)[P], const float* src, const float* w, const G
 }
 
 template <int P, bool Permute>
-const float* tile(const GroupedRow& r, index_t first, const float* ahead) {
+void tile(const GroupedRow& r, index_t first, Ahead& next_lines) {
+  Ahead ahead = next_lines;  // in registers
   VecF acc[P];
   float* dst = r.dst + first * r.dst_pixel;
   if (!r.stream) {
@@ -95,10 +107,10 @@ const float* tile(const GroupedRow& r, index_t first, const float* ahead) {
 #pragma GCC unroll 32
     for (int p = 0; p < P; ++p) store_partial(dst + p * r.dst_pixel, acc[p], r.channels);
   }
-  return ahead;
+  next_lines = ahead;
 }
 
-using TileFn = const float* (*)(const GroupedRow&, index_t, const float*);
+using TileFn = void (*)(const GroupedRow&, index_t, Ahead&);
 
 #if TW_ISA_LEVEL == 2
 #define TW_EACH_PIXEL_COUNT(permute)                                                             \
@@ -117,12 +129,12 @@ void correlate(const GroupedRow& r) {
   const TileFn* tiles = kTiles[r.lanes != nullptr ? 1 : 0];
   const index_t pieces = (r.count + kMaxPixels - 1) / kMaxPixels;
   const index_t step = (r.count + pieces - 1) / pieces;
-  const float* ahead = r.ahead.first;
+  Ahead ahead(r.ahead);
   for (index_t first = 0; first < r.count; first += step) {
     const index_t left = r.count - first;
-    ahead = tiles[(left < step ? left : step) - 1](r, first, ahead);
+    tiles[(left < step ? left : step) - 1](r, first, ahead);
   }
-  prefetch_rest(r.ahead, ahead);
+  ahead.finish();
 }
 
 // Adds the products of an input pixel with the outputs that see it through taps [From, To): dy
@@ -143,26 +155,33 @@ TW_INLINE void gradient_step(VecF (&acc)[T][J], const float* x, const float* dy,
 
 // A row: at its ends some of the taps see outputs beyond it.
 template <int T, int J, bool Permute>
-TW_INLINE const float* gradient_row(VecF (&acc)[T][J], const float* x, const float* dy,
-                                    const GroupedGradient& g, const float* ahead) {
-  if (T > 1) gradient_step<0, 1, T, J, Permute>(acc, x, dy, g);
-  if (T == 3 && g.count > 1) gradient_step<0, 2, T, J, Permute>(acc, x + W, dy + W, g);
+TW_INLINE void gradient_row(VecF (&acc)[T][J], const float* x, const float* dy,
+                            const GroupedGradient& g, Ahead& ahead) {
+  if constexpr (T > 1) gradient_step<0, 1, T, J, Permute>(acc, x, dy, g);
+  if constexpr (T > 2) {
+    if (g.count > 1) gradient_step<0, 2, T, J, Permute>(acc, x + W, dy + W, g);
+  }
   for (index_t q = T - 1; q < g.count; ++q) {
-    prefetch_to_l2(ahead);
-    ahead += kLine;
+    ahead.step();
     gradient_step<0, T, T, J, Permute>(acc, x + q * W, dy + q * W, g);
   }
-  const float* x_end = x + g.count * W;
-  const float* dy_end = dy + g.count * W;
-  if (T == 3 && g.count > 1) gradient_step<1, T, T, J, Permute>(acc, x_end, dy_end, g);
-  if (T == 3 && g.count == 1) gradient_step<1, 2, T, J, Permute>(acc, x_end, dy_end, g);
-  if (T > 1)
-    gradient_step<T - 1, T, T, J, Permute>(acc, x_end + (T - 2) * W, dy_end + (T - 2) * W, g);
-  return ahead;
+  x += g.count * W;
+  dy += g.count * W;
+  if constexpr (T > 2) {
+    if (g.count > 1) {
+      gradient_step<1, 3, T, J, Permute>(acc, x, dy, g);
+    } else {
+      gradient_step<1, 2, T, J, Permute>(acc, x, dy, g);
+    }
+    x += W;
+    dy += W;
+  }
+  if constexpr (T > 1) gradient_step<T - 1, T, T, J, Permute>(acc, x, dy, g);
 }
 
 template <int T, int J, bool Permute>
-const float* gradient_tile(const GroupedGradient& g, const float* ahead) {
+void gradient_tile(const GroupedGradient& g, Ahead& next_lines) {
+  Ahead ahead = next_lines;
   VecF acc[T][J];
 #pragma GCC unroll 4
   for (int t = 0; t < T; ++t) {
@@ -170,7 +189,7 @@ const float* gradient_tile(const GroupedGradient& g, const float* ahead) {
     for (int j = 0; j < J; ++j) acc[t][j] = zero();
   }
   for (index_t row = 0; row < g.rows; ++row) {
-    ahead = gradient_row<T, J, Permute>(acc, g.x + row * g.x_row, g.dy + row * g.dy_row, g, ahead);
+    gradient_row<T, J, Permute>(acc, g.x + row * g.x_row, g.dy + row * g.dy_row, g, ahead);
   }
 #pragma GCC unroll 8
   for (int j = 0; j < J; ++j) {
@@ -180,21 +199,17 @@ const float* gradient_tile(const GroupedGradient& g, const float* ahead) {
       store(sum, load(sum) + acc[t][j]);
     }
   }
-  return ahead;
+  next_lines = ahead;
 }
 
-using GradientFn = const float* (*)(const GroupedGradient&, const float*);
+using GradientFn = void (*)(const GroupedGradient&, Ahead&);
 
-#if TW_ISA_LEVEL == 2
-#define TW_EACH_CHANNEL_COUNT(T, permute)                                                    \
-  {gradient_tile<T, 1, permute>, gradient_tile<T, 2, permute>, gradient_tile<T, 3, permute>, \
-   gradient_tile<T, 4, permute>, gradient_tile<T, 5, permute>, gradient_tile<T, 6, permute>, \
-   gradient_tile<T, 7, permute>, gradient_tile<T, 8, permute>}
-#else
-#define TW_EACH_CHANNEL_COUNT(T, permute)                                                    \
-  {gradient_tile<T, 1, permute>, gradient_tile<T, 2, permute>, gradient_tile<T, 3, permute>, \
-   gradient_tile<T, 4, permute>}
-#endif
+// Entries past max_channels(T) are never called.
+#define TW_GRADIENT(T, J, permute) gradient_tile<T, J <= max_channels(T) ? J : 1, permute>
+#define TW_EACH_CHANNEL_COUNT(T, permute)                                              \
+  {TW_GRADIENT(T, 1, permute), TW_GRADIENT(T, 2, permute), TW_GRADIENT(T, 3, permute), \
+   TW_GRADIENT(T, 4, permute), TW_GRADIENT(T, 5, permute), TW_GRADIENT(T, 6, permute), \
+   TW_GRADIENT(T, 7, permute), TW_GRADIENT(T, 8, permute)}
 
 constexpr GradientFn kGradients[2][grouped_run_taps][kMaxChannels] = {
     {TW_EACH_CHANNEL_COUNT(1, false), TW_EACH_CHANNEL_COUNT(2, false),
@@ -204,10 +219,11 @@ constexpr GradientFn kGradients[2][grouped_run_taps][kMaxChannels] = {
 
 void gradient(const GroupedGradient& g) {
   const GradientFn* tiles = kGradients[g.lanes != nullptr ? 1 : 0][g.taps - 1];
-  const index_t pieces = (g.channels + kMaxChannels - 1) / kMaxChannels;
+  const index_t most = max_channels(g.taps);
+  const index_t pieces = (g.channels + most - 1) / most;
   const index_t step = (g.channels + pieces - 1) / pieces;
   GroupedGradient part = g;
-  const float* ahead = g.ahead.first;
+  Ahead ahead(g.ahead);
   for (index_t j = 0; j < g.channels; j += step) {
     const index_t n = g.channels - j < step ? g.channels - j : step;
     if (g.lanes != nullptr) {
@@ -216,9 +232,9 @@ void gradient(const GroupedGradient& g) {
       part.x = g.x + j;
     }
     part.sums = g.sums + j * g.taps * W;
-    ahead = tiles[n - 1](part, ahead);
+    tiles[n - 1](part, ahead);
   }
-  prefetch_rest(g.ahead, ahead);
+  ahead.finish();
 }
 
 template <bool Gated>

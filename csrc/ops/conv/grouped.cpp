@@ -119,7 +119,7 @@ class GroupedCorrelation {
       if (tensors.gate.y != nullptr) ahead.add(plan_.input_of(block_of(next), tensors.gate.y));
     }
     const index_t vectors = (block.unit1 - block.unit0) * plan_.channels().vectors();
-    ahead.start(vectors * block.rows * static_cast<index_t>(job_.targets.size()), tensors.src);
+    ahead.start(vectors * block.rows * static_cast<index_t>(job_.targets.size()));
     return ahead;
   }
 
@@ -194,7 +194,12 @@ double cost(const ConvProblem& p, ConvDirection direction) {
                                  backward ? p.group_c() : p.group_k());
   const double outputs = double(p.groups * channels.group_out());
   const double lanes = double(channels.units() * channels.vectors() * grouped_kernels().width);
-  return 1e3 + multiply_adds(p) * lanes / outputs / nominal_multiply_adds;
+  // Runs of one tap over wide groups leave the loads the limit where a panel of a matrix product
+  // has 16 registers too.
+  const bool load_bound = grouped_kernels().width < 16 && (p.kernel[2] == 1 || p.dilation[2] > 1) &&
+                          channels.group_out() >= gemm_kernels().panel;
+  const double rate = load_bound ? 0.9 : 1;
+  return 1e3 + multiply_adds(p) * lanes / outputs / (rate * nominal_multiply_adds);
 }
 
 index_t workspace(const ConvProblem& problem, ConvDirection direction, int threads) {

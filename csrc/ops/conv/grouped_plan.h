@@ -92,14 +92,13 @@ class AheadSlices {
  public:
   void add(const GroupedAhead& range) { ranges_[count_++] = range; }
   // `calls` kernels will ask.
-  void start(index_t calls, const float* readable) {
+  void start(index_t calls) {
     index_t lines = 0;
     for (int i = 0; i < count_; ++i) lines += ranges_[i].lines;
     slice_ = ceil_div(lines, calls);
-    readable_ = readable;
   }
   GroupedAhead next() {
-    if (at_ == count_) return {readable_, 0};
+    if (at_ == count_) return {nullptr, 0};
     GroupedAhead& range = ranges_[at_];
     const GroupedAhead slice{range.first, range.lines < slice_ ? range.lines : slice_};
     range.first += slice.lines * 16;
@@ -113,7 +112,6 @@ class AheadSlices {
   int count_ = 0;
   int at_ = 0;
   index_t slice_ = 0;
-  const float* readable_ = nullptr;
 };
 
 class GroupedPlan {

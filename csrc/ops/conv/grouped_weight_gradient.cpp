@@ -122,7 +122,7 @@ class GroupedWeightGradient {
       if (conv.gate.y != nullptr) ahead.add({conv.gate.y + pixel * p_.k, lines});
     }
     const index_t vectors = (now.unit1 - now.unit0) * plan_.channels().vectors();
-    ahead.start(vectors * static_cast<index_t>(plan_.runs(0).size()), x);
+    ahead.start(vectors * static_cast<index_t>(plan_.runs(0).size()));
     return ahead;
   }
 
