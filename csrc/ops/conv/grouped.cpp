@@ -101,8 +101,8 @@ class GroupedCorrelation {
   bool wants_streaming(const float* dst) const {
     const GroupedChannels& c = plan_.channels();
     const index_t width = grouped_kernels().width;
-    const bool lines = width * sizeof(float) == 64 && c.groups() * c.group_out() % width == 0 &&
-                       c.unit_out() % width == 0;
+    const bool lines =
+        width == 16 && c.groups() * c.group_out() % width == 0 && c.unit_out() % width == 0;
     const bool pending = stage_ != nullptr && stage_->pending();
     const index_t bytes = job_.images * job_.dst_image * static_cast<index_t>(sizeof(float));
     return lines && !pending && reinterpret_cast<std::uintptr_t>(dst) % 64 == 0 &&
