@@ -7,6 +7,7 @@
 #include "kernels/epilogue.h"
 #include "kernels/fold.h"
 #include "kernels/gemm.h"
+#include "kernels/grouped.h"
 #include "kernels/optimizer.h"
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
@@ -42,6 +43,7 @@ TW_DISPATCH(DropoutKernels, dropout_kernels)
 TW_DISPATCH(EpilogueKernels, epilogue_kernels)
 TW_DISPATCH(FoldKernels, fold_kernels)
 TW_DISPATCH(GemmKernels, gemm_kernels)
+TW_DISPATCH(GroupedKernels, grouped_kernels)
 TW_DISPATCH(OptimizerKernels, optimizer_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)

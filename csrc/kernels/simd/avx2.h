@@ -128,6 +128,8 @@ TW_INLINE VecI operator-(VecI a, VecI b) { return {_mm256_sub_epi32(a.v, b.v)}; 
 TW_INLINE VecI operator^(VecI a, VecI b) { return {_mm256_xor_si256(a.v, b.v)}; }
 TW_INLINE VecI operator&(VecI a, VecI b) { return {_mm256_and_si256(a.v, b.v)}; }
 TW_INLINE VecI operator|(VecI a, VecI b) { return {_mm256_or_si256(a.v, b.v)}; }
+// Lane i is a[from[i]]; from[i] in [0, width).
+TW_INLINE VecF permute(VecF a, VecI from) { return {_mm256_permutevar8x32_ps(a.v, from.v)}; }
 TW_INLINE Mask operator==(VecI a, VecI b) {
   return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(a.v, b.v))};
 }

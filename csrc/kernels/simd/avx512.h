@@ -109,6 +109,8 @@ TW_INLINE VecI operator-(VecI a, VecI b) { return {_mm512_sub_epi32(a.v, b.v)}; 
 TW_INLINE VecI operator^(VecI a, VecI b) { return {_mm512_xor_si512(a.v, b.v)}; }
 TW_INLINE VecI operator&(VecI a, VecI b) { return {_mm512_and_si512(a.v, b.v)}; }
 TW_INLINE VecI operator|(VecI a, VecI b) { return {_mm512_or_si512(a.v, b.v)}; }
+// Lane i is a[from[i]]; from[i] in [0, width).
+TW_INLINE VecF permute(VecF a, VecI from) { return {_mm512_permutexvar_ps(from.v, a.v)}; }
 TW_INLINE Mask operator==(VecI a, VecI b) { return {_mm512_cmpeq_epi32_mask(a.v, b.v)}; }
 TW_INLINE VecI mul_low(VecI a, VecI b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
 // The low and high words of the 64-bit products of unsigned lanes.

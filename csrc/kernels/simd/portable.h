@@ -137,6 +137,10 @@ TW_INLINE VecI operator-(VecI a, VecI b) { return {(Int4)((UInt4)a.v - (UInt4)b.
 TW_INLINE VecI operator^(VecI a, VecI b) { return {a.v ^ b.v}; }
 TW_INLINE VecI operator&(VecI a, VecI b) { return {a.v & b.v}; }
 TW_INLINE VecI operator|(VecI a, VecI b) { return {a.v | b.v}; }
+// Lane i is a[from[i]]; from[i] in [0, width).
+TW_INLINE VecF permute(VecF a, VecI from) {
+  return {Float4{a.v[from.v[0]], a.v[from.v[1]], a.v[from.v[2]], a.v[from.v[3]]}};
+}
 TW_INLINE Mask operator==(VecI a, VecI b) { return {a.v == b.v}; }
 TW_INLINE VecI mul_low(VecI a, VecI b) { return {(Int4)((UInt4)a.v * (UInt4)b.v)}; }
 // The low and high words of the 64-bit products of unsigned lanes.

@@ -3,9 +3,11 @@
 //   VecF           a register of `VecF::width` floats
 //   load store     unaligned; `_partial` forms touch the first n elements only (n in [0, width])
 //   stream         a store past the caches to an aligned address; stream_fence() after the last
-//   prefetch       a hint that a line will be read; prefetch_to_write that it will be written
+//   prefetch       a hint that a line will be read; prefetch_to_write that it will be written;
+//                  prefetch_to_l2 that it will be read later
 //   set1 zero      broadcast
 //   fmadd(a, b, c) a * b + c, fused on AVX2 and AVX-512
+//   permute        the lanes of a register in any order
 //   Mask           the result of a comparison, consumed by select(mask, a, b) = mask ? a : b
 //
 // max(a, b) and min(a, b) return b where either is NaN, as the x86 instructions do: to let a NaN

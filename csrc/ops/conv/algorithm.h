@@ -71,6 +71,7 @@ struct ConvAlgorithm {
 
 extern const ConvAlgorithm winograd4;
 extern const ConvAlgorithm depthwise;
+extern const ConvAlgorithm grouped;
 extern const ConvAlgorithm implicit_gemm;
 extern const ConvAlgorithm im2col_gemm;
 extern const ConvAlgorithm reference;

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     IntOrTuple = int | Sequence[int]
 
 
-ALGORITHMS = ("auto", "winograd4", "depthwise", "implicit_gemm", "im2col", "reference")
+ALGORITHMS = (
+    "auto",
+    "winograd4",
+    "depthwise",
+    "grouped",
+    "implicit_gemm",
+    "im2col",
+    "reference",
+)
 
 
 class Geometry(NamedTuple):
@@ -184,9 +192,9 @@ def conv2d(
         dilation: distance between the kernel's taps.
         groups: number of parts that channels and filters are divided into; C for depthwise.
         algorithm: "auto", or one by name, in all three directions: "winograd4" (3x3, stride 1),
-            "depthwise" (one input channel a group), "implicit_gemm", "im2col" (the explicit matrix
-            of the lectures) or "reference" (plain loops that accumulate in double). One that does
-            not apply raises with its reason.
+            "depthwise" (one input channel a group), "grouped" (few channels a group),
+            "implicit_gemm", "im2col" (the explicit matrix of the lectures) or "reference" (plain
+            loops that accumulate in double). One that does not apply raises with its reason.
 
     Returns:
         (N, K, H_out, W_out) or (K, H_out, W_out), stored channels-last.
