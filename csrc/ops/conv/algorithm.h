@@ -70,6 +70,7 @@ struct ConvAlgorithm {
 };
 
 extern const ConvAlgorithm winograd4;
+extern const ConvAlgorithm winograd2;
 extern const ConvAlgorithm implicit_gemm;
 extern const ConvAlgorithm im2col_gemm;
 extern const ConvAlgorithm reference;

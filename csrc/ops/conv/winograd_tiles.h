@@ -1,15 +1,18 @@
-// The grid of 4x4 output tiles of a 3x3 stride-1 correlation.
+// The grid of m x m output tiles of a 3x3 stride-1 correlation, and blocks of tiles sorted by what
+// they need.
 #pragma once
 
 #include <algorithm>
 
+#include "base/memory.h"
 #include "base/types.h"
 #include "kernels/winograd.h"
 
 namespace tilewise {
 
 // Correlates `height` x `width` maps, pad rows and columns before them, to `out_height` x
-// `out_width`. Tiles are numbered image by image, row by row.
+// `out_width`. Tiles are numbered image by image, row by row; the last of a row or column may have
+// fewer than m outputs there.
 struct WinogradGrid {
   index_t images;
   index_t height;
@@ -18,10 +21,14 @@ struct WinogradGrid {
   index_t out_width;
   index_t pad_height;
   index_t pad_width;
+  index_t m;
 
-  index_t tile_rows() const { return ceil_div(out_height, 4); }
-  index_t tile_cols() const { return ceil_div(out_width, 4); }
+  index_t tile_rows() const { return ceil_div(out_height, m); }
+  index_t tile_cols() const { return ceil_div(out_width, m); }
   index_t tiles() const { return images * tile_rows() * tile_cols(); }
+  // Outputs in the last tile of a column, of a row.
+  index_t last_rows() const { return out_height - (tile_rows() - 1) * m; }
+  index_t last_cols() const { return out_width - (tile_cols() - 1) * m; }
 
   struct Tile {
     index_t image;
@@ -31,35 +38,76 @@ struct WinogradGrid {
   Tile tile(index_t i) const {
     const index_t per_image = tile_rows() * tile_cols();
     const index_t in_image = i % per_image;
-    return {i / per_image, in_image / tile_cols() * 4, in_image % tile_cols() * 4};
+    return {i / per_image, in_image / tile_cols() * m, in_image % tile_cols() * m};
+  }
+  WinogradExtent extent(const Tile& t) const {
+    return {std::min(m, out_height - t.row), std::min(m, out_width - t.col)};
   }
 
-  // The 6x6 input patch of a tile in channels-last maps with `channels` floats a pixel.
+  // The input patch of a tile in channels-last maps with `channels` floats a pixel.
   WinogradPatch input_patch(const float* x, index_t channels, const Tile& t) const {
-    const index_t row = t.row - pad_height;
-    const index_t col = t.col - pad_width;
-    return patch(x, channels, t.image, row, col, height, width, 6);
+    const WinogradExtent e = extent(t);
+    return patch(x, channels, {t.image, t.row - pad_height, t.col - pad_width}, height, width,
+                 {e.rows + 2, e.cols + 2});
   }
-  // The 4x4 output patch.
+  // The output patch.
   WinogradPatch output_patch(const float* y, index_t channels, const Tile& t) const {
-    return patch(y, channels, t.image, t.row, t.col, out_height, out_width, 4);
+    return patch(y, channels, t, out_height, out_width, extent(t));
   }
 
  private:
-  static WinogradPatch patch(const float* maps, index_t channels, index_t image, index_t row,
-                             index_t col, index_t rows, index_t cols, index_t size) {
-    const auto first = [size](index_t at) { return std::clamp<index_t>(-at, 0, size); };
-    const auto last = [size](index_t at, index_t extent) {
-      return std::clamp<index_t>(extent - at, 0, size);
-    };
-    return {maps + ((image * rows + row) * cols + col) * channels,
+  static WinogradPatch patch(const float* maps, index_t channels, const Tile& t, index_t rows,
+                             index_t cols, const WinogradExtent& size) {
+    return {maps + ((t.image * rows + t.row) * cols + t.col) * channels,
             cols * channels,
             channels,
-            first(row),
-            last(row, rows),
-            first(col),
-            last(col, cols)};
+            std::clamp<index_t>(-t.row, 0, size.rows),
+            std::clamp<index_t>(rows - t.row, 0, size.rows),
+            std::clamp<index_t>(-t.col, 0, size.cols),
+            std::clamp<index_t>(cols - t.col, 0, size.cols)};
   }
+};
+
+// Tiles [first, first + count) of a grid in the order: those with few columns; whole ones; those
+// with few rows; those with few of both. So the tiles that need a point are neighbours.
+class WinogradBlock {
+ public:
+  WinogradBlock(const WinogradGrid& grid, index_t first, index_t count)
+      : grid_(grid), count_(count), order_(static_cast<std::size_t>(count)) {
+    for (index_t i = 0; i < count; ++i) ++ends_[kind(grid.tile(first + i))];
+    for (int k = 1; k < 4; ++k) ends_[k] += ends_[k - 1];
+    index_t next[4] = {0, ends_[0], ends_[1], ends_[2]};
+    for (index_t i = 0; i < count; ++i) {
+      const WinogradGrid::Tile t = grid.tile(first + i);
+      order_[static_cast<std::size_t>(next[kind(t)]++)] = t;
+    }
+  }
+
+  index_t count() const { return count_; }
+  const WinogradGrid::Tile& operator[](index_t position) const { return order_.data()[position]; }
+
+  // The positions that need point (row, col) of a transform.
+  struct Range {
+    index_t begin;
+    index_t end;
+  };
+  Range range(const WinogradKernels& kernels, index_t xi) const {
+    const bool short_rows = kernels.needs(grid_.last_rows(), xi / (grid_.m + 2));
+    const bool short_cols = kernels.needs(grid_.last_cols(), xi % (grid_.m + 2));
+    return {short_cols ? 0 : ends_[0], !short_rows ? ends_[1] : short_cols ? ends_[3] : ends_[2]};
+  }
+
+ private:
+  int kind(const WinogradGrid::Tile& t) const {
+    const bool few_rows = t.row + grid_.m > grid_.out_height;
+    const bool few_cols = t.col + grid_.m > grid_.out_width;
+    return few_rows ? (few_cols ? 3 : 2) : (few_cols ? 0 : 1);
+  }
+
+  const WinogradGrid& grid_;
+  index_t count_;
+  index_t ends_[4] = {0, 0, 0, 0};
+  Scratch<WinogradGrid::Tile> order_;
 };
 
 }  // namespace tilewise

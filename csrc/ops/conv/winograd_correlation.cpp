@@ -1,0 +1,241 @@
+// Y = A^T [ (G g G^T) . (B^T d B) ] A over tiles, in one of two forms:
+//
+// Few filters for the tiles (most layers): they are transformed first, for all.
+//   U[panel of k][xi][c][panel] = G g G^T
+//   for each piece = block of tiles x group of panels          -> threads
+//     V[xi][tile][c] = B^T d B                                -> L2
+//     for each panel of output channels
+//       M[xi][tile][panel] = V[xi] U[xi], a product for each xi -> L2
+//       Y = A^T M A + bias, activation                        -> memory, each output written once
+//
+// Many filters (512 channels of 7x7): U would be written to memory and read back, four times the
+// bytes of the weights, so a panel's filters are transformed by slices and used while in L2.
+//   for each chunk of tiles
+//     V[xi][tile][c] = B^T d B for all                         -> L3; threads
+//     for each panel of output channels                        -> threads
+//       for each slice of c: U[xi][c][panel], M += V U         -> U and M in L2
+//       Y = A^T M A + bias, activation
+// Kept weights are transformed already: then U is read once a chunk, which a few tiles need.
+//
+// The input gradient is the same correlation of dY with reflected filters, channels exchanged.
+#include "base/cpu.h"
+#include "base/memory.h"
+#include "base/threads.h"
+#include "kernels/gemm.h"
+#include "ops/conv/packed_weights.h"
+#include "ops/conv/winograd.h"
+
+namespace tilewise {
+namespace {
+
+constexpr index_t kWantedPieces = 8;
+constexpr index_t kSlice = 128;             // input channels of filters that are in L2 at a time
+constexpr index_t kManyFilters = 12 << 20;  // bytes of transformed filters
+constexpr index_t kFewTiles = 128;
+constexpr index_t kFloat = sizeof(float);
+
+class Correlator {
+ public:
+  explicit Correlator(const WinogradCorrelation& job)
+      : job_(job),
+        gemm_(gemm_kernels()),
+        winograd_(job.kernels),
+        points_(job.kernels.points),
+        panels_(ceil_div(job.out_channels, gemm_.panel)),
+        panel_floats_(points_ * job.in_channels * gemm_.panel),
+        row_(job.in_channels + winograd_row_pad) {
+    const index_t tiles = job.grid.tiles();
+    by_filters_ = tiles <= kFewTiles && filter_floats() * kFloat >= kManyFilters;
+    if (by_filters_) {
+      block_ = tiles;
+    } else {
+      // V takes a third of L2; the size of a block changes no result.
+      const index_t fitting = cache_sizes().l2 / 3 / (points_ * row_ * kFloat) / gemm_.max_rows;
+      const index_t most = std::clamp<index_t>(fitting, 1, 4) * gemm_.max_rows;
+      const index_t blocks = ceil_div(tiles, most);
+      block_ = ceil_div(tiles, blocks > 4 ? round_up(blocks, 2) : blocks);
+    }
+    blocks_ = ceil_div(tiles, block_);
+    const index_t groups = std::clamp<index_t>(ceil_div(kWantedPieces, blocks_), 1, panels_);
+    panels_a_group_ = ceil_div(panels_, groups);
+    groups_ = ceil_div(panels_, panels_a_group_);
+  }
+
+  index_t workspace(int threads) const {
+    const index_t m = points_ * m_stride(block_) * kFloat;
+    const index_t v = points_ * v_stride(block_) * kFloat;
+    if (!by_filters_) return filter_floats() * kFloat + threads * (v + m);
+    return v + threads * (m + points_ * slice() * gemm_.panel * kFloat);
+  }
+
+  void run(const WinogradFilters& filters, bool keep) const {
+    if (job_.stage != nullptr) job_.stage->expect_pieces(blocks_);
+    if (by_filters_ && !(keep && filters.weight.storage()->keeps_forms())) {
+      for (index_t block = 0; block < blocks_; ++block) run_by_filters(block, filters, nullptr);
+      return;
+    }
+    const PackedWeights u(filters.weight, keep, form(filters.reflected), gemm_.panel,
+                          filter_floats(), [&](float* out) { transform_all(filters, out); });
+    if (by_filters_) {
+      for (index_t block = 0; block < blocks_; ++block) run_by_filters(block, filters, u.data());
+      return;
+    }
+    parallel_for(blocks_ * groups_,
+                 [&](index_t piece) { run_block(piece / groups_, piece % groups_, u.data()); });
+  }
+
+ private:
+  // Transformed filters: panels of [xi][c][panel].
+  index_t filter_floats() const { return checked_mul(panels_, panel_floats_); }
+  // Floats from a point to the next.
+  index_t v_stride(index_t tiles) const { return tiles * row_ + winograd_row_pad; }
+  index_t m_stride(index_t tiles) const { return tiles * gemm_.panel + winograd_row_pad; }
+  index_t slice() const { return std::min(kSlice, job_.in_channels); }
+
+  const char* form(bool reflected) const {
+    if (winograd_.tile == 2) return reflected ? "winograd2 reflected" : "winograd2";
+    return reflected ? "winograd4 reflected" : "winograd4";
+  }
+
+  WinogradBlock block_of(index_t number) const {
+    const index_t first = number * block_;
+    return {job_.grid, first, std::min(block_, job_.grid.tiles() - first)};
+  }
+
+  void transform_all(const WinogradFilters& filters, float* u) const {
+    constexpr index_t channels = 32;
+    const index_t slices = ceil_div(job_.in_channels, channels);
+    parallel_for(panels_ * slices, [&](index_t i) {
+      const index_t panel = i / slices;
+      const index_t c = i % slices * channels;
+      transform_filters(winograd_, filters, panel, c, std::min(c + channels, job_.in_channels),
+                        u + panel * panel_floats_ + c * gemm_.panel,
+                        job_.in_channels * gemm_.panel);
+    });
+  }
+
+  void run_block(index_t number, index_t group, const float* filters) const {
+    const WinogradBlock block = block_of(number);
+    Scratch<float> v(static_cast<std::size_t>(points_ * v_stride(block.count())));
+    Scratch<float> m(static_cast<std::size_t>(points_ * m_stride(block.count())));
+    transform_inputs(block, 0, block.count(), v.data());
+    const index_t last = std::min((group + 1) * panels_a_group_, panels_);
+    for (index_t p = group * panels_a_group_; p < last; ++p) {
+      multiply(block, v.data(), {0, job_.in_channels}, filters + p * panel_floats_, p, m.data());
+      store_outputs(block, number, m.data(), p);
+    }
+  }
+
+  // `u`: kept filters, or null.
+  void run_by_filters(index_t number, const WinogradFilters& filters, const float* u) const {
+    const WinogradBlock block = block_of(number);
+    Scratch<float> v(static_cast<std::size_t>(points_ * v_stride(block.count())));
+    parallel_ranges(block.count(), 2, [&](index_t first, index_t last) {
+      transform_inputs(block, first, last, v.data());
+    });
+    parallel_for(panels_, [&](index_t p) {
+      Scratch<float> m(static_cast<std::size_t>(points_ * m_stride(block.count())));
+      if (u != nullptr) {
+        multiply(block, v.data(), {0, job_.in_channels}, u + p * panel_floats_, p, m.data());
+      } else {
+        Scratch<float> part(static_cast<std::size_t>(points_ * slice() * gemm_.panel));
+        for (index_t c = 0; c < job_.in_channels; c += slice()) {
+          const index_t end = std::min(c + slice(), job_.in_channels);
+          transform_filters(winograd_, filters, p, c, end, part.data(), (end - c) * gemm_.panel);
+          multiply(block, v.data(), {c, end}, part.data(), p, m.data());
+        }
+      }
+      store_outputs(block, number, m.data(), p);
+    });
+  }
+
+  void transform_inputs(const WinogradBlock& block, index_t first, index_t last, float* v) const {
+    const index_t whole_row = round_up(job_.in_channels, gemm_.width);
+    for (index_t i = first; i < last; ++i) {
+      const WinogradGrid::Tile& t = block[i];
+      winograd_.input(job_.grid.input_patch(job_.src, job_.in_channels, t), job_.grid.extent(t),
+                      job_.in_channels, job_.gate,
+                      {v + i * row_, v_stride(block.count()), whole_row, 0});
+    }
+  }
+
+  struct Channels {
+    index_t first;
+    index_t last;
+  };
+
+  // m = v u over a range of input channels, added to m from the second range on.
+  void multiply(const WinogradBlock& block, const float* v, const Channels& c, const float* u,
+                index_t panel, float* m) const {
+    const GemmTap tap{0, 0};
+    GemmTile t{};
+    t.lda = row_;
+    t.taps = &tap;
+    t.tap_count = 1;
+    t.run = c.last - c.first;
+    t.ldb = gemm_.panel;
+    t.ldc = gemm_.panel;
+    t.columns = std::min(gemm_.panel, job_.out_channels - panel * gemm_.panel);
+    t.accumulate = c.first > 0;
+    for (index_t xi = 0; xi < points_; ++xi) {
+      const WinogradBlock::Range range = block.range(winograd_, xi);
+      const index_t tiles = range.end - range.begin;
+      if (tiles == 0) continue;
+      const index_t rows = ceil_div(tiles, ceil_div(tiles, gemm_.max_rows));
+      t.b = u + xi * t.run * gemm_.panel;
+      for (index_t i = range.begin; i < range.end; i += rows) {
+        t.a = v + xi * v_stride(block.count()) + i * row_ + c.first;
+        t.c = m + xi * m_stride(block.count()) + i * gemm_.panel;
+        gemm_.tile(std::min(rows, range.end - i), t);
+      }
+    }
+  }
+
+  void store_outputs(const WinogradBlock& block, index_t number, const float* m,
+                     index_t panel) const {
+    const WinogradGrid& grid = job_.grid;
+    const index_t k0 = panel * gemm_.panel;
+    const index_t channels = std::min(gemm_.panel, job_.out_channels - k0);
+    const OutputStage* stage = job_.stage;
+    WinogradOutput out{};
+    out.row = grid.out_width * job_.out_channels;
+    out.pixel = job_.out_channels;
+    out.bias = stage != nullptr && stage->bias() != nullptr ? stage->bias() + k0 : nullptr;
+    out.relu = stage != nullptr && stage->relu();
+    for (index_t i = 0; i < block.count(); ++i) {
+      const WinogradGrid::Tile& t = block[i];
+      const WinogradExtent extent = grid.extent(t);
+      out.dst = job_.dst + (t.image * grid.out_height + t.row) * out.row + t.col * out.pixel + k0;
+      winograd_.output(m + i * gemm_.panel, m_stride(block.count()), channels, extent, out);
+      if (stage == nullptr || !stage->pending()) continue;
+      for (index_t row = 0; row < extent.rows; ++row) {
+        stage->finish(number, {out.dst + row * out.row, extent.cols, out.pixel, channels}, k0);
+      }
+    }
+  }
+
+  const WinogradCorrelation& job_;
+  const GemmKernels& gemm_;
+  const WinogradKernels& winograd_;
+  index_t points_;
+  index_t panels_;
+  index_t panel_floats_;
+  index_t row_;      // floats of a tile's row in V
+  bool by_filters_;  // the second form
+  index_t block_;    // tiles
+  index_t blocks_;
+  index_t groups_;  // of panels
+  index_t panels_a_group_;
+};
+
+}  // namespace
+
+void winograd_correlate(const WinogradCorrelation& job, const WinogradFilters& filters, bool keep) {
+  Correlator(job).run(filters, keep);
+}
+
+index_t winograd_correlate_workspace(const WinogradCorrelation& job, int threads) {
+  return Correlator(job).workspace(threads);
+}
+
+}  // namespace tilewise
