@@ -53,6 +53,9 @@ struct WinogradKernels {
   index_t points;  // (m + 2)^2
   // Whether a tile with `count` of m rows (columns) needs row (column) i of the points.
   bool (*needs)(index_t count, index_t i);
+  // Asks for the lines of a patch, of it columns [col, ...), that will be read or written soon.
+  // Behind a pointer, since gcc drops direct calls of functions that do nothing but prefetch.
+  void (*prefetch)(const WinogradPatch& patch, index_t col, index_t channels);
   // B^T d B for the patch of a tile's inputs; gate.y lies as patch.src does, or is null.
   void (*input)(const WinogradPatch& patch, WinogradExtent extent, index_t channels,
                 const GradientGate& gate, const WinogradPoints& out);

@@ -292,7 +292,13 @@ void filter_gradient(const float* du, index_t xi_stride, index_t count, float* d
         du + i, xi_stride, [&](int row, const VecF(&y)[3]) __attribute__((always_inline)) {
           float* dst = dg + 3 * row * tap_stride + i;
 #pragma GCC unroll 3
-          for (int j = 0; j < 3; ++j) store_partial(dst + j * tap_stride, y[j], lanes);
+          for (int j = 0; j < 3; ++j) {
+            if (lanes == W) {
+              store(dst + j * tap_stride, y[j]);
+            } else {
+              store_partial(dst + j * tap_stride, y[j], lanes);
+            }
+          }
         });
   }
 }
@@ -300,6 +306,16 @@ void filter_gradient(const float* du, index_t xi_stride, index_t count, float* d
 template <int M>
 bool needs(index_t count, index_t i) {
   return i <= count || i == M + 1;
+}
+
+void prefetch(const WinogradPatch& p, index_t col, index_t channels) {
+  constexpr index_t line = 16;
+  for (index_t i = p.row0; i < p.row1; ++i) {
+    for (index_t j = p.col0 > col ? p.col0 : col; j < p.col1; ++j) {
+      const float* pixel = p.src + i * p.row + j * p.pixel;
+      for (index_t c = 0; c < channels; c += line) __builtin_prefetch(pixel + c, 0, 2);
+    }
+  }
 }
 
 // The functions of a tile's extent, whole tiles first.
@@ -332,6 +348,7 @@ void run_output(const float* m, index_t xi_stride, index_t channels, WinogradExt
 const WinogradKernels winograd4_kernels{4,
                                         36,
                                         needs<4>,
+                                        prefetch,
                                         run_patch<Input, 4>,
                                         run_patch<Gradient, 4>,
                                         run_output<4>,
@@ -340,6 +357,7 @@ const WinogradKernels winograd4_kernels{4,
 const WinogradKernels winograd2_kernels{2,
                                         16,
                                         needs<2>,
+                                        prefetch,
                                         run_patch<Input, 2>,
                                         run_patch<Gradient, 2>,
                                         run_output<2>,

@@ -45,6 +45,11 @@ class Correlator {
         panel_floats_(points_ * job.in_channels * gemm_.panel),
         row_(job.in_channels + winograd_row_pad) {
     const index_t tiles = job.grid.tiles();
+    const index_t output_bytes =
+        job.grid.images * job.grid.out_height * job.grid.out_width * job.out_channels * kFloat;
+    // Streaming stores take whole lines.
+    past_caches_ = output_bytes > cache_sizes().l3 && job.out_channels % 16 == 0 &&
+                   !(job.stage != nullptr && job.stage->pending());
     by_filters_ = tiles <= kFewTiles && filter_floats() * kFloat >= kManyFilters;
     if (by_filters_) {
       block_ = tiles;
@@ -119,10 +124,42 @@ class Correlator {
     Scratch<float> v(static_cast<std::size_t>(points_ * v_stride(block.count())));
     Scratch<float> m(static_cast<std::size_t>(points_ * m_stride(block.count())));
     transform_inputs(block, 0, block.count(), v.data());
-    const index_t last = std::min((group + 1) * panels_a_group_, panels_);
-    for (index_t p = group * panels_a_group_; p < last; ++p) {
-      multiply(block, v.data(), {0, job_.in_channels}, filters + p * panel_floats_, p, m.data());
+    const index_t begin = group * panels_a_group_;
+    const index_t end = std::min(begin + panels_a_group_, panels_);
+    for (index_t p = begin; p < end; ++p) {
+      multiply(block, v.data(), {0, job_.in_channels}, filters + p * panel_floats_, p, m.data(),
+               [&](index_t xi) {
+                 if (!past_caches_) fetch_outputs(block, p, xi);
+                 if (groups_ > 1) return;
+                 fetch_inputs(number + threads_, p * points_ + xi, panels_ * points_);
+               });
       store_outputs(block, number, m.data(), p);
+    }
+  }
+
+  // While the multipliers work, memory delivers what comes after them: the inputs of the block that
+  // this thread is likely to take next, and the lines of this block's outputs.
+  void fetch_inputs(index_t number, index_t step, index_t steps) const {
+    const index_t first = number * block_;
+    const index_t count = std::clamp<index_t>(job_.grid.tiles() - first, 0, block_);
+    const WinogradBlock::Range part = part_of(count, step, steps);
+    for (index_t i = part.begin; i < part.end; ++i) {
+      WinogradPatch patch =
+          job_.grid.input_patch(job_.src, job_.in_channels, job_.grid.tile(first + i));
+      winograd_.prefetch(patch, 2,
+                         job_.in_channels);  // the tile before it has the first two columns
+      if (job_.gate.y == nullptr) continue;
+      patch.src += job_.gate.y - job_.src;
+      winograd_.prefetch(patch, 2, job_.in_channels);
+    }
+  }
+  void fetch_outputs(const WinogradBlock& block, index_t panel, index_t xi) const {
+    const index_t k0 = panel * gemm_.panel;
+    const index_t channels = std::min(gemm_.panel, job_.out_channels - k0);
+    const WinogradBlock::Range part = part_of(block.count(), xi, points_);
+    for (index_t i = part.begin; i < part.end; ++i) {
+      winograd_.prefetch(job_.grid.output_patch(job_.dst + k0, job_.out_channels, block[i]), 0,
+                         channels);
     }
   }
 
@@ -136,13 +173,16 @@ class Correlator {
     parallel_for(panels_, [&](index_t p) {
       Scratch<float> m(static_cast<std::size_t>(points_ * m_stride(block.count())));
       if (u != nullptr) {
-        multiply(block, v.data(), {0, job_.in_channels}, u + p * panel_floats_, p, m.data());
+        multiply(block, v.data(), {0, job_.in_channels}, u + p * panel_floats_, p, m.data(),
+                 [&](index_t xi) { fetch_outputs(block, p, xi); });
       } else {
         Scratch<float> part(static_cast<std::size_t>(points_ * slice() * gemm_.panel));
         for (index_t c = 0; c < job_.in_channels; c += slice()) {
           const index_t end = std::min(c + slice(), job_.in_channels);
           transform_filters(winograd_, filters, p, c, end, part.data(), (end - c) * gemm_.panel);
-          multiply(block, v.data(), {c, end}, part.data(), p, m.data());
+          multiply(block, v.data(), {c, end}, part.data(), p, m.data(), [&](index_t xi) {
+            if (c == 0) fetch_outputs(block, p, xi);
+          });
         }
       }
       store_outputs(block, number, m.data(), p);
@@ -164,9 +204,11 @@ class Correlator {
     index_t last;
   };
 
-  // m = v u over a range of input channels, added to m from the second range on.
+  // m = v u over a range of input channels, added to m from the second range on. Calls fetch(xi)
+  // with each point.
+  template <typename Fetch>
   void multiply(const WinogradBlock& block, const float* v, const Channels& c, const float* u,
-                index_t panel, float* m) const {
+                index_t panel, float* m, const Fetch& fetch) const {
     const GemmTap tap{0, 0};
     GemmTile t{};
     t.lda = row_;
@@ -180,6 +222,7 @@ class Correlator {
     for (index_t xi = 0; xi < points_; ++xi) {
       const WinogradBlock::Range range = block.range(winograd_, xi);
       const index_t tiles = range.end - range.begin;
+      fetch(xi);
       if (tiles == 0) continue;
       const index_t rows = ceil_div(tiles, ceil_div(tiles, gemm_.max_rows));
       t.b = u + xi * t.run * gemm_.panel;
@@ -200,6 +243,7 @@ class Correlator {
     WinogradOutput out{};
     out.row = grid.out_width * job_.out_channels;
     out.pixel = job_.out_channels;
+    out.past_caches = past_caches_ && channels % gemm_.width == 0;
     out.bias = stage != nullptr && stage->bias() != nullptr ? stage->bias() + k0 : nullptr;
     out.relu = stage != nullptr && stage->relu();
     for (index_t i = 0; i < block.count(); ++i) {
@@ -222,10 +266,12 @@ class Correlator {
   index_t panel_floats_;
   index_t row_;      // floats of a tile's row in V
   bool by_filters_;  // the second form
-  index_t block_;    // tiles
+  bool past_caches_;
+  index_t block_;  // tiles
   index_t blocks_;
   index_t groups_;  // of panels
   index_t panels_a_group_;
+  int threads_ = num_threads();  // for prefetching only
 };
 
 }  // namespace

@@ -110,4 +110,9 @@ class WinogradBlock {
   Scratch<WinogradGrid::Tile> order_;
 };
 
+// The part of `count` things that belongs to step `step` of `steps`.
+inline WinogradBlock::Range part_of(index_t count, index_t step, index_t steps) {
+  return {count * step / steps, count * (step + 1) / steps};
+}
+
 }  // namespace tilewise

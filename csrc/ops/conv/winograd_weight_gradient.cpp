@@ -41,11 +41,17 @@ class WeightGradient {
         block_c_(std::min(kBlockC, round_up(p.c, gemm_.width))),
         du_stride_(block_c_ * gemm_.panel) {}
 
-  void run(const float* dy, const GradientGate& gate, const float* x, float* dweight) const {
+  struct Maps {
+    const float* dy;
+    const GradientGate& gate;
+    const float* x;
+  };
+
+  void run(const Maps& maps, float* dweight) const {
     if (is_fused()) {
-      run_fused(dy, gate, x, dweight);
+      run_fused(maps, dweight);
     } else {
-      run_chunked(dy, gate, x, dweight);
+      run_chunked(maps, dweight);
     }
   }
 
@@ -89,12 +95,6 @@ class WeightGradient {
             {memory + points_ * v_stride, panels_ * z_panel(tiles), gemm_.panel, z_panel(tiles)}};
   }
 
-  struct Maps {
-    const float* dy;
-    const GradientGate& gate;
-    const float* x;
-  };
-
   void transform(const Maps& maps, const WinogradBlock& tiles, index_t first, index_t last,
                  const Operands& o) const {
     for (index_t i = first; i < last; ++i) {
@@ -109,11 +109,21 @@ class WeightGradient {
     }
   }
 
+  // Asks for the inputs of tile `i`.
+  void fetch(const Maps& maps, index_t i) const {
+    const WinogradGrid::Tile t = grid_.tile(i);
+    winograd_.prefetch(grid_.input_patch(maps.x, p_.c, t), 2, p_.c);
+    winograd_.prefetch(grid_.output_patch(maps.dy, p_.k, t), 0, p_.k);
+    if (maps.gate.y != nullptr)
+      winograd_.prefetch(grid_.output_patch(maps.gate.y, p_.k, t), 0, p_.k);
+  }
+
   index_t channels(index_t row) const { return std::min(block_c_, p_.c - row * block_c_); }
 
-  // A block of du (+)= V^T Z over the tiles.
+  // A block of du (+)= V^T Z over the tiles. Calls fetch(xi) with each point.
+  template <typename Fetch>
   void multiply(const WinogradBlock& tiles, const Operands& o, index_t block, bool accumulate,
-                float* du) const {
+                float* du, const Fetch& fetch) const {
     const index_t row = block / panels_;
     const index_t panel = block % panels_;
     const index_t count = channels(row);
@@ -126,6 +136,7 @@ class WeightGradient {
     t.columns = std::min(gemm_.panel, p_.k - panel * gemm_.panel);
     t.accumulate = accumulate;
     for (index_t xi = 0; xi < points_; ++xi) {
+      fetch(xi);
       const WinogradBlock::Range range = tiles.range(winograd_, xi);
       t.count = range.end - range.begin;
       const float* v = o.v.v + xi * o.v.stride + row * o.v.panel_stride + range.begin * t.lda;
@@ -138,28 +149,40 @@ class WeightGradient {
     }
   }
 
-  // sums[tap][c][panel]
+  // sums[c][tap][panel]
   void transform_back(const float* du, index_t block, float* sums) const {
-    winograd_.filter_gradient(du, du_stride_, channels(block / panels_) * gemm_.panel, sums,
-                              du_stride_);
+    for (index_t c = 0; c < channels(block / panels_); ++c) {
+      winograd_.filter_gradient(du + c * gemm_.panel, du_stride_, gemm_.panel,
+                                sums + c * 9 * gemm_.panel, gemm_.panel);
+    }
   }
 
   void store_block(const float* sums, index_t block, float* dweight) const {
     const index_t c0 = block / panels_ * block_c_;
     const index_t k0 = block % panels_ * gemm_.panel;
-    const index_t count = channels(block / panels_);
+    const index_t rows = channels(block / panels_) * 9;
     const index_t lanes = std::min(gemm_.panel, p_.k - k0);
+    float* out = dweight + (k0 * p_.c + c0) * 9;
+    PackTransposed t{sums, gemm_.panel, gemm_.panel, lanes, out, lanes, p_.c * 9, 0};
+    index_t row = 0;
+    for (; row + gemm_.panel <= rows; row += gemm_.panel) {
+      t.src = sums + row * gemm_.panel;
+      t.dst = out + row;
+      gemm_.pack_transposed(t);
+    }
+    if (row == rows) return;
+    Scratch<float> tail(static_cast<std::size_t>(gemm_.panel * gemm_.panel));
+    t.src = sums + row * gemm_.panel;
+    t.rows = rows - row;
+    t.dst = tail.data();
+    t.inner_step = gemm_.panel;
+    gemm_.pack_transposed(t);
     for (index_t k = 0; k < lanes; ++k) {
-      float* out = dweight + ((k0 + k) * p_.c + c0) * 9;
-      for (index_t c = 0; c < count; ++c) {
-        for (index_t tap = 0; tap < 9; ++tap) {
-          out[c * 9 + tap] = sums[tap * du_stride_ + c * gemm_.panel + k];
-        }
-      }
+      std::copy_n(tail.data() + k * gemm_.panel, rows - row, out + k * p_.c * 9 + row);
     }
   }
 
-  void run_fused(const float* dy, const GradientGate& gate, const float* x, float* dweight) const {
+  void run_fused(const Maps& maps, float* dweight) const {
     const index_t tiles = grid_.tiles();
     const index_t most = block_tiles();
     const index_t share_count = shares();
@@ -174,9 +197,13 @@ class WeightGradient {
       for (index_t i = first; i < last; i += step) {
         const WinogradBlock block(grid_, i, std::min(step, last - i));
         const Operands o = operands(block.count(), memory.data());
-        transform({dy, gate, x}, block, 0, block.count(), o);
+        transform(maps, block, 0, block.count(), o);
+        const index_t next = std::min(step, last - i - block.count());
         for (index_t b = 0; b < blocks(); ++b) {
-          multiply(block, o, b, i > first, du.data() + b * points_ * du_stride_);
+          multiply(block, o, b, i > first, du.data() + b * points_ * du_stride_, [&](index_t xi) {
+            const auto part = part_of(next, b * points_ + xi, blocks() * points_);
+            for (index_t j = part.begin; j < part.end; ++j) fetch(maps, i + block.count() + j);
+          });
         }
       }
       for (index_t b = 0; b < blocks(); ++b) {
@@ -193,8 +220,7 @@ class WeightGradient {
     });
   }
 
-  void run_chunked(const float* dy, const GradientGate& gate, const float* x,
-                   float* dweight) const {
+  void run_chunked(const Maps& maps, float* dweight) const {
     const index_t tiles = grid_.tiles();
     const index_t step = chunk_tiles();
     const index_t block_floats = points_ * du_stride_;
@@ -205,16 +231,16 @@ class WeightGradient {
       const WinogradBlock chunk(grid_, first, std::min(step, tiles - first));
       const Operands o = operands(chunk.count(), memory.data());
       parallel_ranges(chunk.count(), 4,
-                      [&](index_t i0, index_t i1) { transform({dy, gate, x}, chunk, i0, i1, o); });
+                      [&](index_t i0, index_t i1) { transform(maps, chunk, i0, i1, o); });
       const bool is_last = first + step >= tiles;
       parallel_for(blocks(), [&](index_t b) {
         if (several) {
           float* du = held.data() + b * block_floats;
-          multiply(chunk, o, b, first > 0, du);
+          multiply(chunk, o, b, first > 0, du, [](index_t) {});
           if (is_last) finish_block(du, b, dweight);
         } else {
           Scratch<float> du(static_cast<std::size_t>(block_floats));
-          multiply(chunk, o, b, false, du.data());
+          multiply(chunk, o, b, false, du.data(), [](index_t) {});
           finish_block(du.data(), b, dweight);
         }
       });
@@ -242,7 +268,7 @@ class WeightGradient {
 
 void winograd_weight_gradient(const WinogradKernels& kernels, const ConvBackwardWeight& conv) {
   WeightGradient(kernels, conv.problem)
-      .run(conv.dy.data<float>(), conv.gate, conv.x.data<float>(), conv.dweight.data<float>());
+      .run({conv.dy.data<float>(), conv.gate, conv.x.data<float>()}, conv.dweight.data<float>());
 }
 
 index_t winograd_weight_gradient_workspace(const WinogradKernels& kernels, const ConvProblem& p,
