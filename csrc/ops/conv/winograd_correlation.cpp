@@ -42,7 +42,7 @@ class Correlator {
         winograd_(job.kernels),
         points_(job.kernels.points),
         panels_(ceil_div(job.out_channels, gemm_.panel)),
-        panel_floats_(points_ * job.in_channels * gemm_.panel),
+        panel_floats_(points_ * u_stride(job.in_channels)),
         row_(job.in_channels + winograd_row_pad) {
     const index_t tiles = job.grid.tiles();
     const index_t output_bytes =
@@ -70,7 +70,7 @@ class Correlator {
     const index_t m = points_ * m_stride(block_) * kFloat;
     const index_t v = points_ * v_stride(block_) * kFloat;
     if (!by_filters_) return filter_floats() * kFloat + threads * (v + m);
-    return v + threads * (m + points_ * slice() * gemm_.panel * kFloat);
+    return v + threads * (m + points_ * u_stride(slice()) * kFloat);
   }
 
   void run(const WinogradFilters& filters, bool keep) const {
@@ -95,6 +95,7 @@ class Correlator {
   // Floats from a point to the next.
   index_t v_stride(index_t tiles) const { return tiles * row_ + winograd_row_pad; }
   index_t m_stride(index_t tiles) const { return tiles * gemm_.panel + winograd_row_pad; }
+  index_t u_stride(index_t channels) const { return channels * gemm_.panel + winograd_row_pad; }
   index_t slice() const { return std::min(kSlice, job_.in_channels); }
 
   const char* form(bool reflected) const {
@@ -114,8 +115,7 @@ class Correlator {
       const index_t panel = i / slices;
       const index_t c = i % slices * channels;
       transform_filters(winograd_, filters, panel, c, std::min(c + channels, job_.in_channels),
-                        u + panel * panel_floats_ + c * gemm_.panel,
-                        job_.in_channels * gemm_.panel);
+                        u + panel * panel_floats_ + c * gemm_.panel, u_stride(job_.in_channels));
     });
   }
 
@@ -176,10 +176,10 @@ class Correlator {
         multiply(block, v.data(), {0, job_.in_channels}, u + p * panel_floats_, p, m.data(),
                  [&](index_t xi) { fetch_outputs(block, p, xi); });
       } else {
-        Scratch<float> part(static_cast<std::size_t>(points_ * slice() * gemm_.panel));
+        Scratch<float> part(static_cast<std::size_t>(points_ * u_stride(slice())));
         for (index_t c = 0; c < job_.in_channels; c += slice()) {
           const index_t end = std::min(c + slice(), job_.in_channels);
-          transform_filters(winograd_, filters, p, c, end, part.data(), (end - c) * gemm_.panel);
+          transform_filters(winograd_, filters, p, c, end, part.data(), u_stride(end - c));
           multiply(block, v.data(), {c, end}, part.data(), p, m.data(), [&](index_t xi) {
             if (c == 0) fetch_outputs(block, p, xi);
           });
@@ -225,7 +225,7 @@ class Correlator {
       fetch(xi);
       if (tiles == 0) continue;
       const index_t rows = ceil_div(tiles, ceil_div(tiles, gemm_.max_rows));
-      t.b = u + xi * t.run * gemm_.panel;
+      t.b = u + xi * u_stride(t.run);
       for (index_t i = range.begin; i < range.end; i += rows) {
         t.a = v + xi * v_stride(block.count()) + i * row_ + c.first;
         t.c = m + xi * m_stride(block.count()) + i * gemm_.panel;

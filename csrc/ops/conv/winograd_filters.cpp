@@ -27,6 +27,23 @@ void gather_filters(const WinogradFilters& f, index_t k0, index_t c0, index_t c1
   }
 }
 
+// Asks for the filters of the slice from c0 on: runs of 288 floats, too short for the processor to
+// foresee.
+void fetch_filters(const WinogradKernels& kernels, const WinogradFilters& f, index_t k0,
+                   index_t c0) {
+  const index_t channels = std::min(kSlice, f.in_channels - c0);
+  const index_t lanes = std::min(gemm_kernels().panel, f.out_channels - k0);
+  if (channels <= 0) return;
+  const float* weight = f.weight.data<float>();
+  if (f.reflected) {
+    const index_t row = f.out_channels * 9;
+    kernels.prefetch({weight + c0 * row + k0 * 9, row, 0, 0, channels, 0, 1}, 0, lanes * 9);
+  } else {
+    const index_t row = f.in_channels * 9;
+    kernels.prefetch({weight + k0 * row + c0 * 9, row, 0, 0, lanes, 0, 1}, 0, channels * 9);
+  }
+}
+
 }  // namespace
 
 void transform_filters(const WinogradKernels& kernels, const WinogradFilters& filters,
@@ -35,6 +52,7 @@ void transform_filters(const WinogradKernels& kernels, const WinogradFilters& fi
   Scratch<float> g(static_cast<std::size_t>(kSlice * 9 * panel));
   for (index_t c = c0; c < c1; c += kSlice) {
     const index_t last = std::min(c + kSlice, c1);
+    fetch_filters(kernels, filters, panel_number * panel, last);
     gather_filters(filters, panel_number * panel, c, last, g.data());
     kernels.filter(g.data(), last - c, u + (c - c0) * panel, xi_stride);
   }

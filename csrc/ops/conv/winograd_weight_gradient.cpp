@@ -39,7 +39,7 @@ class WeightGradient {
         rows_(ceil_div(p.c, kBlockC)),
         panels_(ceil_div(p.k, gemm_.panel)),
         block_c_(std::min(kBlockC, round_up(p.c, gemm_.width))),
-        du_stride_(block_c_ * gemm_.panel) {}
+        du_stride_(block_c_ * gemm_.panel + winograd_row_pad) {}
 
   struct Maps {
     const float* dy;
@@ -116,6 +116,16 @@ class WeightGradient {
     winograd_.prefetch(grid_.output_patch(maps.dy, p_.k, t), 0, p_.k);
     if (maps.gate.y != nullptr)
       winograd_.prefetch(grid_.output_patch(maps.gate.y, p_.k, t), 0, p_.k);
+  }
+
+  // Asks for the lines of a block of the result, a part with each point.
+  void fetch_block(index_t block, index_t xi, const float* dweight) const {
+    const index_t row = block / panels_;
+    const index_t k0 = block % panels_ * gemm_.panel;
+    const auto part = part_of(std::min(gemm_.panel, p_.k - k0), xi, points_);
+    winograd_.prefetch(
+        {dweight + (k0 * p_.c + row * block_c_) * 9, p_.c * 9, 0, part.begin, part.end, 0, 1}, 0,
+        channels(row) * 9);
   }
 
   index_t channels(index_t row) const { return std::min(block_c_, p_.c - row * block_c_); }
@@ -236,11 +246,13 @@ class WeightGradient {
       parallel_for(blocks(), [&](index_t b) {
         if (several) {
           float* du = held.data() + b * block_floats;
-          multiply(chunk, o, b, first > 0, du, [](index_t) {});
+          multiply(chunk, o, b, first > 0, du, [&](index_t xi) {
+            if (is_last) fetch_block(b, xi, dweight);
+          });
           if (is_last) finish_block(du, b, dweight);
         } else {
           Scratch<float> du(static_cast<std::size_t>(block_floats));
-          multiply(chunk, o, b, false, du.data(), [](index_t) {});
+          multiply(chunk, o, b, false, du.data(), [&](index_t xi) { fetch_block(b, xi, dweight); });
           finish_block(du.data(), b, dweight);
         }
       });
