@@ -23,9 +23,10 @@ constexpr index_t kFloat = sizeof(float);
 constexpr index_t kBlockC = 64;              // input channels of a block of dU
 constexpr index_t kFusedChannels = 96 * 96;  // c * k up to which dU stays in L2
 constexpr index_t kBlockBytes = 640 << 10;   // of V and Z of a block in the fused form
-constexpr index_t kChunkBytes = 10 << 20;    // of V and Z of a chunk otherwise
+constexpr index_t kChunkBytes = 5 << 20;    // of V and Z of a chunk otherwise
 constexpr index_t kLeastChunk = 64;          // tiles
 constexpr index_t kShares = 16;
+constexpr index_t kAhead = 2;  // tiles whose inputs are asked for before their turn
 
 class WeightGradient {
  public:
@@ -109,13 +110,12 @@ class WeightGradient {
     }
   }
 
-  // Asks for the inputs of tile `i`.
-  void fetch(const Maps& maps, index_t i) const {
-    const WinogradGrid::Tile t = grid_.tile(i);
+  // Asks for the inputs of a tile.
+  void fetch(const Maps& maps, const WinogradGrid::Tile& t) const {
     winograd_.prefetch(grid_.input_patch(maps.x, p_.c, t), 2, p_.c);
     winograd_.prefetch(grid_.output_patch(maps.dy, p_.k, t), 0, p_.k);
-    if (maps.gate.y != nullptr)
-      winograd_.prefetch(grid_.output_patch(maps.gate.y, p_.k, t), 0, p_.k);
+    if (maps.gate.y == nullptr) return;
+    winograd_.prefetch(grid_.output_patch(maps.gate.y, p_.k, t), 0, p_.k);
   }
 
   // Asks for the lines of a block of the result, a part with each point.
@@ -212,7 +212,8 @@ class WeightGradient {
         for (index_t b = 0; b < blocks(); ++b) {
           multiply(block, o, b, i > first, du.data() + b * points_ * du_stride_, [&](index_t xi) {
             const auto part = part_of(next, b * points_ + xi, blocks() * points_);
-            for (index_t j = part.begin; j < part.end; ++j) fetch(maps, i + block.count() + j);
+            for (index_t j = part.begin; j < part.end; ++j)
+              fetch(maps, grid_.tile(i + block.count() + j));
           });
         }
       }
@@ -240,8 +241,12 @@ class WeightGradient {
     for (index_t first = 0; first < tiles; first += step) {
       const WinogradBlock chunk(grid_, first, std::min(step, tiles - first));
       const Operands o = operands(chunk.count(), memory.data());
-      parallel_ranges(chunk.count(), 4,
-                      [&](index_t i0, index_t i1) { transform(maps, chunk, i0, i1, o); });
+      parallel_ranges(chunk.count(), 4, [&](index_t i0, index_t i1) {
+        for (index_t i = i0; i < i1; ++i) {
+          fetch(maps, chunk[std::min(i + kAhead, chunk.count() - 1)]);
+          transform(maps, chunk, i, i + 1, o);
+        }
+      });
       const bool is_last = first + step >= tiles;
       parallel_for(blocks(), [&](index_t b) {
         if (several) {
