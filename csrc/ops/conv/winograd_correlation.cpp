@@ -29,7 +29,9 @@ namespace tilewise {
 namespace {
 
 constexpr index_t kWantedPieces = 8;
-constexpr index_t kSlice = 128;             // input channels of filters that are in L2 at a time
+// Input channels that are summed in registers and then added to what came before, which halves the
+// error of long sums; also those whose filters are in L2 at a time.
+constexpr index_t kSlice = 128;
 constexpr index_t kManyFilters = 12 << 20;  // bytes of transformed filters
 constexpr index_t kFewTiles = 128;
 constexpr index_t kFloat = sizeof(float);
@@ -193,8 +195,9 @@ class Correlator {
     const index_t whole_row = round_up(job_.in_channels, gemm_.width);
     for (index_t i = first; i < last; ++i) {
       const WinogradGrid::Tile& t = block[i];
-      winograd_.input(job_.grid.input_patch(job_.src, job_.in_channels, t), job_.grid.extent(t),
-                      job_.in_channels, job_.gate,
+      const WinogradPatch patch = job_.grid.input_patch(job_.src, job_.in_channels, t);
+      winograd_.input(patch, job_.grid.extent(t), job_.in_channels,
+                      gate_of(job_.gate, job_.src, patch),
                       {v + i * row_, v_stride(block.count()), whole_row, 0});
     }
   }
@@ -214,22 +217,25 @@ class Correlator {
     t.lda = row_;
     t.taps = &tap;
     t.tap_count = 1;
-    t.run = c.last - c.first;
     t.ldb = gemm_.panel;
     t.ldc = gemm_.panel;
     t.columns = std::min(gemm_.panel, job_.out_channels - panel * gemm_.panel);
-    t.accumulate = c.first > 0;
+    const index_t stride = u_stride(c.last - c.first);
     for (index_t xi = 0; xi < points_; ++xi) {
       const WinogradBlock::Range range = block.range(winograd_, xi);
       const index_t tiles = range.end - range.begin;
       fetch(xi);
       if (tiles == 0) continue;
       const index_t rows = ceil_div(tiles, ceil_div(tiles, gemm_.max_rows));
-      t.b = u + xi * u_stride(t.run);
       for (index_t i = range.begin; i < range.end; i += rows) {
-        t.a = v + xi * v_stride(block.count()) + i * row_ + c.first;
         t.c = m + xi * m_stride(block.count()) + i * gemm_.panel;
-        gemm_.tile(std::min(rows, range.end - i), t);
+        for (index_t c0 = c.first; c0 < c.last; c0 += slice()) {
+          t.run = std::min(slice(), c.last - c0);
+          t.a = v + xi * v_stride(block.count()) + i * row_ + c0;
+          t.b = u + xi * stride + (c0 - c.first) * gemm_.panel;
+          t.accumulate = c0 > 0;
+          gemm_.tile(std::min(rows, range.end - i), t);
+        }
       }
     }
   }

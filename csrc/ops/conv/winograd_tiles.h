@@ -110,6 +110,13 @@ class WinogradBlock {
   Scratch<WinogradGrid::Tile> order_;
 };
 
+// The gate of a patch of the maps at `maps`.
+inline GradientGate gate_of(const GradientGate& gate, const float* maps,
+                            const WinogradPatch& patch) {
+  if (gate.y == nullptr) return gate;
+  return {gate.y + (patch.src - maps), gate.upper, gate.slope};
+}
+
 // The part of `count` things that belongs to step `step` of `steps`.
 inline WinogradBlock::Range part_of(index_t count, index_t step, index_t steps) {
   return {count * step / steps, count * (step + 1) / steps};

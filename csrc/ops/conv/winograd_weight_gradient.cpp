@@ -23,7 +23,7 @@ constexpr index_t kFloat = sizeof(float);
 constexpr index_t kBlockC = 64;              // input channels of a block of dU
 constexpr index_t kFusedChannels = 96 * 96;  // c * k up to which dU stays in L2
 constexpr index_t kBlockBytes = 640 << 10;   // of V and Z of a block in the fused form
-constexpr index_t kChunkBytes = 5 << 20;    // of V and Z of a chunk otherwise
+constexpr index_t kChunkBytes = 5 << 20;     // of V and Z of a chunk otherwise
 constexpr index_t kLeastChunk = 64;          // tiles
 constexpr index_t kShares = 16;
 constexpr index_t kAhead = 2;  // tiles whose inputs are asked for before their turn
@@ -106,7 +106,8 @@ class WeightGradient {
       v.v += i * v.panel;
       z.v += i * z.panel;
       winograd_.input(grid_.input_patch(maps.x, p_.c, t), extent, p_.c, {}, v);
-      winograd_.gradient(grid_.output_patch(maps.dy, p_.k, t), extent, p_.k, maps.gate, z);
+      const WinogradPatch patch = grid_.output_patch(maps.dy, p_.k, t);
+      winograd_.gradient(patch, extent, p_.k, gate_of(maps.gate, maps.dy, patch), z);
     }
   }
 
