@@ -30,6 +30,10 @@ struct WinogradGrid {
   index_t last_rows() const { return out_height - (tile_rows() - 1) * m; }
   index_t last_cols() const { return out_width - (tile_cols() - 1) * m; }
 
+  // Points of all tiles of a column, of a row.
+  index_t row_points() const { return out_height + 2 * tile_rows(); }
+  index_t col_points() const { return out_width + 2 * tile_cols(); }
+
   struct Tile {
     index_t image;
     index_t row;  // of the first output pixel
