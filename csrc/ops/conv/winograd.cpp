@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "kernels/gemm.h"
+#include "ops/copy.h"
 
 namespace tilewise {
 namespace {
@@ -16,22 +17,55 @@ const WinogradKernels& kernels() {
   return m == 4 ? winograd4_kernels() : winograd2_kernels();
 }
 
+// Planes of depth are images of their own, or what the kernel's planes sum over.
 WinogradGrid forward_grid(const ConvProblem& p, index_t m) {
-  return {p.n * p.in[0], p.in[1], p.in[2], p.out[1], p.out[2], p.pad_begin[1], p.pad_begin[2], m};
+  const index_t dh = p.dilation[1];
+  const index_t dw = p.dilation[2];
+  return {p.n * p.out[0] * dh * dw,
+          p.in[1] / dh,
+          p.in[2] / dw,
+          p.out[1] / dh,
+          p.out[2] / dw,
+          p.pad_begin[1] / dh,
+          p.pad_begin[2] / dw,
+          m,
+          {p.kernel[0], p.in[0], p.out[0], -p.pad_begin[0], p.dilation[0]},
+          dh,
+          dw};
 }
 
 WinogradGrid backward_grid(const ConvProblem& p, index_t m) {
-  return {p.n * p.in[0], p.out[1],           p.out[2],           p.in[1],
-          p.in[2],       2 - p.pad_begin[1], 2 - p.pad_begin[2], m};
+  const index_t dh = p.dilation[1];
+  const index_t dw = p.dilation[2];
+  return {p.n * p.in[0] * dh * dw,
+          p.out[1] / dh,
+          p.out[2] / dw,
+          p.in[1] / dh,
+          p.in[2] / dw,
+          2 - p.pad_begin[1] / dh,
+          2 - p.pad_begin[2] / dw,
+          m,
+          {p.kernel[0], p.out[0], p.in[0], p.pad_begin[0], -p.dilation[0]},
+          dh,
+          dw};
+}
+
+// The weights (k, c, planes, 3, 3) with the planes beside the channels that are summed over.
+Array plane_filters(const Array& weight, const ConvProblem& p, bool reflected) {
+  if (p.kernel[0] == 1) return weight;
+  return contiguous(weight.permute(reflected ? Dims{2, 0, 1, 3, 4} : Dims{0, 2, 1, 3, 4}));
 }
 
 const char* refuses(const ConvProblem& p, ConvDirection) {
-  const bool two_dimensional =
-      p.kernel[0] == 1 && p.stride[0] == 1 && p.pad_begin[0] == 0 && p.pad_end[0] == 0;
-  if (!two_dimensional || p.kernel[1] != 3 || p.kernel[2] != 3) return "the kernel is not 3x3";
-  if (p.stride[1] != 1 || p.stride[2] != 1) return "the stride is not 1";
-  if (p.dilation[1] != 1 || p.dilation[2] != 1) return "the kernel is dilated";
+  if (p.kernel[1] != 3 || p.kernel[2] != 3) return "the kernel is not 3x3";
+  if (p.stride[0] != 1 || p.stride[1] != 1 || p.stride[2] != 1) return "the stride is not 1";
   if (p.groups != 1) return "the channels are grouped";
+  for (int i = 1; i < 3; ++i) {
+    const index_t d = p.dilation[i];
+    if (p.in[i] % d != 0 || p.out[i] % d != 0 || p.pad_begin[i] % d != 0) {
+      return "the dilation does not divide the map and its padding";
+    }
+  }
   return nullptr;
 }
 
@@ -51,7 +85,7 @@ double cost(const ConvProblem& p, ConvDirection direction) {
   const WinogradGrid grid = is_backward ? backward_grid(p, m) : forward_grid(p, m);
   const double width = double(gemm_kernels().width);
   const double vector = width / 16;
-  const index_t channels = is_backward ? p.k : p.c;
+  const index_t channels = p.kernel[0] * (is_backward ? p.k : p.c);
   const index_t outputs = is_backward ? p.c : p.k;
   const double in = std::ceil(double(channels) / width);
   const double out = std::ceil(double(outputs) / width);
@@ -69,12 +103,12 @@ double cost(const ConvProblem& p, ConvDirection direction) {
 template <int m>
 index_t workspace(const ConvProblem& p, ConvDirection direction, int threads) {
   if (direction == ConvDirection::backward_weight) {
-    return winograd_weight_gradient_workspace(kernels<m>(), p, threads);
+    return winograd_weight_gradient_workspace(kernels<m>(), forward_grid(p, m), p, threads);
   }
   const bool is_forward = direction == ConvDirection::forward;
   const WinogradCorrelation job{kernels<m>(),
                                 is_forward ? forward_grid(p, m) : backward_grid(p, m),
-                                is_forward ? p.c : p.k,
+                                p.kernel[0] * (is_forward ? p.c : p.k),
                                 is_forward ? p.k : p.c,
                                 nullptr,
                                 {},
@@ -86,28 +120,32 @@ index_t workspace(const ConvProblem& p, ConvDirection direction, int threads) {
 template <int m>
 void forward(const ConvForward& conv) {
   const ConvProblem& p = conv.problem;
+  const Array filters = plane_filters(conv.weight, p, false);
+  const index_t channels = p.kernel[0] * p.c;
   winograd_correlate({kernels<m>(),
                       forward_grid(p, m),
-                      p.c,
+                      channels,
                       p.k,
                       conv.x.data<float>(),
                       {},
                       conv.stage,
                       conv.y.data<float>()},
-                     {conv.weight, p.c, p.k, false}, conv.keep_weights);
+                     {conv.weight, filters.data<float>(), channels, p.k, false}, conv.keep_weights);
 }
 
 template <int m>
 void backward_data(const ConvBackwardData& conv) {
   const ConvProblem& p = conv.problem;
-  winograd_correlate({kernels<m>(), backward_grid(p, m), p.k, p.c, conv.dy.data<float>(), conv.gate,
-                      conv.stage, conv.dx.data<float>()},
-                     {conv.weight, p.k, p.c, true}, conv.keep_weights);
+  const Array filters = plane_filters(conv.weight, p, true);
+  const index_t channels = p.kernel[0] * p.k;
+  winograd_correlate({kernels<m>(), backward_grid(p, m), channels, p.c, conv.dy.data<float>(),
+                      conv.gate, conv.stage, conv.dx.data<float>()},
+                     {conv.weight, filters.data<float>(), channels, p.c, true}, conv.keep_weights);
 }
 
 template <int m>
 void backward_weight(const ConvBackwardWeight& conv) {
-  winograd_weight_gradient(kernels<m>(), conv);
+  winograd_weight_gradient(kernels<m>(), forward_grid(conv.problem, m), conv);
 }
 
 constexpr ConvAbilities abilities{false, true, {false, true, true}, false};

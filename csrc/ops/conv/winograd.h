@@ -12,7 +12,10 @@ constexpr index_t winograd_row_pad = 16;  // floats between rows, so that they d
 
 // How the filters lie in the weight tensor.
 struct WinogradFilters {
-  const Array& weight;
+  const Array& weight;  // the layer's, beside which the transformed filters may be kept
+  // Of shape (out, in, 3, 3), or (in, out, 3, 3) to be reflected; kernel planes count as input
+  // channels.
+  const float* data;
   index_t in_channels;
   index_t out_channels;
   bool reflected;  // input gradient: lanes are c, the reduction is over k, taps reversed
@@ -26,7 +29,7 @@ void transform_filters(const WinogradKernels& kernels, const WinogradFilters& fi
 struct WinogradCorrelation {
   const WinogradKernels& kernels;
   WinogradGrid grid;
-  index_t in_channels;
+  index_t in_channels;  // times the planes of the kernel
   index_t out_channels;
   const float* src;
   GradientGate gate;   // of src
@@ -38,8 +41,10 @@ void winograd_correlate(const WinogradCorrelation& job, const WinogradFilters& f
 // Bytes of temporary memory.
 index_t winograd_correlate_workspace(const WinogradCorrelation& job, int threads);
 
-void winograd_weight_gradient(const WinogradKernels& kernels, const ConvBackwardWeight& conv);
-index_t winograd_weight_gradient_workspace(const WinogradKernels& kernels,
+// On the grid of the forward pass.
+void winograd_weight_gradient(const WinogradKernels& kernels, const WinogradGrid& grid,
+                              const ConvBackwardWeight& conv);
+index_t winograd_weight_gradient_workspace(const WinogradKernels& kernels, const WinogradGrid& grid,
                                            const ConvProblem& problem, int threads);
 
 }  // namespace tilewise

@@ -52,7 +52,8 @@ class Correlator {
         points_(job.kernels.points),
         panels_(ceil_div(job.out_channels, gemm_.panel)),
         panel_floats_(points_ * u_stride(job.in_channels)),
-        row_(job.in_channels + winograd_row_pad) {
+        row_(job.in_channels + winograd_row_pad),
+        src_channels_(job.in_channels / job.grid.planes.taps) {
     const index_t tiles = job.grid.tiles();
     const index_t output_bytes =
         job.grid.images * job.grid.out_height * job.grid.out_width * job.out_channels * kFloat;
@@ -152,14 +153,15 @@ class Correlator {
     const index_t first = number * block_;
     const index_t count = std::clamp<index_t>(job_.grid.tiles() - first, 0, block_);
     const WinogradBlock::Range part = part_of(count, step, steps);
+    // The tile before it has the first two columns; the plane before it, the other planes.
+    const index_t tap = job_.grid.planes.taps - 1;
     for (index_t i = part.begin; i < part.end; ++i) {
       WinogradPatch patch =
-          job_.grid.input_patch(job_.src, job_.in_channels, job_.grid.tile(first + i));
-      winograd_.prefetch(patch, 2,
-                         job_.in_channels);  // the tile before it has the first two columns
+          job_.grid.input_patch(job_.src, src_channels_, job_.grid.tile(first + i), tap);
+      winograd_.prefetch(patch, 2, src_channels_);
       if (job_.gate.y == nullptr) continue;
       patch.src += job_.gate.y - job_.src;
-      winograd_.prefetch(patch, 2, job_.in_channels);
+      winograd_.prefetch(patch, 2, src_channels_);
     }
   }
   void fetch_outputs(const WinogradBlock& block, index_t panel, index_t xi) const {
@@ -199,13 +201,15 @@ class Correlator {
   }
 
   void transform_inputs(const WinogradBlock& block, index_t first, index_t last, float* v) const {
-    const index_t whole_row = round_up(job_.in_channels, gemm_.width);
+    const index_t whole_row = round_up(src_channels_, gemm_.width);
     for (index_t i = first; i < last; ++i) {
       const WinogradGrid::Tile& t = block[i];
-      const WinogradPatch patch = job_.grid.input_patch(job_.src, job_.in_channels, t);
-      winograd_.input(patch, job_.grid.extent(t), job_.in_channels,
-                      gate_of(job_.gate, job_.src, patch),
-                      {v + i * row_, v_stride(block.count()), whole_row, 0});
+      for (index_t tap = 0; tap < job_.grid.planes.taps; ++tap) {
+        const WinogradPatch patch = job_.grid.input_patch(job_.src, src_channels_, t, tap);
+        winograd_.input(
+            patch, job_.grid.extent(t), src_channels_, gate_of(job_.gate, job_.src, patch),
+            {v + i * row_ + tap * src_channels_, v_stride(block.count()), whole_row, 0});
+      }
     }
   }
 
@@ -254,15 +258,15 @@ class Correlator {
     const index_t channels = std::min(gemm_.panel, job_.out_channels - k0);
     const OutputStage* stage = job_.stage;
     WinogradOutput out{};
-    out.row = grid.out_width * job_.out_channels;
-    out.pixel = job_.out_channels;
+    out.row = grid.output_row(job_.out_channels);
+    out.pixel = grid.output_pixel(job_.out_channels);
     out.past_caches = past_caches_ && channels % gemm_.width == 0;
     out.bias = stage != nullptr && stage->bias() != nullptr ? stage->bias() + k0 : nullptr;
     out.relu = stage != nullptr && stage->relu();
     for (index_t i = 0; i < block.count(); ++i) {
       const WinogradGrid::Tile& t = block[i];
       const WinogradExtent extent = grid.extent(t);
-      out.dst = job_.dst + (t.image * grid.out_height + t.row) * out.row + t.col * out.pixel + k0;
+      out.dst = job_.dst + grid.output_offset(job_.out_channels, t) + k0;
       winograd_.output(m + i * gemm_.panel, m_stride(block.count()), channels, extent, out);
       if (stage == nullptr || !stage->pending()) continue;
       for (index_t row = 0; row < extent.rows; ++row) {
@@ -277,7 +281,8 @@ class Correlator {
   index_t points_;
   index_t panels_;
   index_t panel_floats_;
-  index_t row_;      // floats of a tile's row in V
+  index_t row_;  // floats of a tile's row in V
+  index_t src_channels_;
   bool by_filters_;  // the second form
   bool past_caches_;
   index_t block_;  // tiles

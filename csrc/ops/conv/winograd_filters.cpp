@@ -14,7 +14,7 @@ void gather_filters(const WinogradFilters& f, index_t k0, index_t c0, index_t c1
   const GemmKernels& gemm = gemm_kernels();
   const index_t panel = gemm.panel;
   const index_t lanes = std::min(panel, f.out_channels - k0);
-  const float* weight = f.weight.data<float>();
+  const float* weight = f.data;
   if (!f.reflected) {
     const index_t cols = (c1 - c0) * 9;
     gemm.pack_transposed({weight + (k0 * f.in_channels + c0) * 9, f.in_channels * 9, lanes, cols, g,
@@ -34,7 +34,7 @@ void fetch_filters(const WinogradKernels& kernels, const WinogradFilters& f, ind
   const index_t channels = std::min(kSlice, f.in_channels - c0);
   const index_t lanes = std::min(gemm_kernels().panel, f.out_channels - k0);
   if (channels <= 0) return;
-  const float* weight = f.weight.data<float>();
+  const float* weight = f.data;
   if (f.reflected) {
     const index_t row = f.out_channels * 9;
     kernels.prefetch({weight + c0 * row + k0 * 9, row, 0, 0, channels, 0, 1}, 0, lanes * 9);

@@ -10,9 +10,23 @@
 
 namespace tilewise {
 
+// Kernel planes of a 3-D correlation: tap t of output plane o reads input plane o + first + t*step,
+// zeros outside. One plane that reads itself is the 2-D case.
+struct WinogradPlanes {
+  index_t taps = 1;
+  index_t in = 1;
+  index_t out = 1;
+  index_t first = 0;
+  index_t step = 1;
+};
+
 // Correlates `height` x `width` maps, pad rows and columns before them, to `out_height` x
 // `out_width`. Tiles are numbered image by image, row by row; the last of a row or column may have
 // fewer than m outputs there.
+//
+// A dilated kernel sees every dilation-th pixel only: the image is dilation_height x dilation_width
+// interleaved maps (phases), each with a correlation of its own. An image is here an output plane's
+// phase; heights, widths and pads are those of a phase.
 struct WinogradGrid {
   index_t images;
   index_t height;
@@ -22,6 +36,9 @@ struct WinogradGrid {
   index_t pad_height;
   index_t pad_width;
   index_t m;
+  WinogradPlanes planes{};
+  index_t dilation_height = 1;
+  index_t dilation_width = 1;
 
   index_t tile_rows() const { return ceil_div(out_height, m); }
   index_t tile_cols() const { return ceil_div(out_width, m); }
@@ -48,23 +65,46 @@ struct WinogradGrid {
     return {std::min(m, out_height - t.row), std::min(m, out_width - t.col)};
   }
 
-  // The input patch of a tile in channels-last maps with `channels` floats a pixel.
-  WinogradPatch input_patch(const float* x, index_t channels, const Tile& t) const {
+  // The input patch of a tile under a plane of the kernel, in channels-last maps with `channels`
+  // floats a pixel.
+  WinogradPatch input_patch(const float* x, index_t channels, const Tile& t,
+                            index_t tap = 0) const {
     const WinogradExtent e = extent(t);
-    return patch(x, channels, {t.image, t.row - pad_height, t.col - pad_width}, height, width,
-                 {e.rows + 2, e.cols + 2});
+    const index_t phases = dilation_height * dilation_width;
+    const index_t plane = t.image / phases % planes.out + planes.first + tap * planes.step;
+    if (plane < 0 || plane >= planes.in) return {x, 0, 0, 0, 0, 0, 0};
+    const index_t image = (t.image / phases / planes.out * planes.in + plane) * phases;
+    return patch(x, channels, {image + t.image % phases, t.row - pad_height, t.col - pad_width},
+                 height, width, {e.rows + 2, e.cols + 2});
   }
   // The output patch.
   WinogradPatch output_patch(const float* y, index_t channels, const Tile& t) const {
     return patch(y, channels, t, out_height, out_width, extent(t));
   }
+  // Where its first pixel lies in the output maps.
+  index_t output_offset(index_t channels, const Tile& t) const {
+    return offset(t, out_height, out_width) * channels;
+  }
+  index_t output_row(index_t channels) const {
+    return out_width * dilation_width * dilation_height * channels;
+  }
+  index_t output_pixel(index_t channels) const { return dilation_width * channels; }
 
  private:
-  static WinogradPatch patch(const float* maps, index_t channels, const Tile& t, index_t rows,
-                             index_t cols, const WinogradExtent& size) {
-    return {maps + ((t.image * rows + t.row) * cols + t.col) * channels,
-            cols * channels,
-            channels,
+  // In pixels.
+  index_t offset(const Tile& t, index_t rows, index_t cols) const {
+    const index_t phases = dilation_height * dilation_width;
+    const index_t phase = t.image % phases;
+    const index_t row = t.row * dilation_height + phase / dilation_width;
+    const index_t col = t.col * dilation_width + phase % dilation_width;
+    return (t.image / phases * rows * dilation_height + row) * cols * dilation_width + col;
+  }
+
+  WinogradPatch patch(const float* maps, index_t channels, const Tile& t, index_t rows,
+                      index_t cols, const WinogradExtent& size) const {
+    return {maps + offset(t, rows, cols) * channels,
+            cols * dilation_width * dilation_height * channels,
+            dilation_width * channels,
             std::clamp<index_t>(-t.row, 0, size.rows),
             std::clamp<index_t>(rows - t.row, 0, size.rows),
             std::clamp<index_t>(-t.col, 0, size.cols),

@@ -38,10 +38,10 @@ constexpr index_t kAhead = 2;  // tiles whose inputs are asked for before their 
 
 class WeightGradient {
  public:
-  WeightGradient(const WinogradKernels& kernels, const ConvProblem& p)
+  // `grid` has one kernel plane.
+  WeightGradient(const WinogradKernels& kernels, const WinogradGrid& grid, const ConvProblem& p)
       : p_(p),
-        grid_{p.n * p.in[0], p.in[1],        p.in[2],        p.out[1],
-              p.out[2],      p.pad_begin[1], p.pad_begin[2], kernels.tile},
+        grid_(grid),
         gemm_(gemm_kernels()),
         winograd_(kernels),
         points_(kernels.points),
@@ -294,14 +294,40 @@ class WeightGradient {
 
 }  // namespace
 
-void winograd_weight_gradient(const WinogradKernels& kernels, const ConvBackwardWeight& conv) {
-  WeightGradient(kernels, conv.problem)
-      .run({conv.dy.data<float>(), conv.gate, conv.x.data<float>()}, conv.dweight.data<float>());
+namespace {
+
+// One of the kernel's planes, as a 2-D kernel.
+WinogradGrid grid_of_plane(const WinogradGrid& grid, index_t tap) {
+  WinogradGrid g = grid;
+  g.planes.taps = 1;
+  g.planes.first += tap * grid.planes.step;
+  return g;
 }
 
-index_t winograd_weight_gradient_workspace(const WinogradKernels& kernels, const ConvProblem& p,
-                                           int threads) {
-  return WeightGradient(kernels, p).workspace(threads);
+}  // namespace
+
+void winograd_weight_gradient(const WinogradKernels& kernels, const WinogradGrid& grid,
+                              const ConvBackwardWeight& conv) {
+  const ConvProblem& p = conv.problem;
+  const index_t planes = grid.planes.taps;
+  float* dweight = conv.dweight.data<float>();
+  const index_t filters = p.k * p.c;
+  Scratch<float> plane(static_cast<std::size_t>(planes > 1 ? filters * 9 : 0));
+  for (index_t tap = 0; tap < planes; ++tap) {
+    float* out = planes > 1 ? plane.data() : dweight;
+    WeightGradient(kernels, grid_of_plane(grid, tap), p)
+        .run({conv.dy.data<float>(), conv.gate, conv.x.data<float>()}, out);
+    if (planes == 1) return;
+    for (index_t i = 0; i < filters; ++i) {
+      std::copy_n(out + i * 9, 9, dweight + (i * planes + tap) * 9);
+    }
+  }
+}
+
+index_t winograd_weight_gradient_workspace(const WinogradKernels& kernels, const WinogradGrid& grid,
+                                           const ConvProblem& p, int threads) {
+  const index_t plane = grid.planes.taps > 1 ? p.k * p.c * 9 * kFloat : 0;
+  return plane + WeightGradient(kernels, grid_of_plane(grid, 0), p).workspace(threads);
 }
 
 }  // namespace tilewise
