@@ -50,6 +50,7 @@ TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
 TW_DISPATCH(SoftmaxKernels, softmax_kernels)
 TW_DISPATCH(UnaryKernels, unary_kernels)
-TW_DISPATCH(WinogradKernels, winograd_kernels)
+TW_DISPATCH(WinogradKernels, winograd2_kernels)
+TW_DISPATCH(WinogradKernels, winograd4_kernels)
 
 }  // namespace tilewise

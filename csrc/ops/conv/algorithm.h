@@ -70,6 +70,7 @@ struct ConvAlgorithm {
 };
 
 extern const ConvAlgorithm winograd4;
+extern const ConvAlgorithm winograd2;
 extern const ConvAlgorithm depthwise;
 extern const ConvAlgorithm grouped;
 extern const ConvAlgorithm implicit_gemm;

@@ -172,7 +172,9 @@ double cost(const ConvProblem& p, ConvDirection direction) {
   const index_t columns = direction == ConvDirection::backward_data ? p.group_c() : p.group_k();
   const double waste =
       folds ? 1 : double(round_up(columns, gemm_kernels().width / 2)) / double(columns);
-  return 1e3 + multiply_adds(p) * waste / nominal_multiply_adds;
+  // Weights are packed, or their gradient summed and unpacked: it tells for small maps.
+  const double packing = 0.25 * double(p.k) * double(p.group_c() * p.taps());
+  return 1e3 + packing + multiply_adds(p) * waste / nominal_multiply_adds;
 }
 
 index_t workspace(const ConvProblem& problem, ConvDirection direction, int threads) {

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ALGORITHMS = (
     "auto",
     "winograd4",
+    "winograd2",
     "depthwise",
     "grouped",
     "implicit_gemm",
@@ -191,10 +192,10 @@ def conv2d(
         padding: zeros around the image; "valid" for none, "same" to keep the size at stride 1.
         dilation: distance between the kernel's taps.
         groups: number of parts that channels and filters are divided into; C for depthwise.
-        algorithm: "auto", or one by name, in all three directions: "winograd4" (3x3, stride 1),
-            "depthwise" (one input channel a group), "grouped" (few channels a group),
-            "implicit_gemm", "im2col" (the explicit matrix of the lectures) or "reference" (plain
-            loops that accumulate in double). One that does not apply raises with its reason.
+            "winograd2" (the same, more exact), "depthwise" (one input channel a group), "grouped"
+            (few channels a group), "implicit_gemm", "im2col" (the explicit matrix of the lectures)
+            or "reference" (plain loops that accumulate in double). One that does not apply raises
+            with its reason.
 
     Returns:
         (N, K, H_out, W_out) or (K, H_out, W_out), stored channels-last.
