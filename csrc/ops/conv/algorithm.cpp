@@ -8,6 +8,8 @@ namespace tilewise {
 namespace {
 
 // The last two can compute everything.
+const ConvAlgorithm* const algorithms[] = {&winograd4,     &winograd2,   &depthwise, &grouped,
+                                           &implicit_gemm, &im2col_gemm, &reference};
 
 const char* refusal(const ConvAlgorithm& a, const ConvProblem& p, DType dtype, ConvDirection d) {
   if (!a.abilities.any_dtype && dtype != DType::float32) return "it computes in float32 only";
