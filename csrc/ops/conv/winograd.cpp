@@ -136,9 +136,8 @@ class WinogradCorrelation {
       out.cols = std::min<index_t>(4, grid.out_width - t.col);
       winograd_.output(m + i * gemm_.panel, block.tiles * gemm_.panel, channels, out);
       if (stage == nullptr || !stage->pending()) continue;
-      for (index_t row = 0; row < out.rows; ++row) {
-        stage->finish(block.number, {out.dst + row * out.row, out.cols, out.pixel, channels}, k0);
-      }
+      const OutputRows line{out.dst, out.cols, out.pixel, channels};
+      stage->finish_tile(block.number, {line, out.rows, out.row}, k0);
     }
   }
 

@@ -3,13 +3,17 @@
     convolution, ReLU       the ReLU is applied where the convolution writes its output
     batch norm, ReLU        the ReLU is applied, and its gradient taken, in batch norm's passes
     ReLU, batch norm        (after a convolution) the ReLU's gradient is taken in batch norm's pass
+    convolution, [ReLU,] batch norm
+                            in training the convolution collects the statistics where it writes
 
 Each pass saved reads and writes a whole activation. The numbers are those of one module after the
-other, to the bit. A module with hooks, or of a class derived from these, runs by itself.
+other, to the bit but for the statistics: theirs are sums in another order. A module with hooks, or
+of a class derived from these, runs by itself.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +28,7 @@ if TYPE_CHECKING:
 _CONVOLUTIONS = (Conv1d, Conv2d, Conv3d)
 _NORMS = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
 _RELU = (ReLU,)
-
-_CONV_RELU = Options(relu=True)
-_CONV_RELU_NORM = Options(relu=True, masked=True)
+STATS = os.environ.get("STATS", "1") == "1"
 
 
 def _is(modules: Sequence[Module], i: int, kinds: tuple[type[Module], ...]) -> bool:
@@ -40,20 +42,30 @@ def run(modules: Sequence[Any], input: Any) -> Any:
     """The modules applied in order."""
     i = 0
     while i < len(modules):
-        module = modules[i]
-        relu_follows = _is(modules, i + 1, _RELU)
-        if relu_follows and _is(modules, i, _CONVOLUTIONS):
-            if _is(modules, i + 2, _NORMS):
-                input = module.convolve(input, _CONV_RELU_NORM)
-                input = modules[i + 2].normalise(input, input_relu=True)
-                i += 3
-            else:
-                input = module.convolve(input, _CONV_RELU)
-                i += 2
-        elif relu_follows and _is(modules, i, _NORMS):
-            input = module.normalise(input, relu=True)
-            i += 2
-        else:
-            input = module(input)
-            i += 1
+        step = _convolution if _is(modules, i, _CONVOLUTIONS) else _other
+        input, i = step(modules, i, input)
     return input
+
+
+def _convolution(modules: Sequence[Any], i: int, input: Any) -> tuple[Any, int]:
+    """A convolution and what it takes in; the result and the place of the next module."""
+    relu = _is(modules, i + 1, _RELU)
+    at = i + 1 + relu
+    if not _is(modules, at, _NORMS):
+        return modules[i].convolve(input, Options(activation="relu" if relu else "none"))[0], at
+    norm = modules[at]
+    options = Options(
+        activation="relu" if relu else "none",
+        masked=relu,
+        statistics=STATS and norm.uses_batch(),
+    )
+    output, statistics = modules[i].convolve(input, options)
+    relu_follows = not relu and _is(modules, at + 1, _RELU)
+    output = norm.normalise(output, relu=relu_follows, input_relu=relu, statistics=statistics)
+    return output, at + 1 + relu_follows
+
+
+def _other(modules: Sequence[Any], i: int, input: Any) -> tuple[Any, int]:
+    if _is(modules, i, _NORMS) and _is(modules, i + 1, _RELU):
+        return modules[i].normalise(input, relu=True), i + 2
+    return modules[i](input), i + 1
