@@ -204,14 +204,6 @@ std::pair<Array, std::optional<Array>> weight_gradient_of(const ConvAlgorithm& a
   return {dw, db};
 }
 
-// Whether the algorithm takes the gate; a bias gradient that is summed here needs the gated one.
-bool folds_weight_gate(const ConvAlgorithm& algorithm, const Array& dy, const Array& x,
-                       const Dims& weight_shape, bool with_bias) {
-  const bool empty = x.size() == 0 || dy.size() == 0 || element_count(weight_shape) == 0;
-  return gates(algorithm, ConvDirection::backward_weight) && !empty &&
-         (!with_bias || sums_bias(algorithm, dy, x, weight_shape));
-}
-
 }  // namespace
 
 Array conv_backward_data(const Array& dy, const Array& weight, const Dims& input_shape,
@@ -234,7 +226,10 @@ std::pair<Array, std::optional<Array>> conv_backward_weight(const Array& dy, con
   const ConvProblem p = checked_backward(op, dy, x.shape(), weight_shape, options);
   const ConvAlgorithm& algorithm =
       choose(op, p, x.dtype(), ConvDirection::backward_weight, options);
-  const bool folds = folds_weight_gate(algorithm, dy, x, weight_shape, with_bias);
+  const bool empty = x.size() == 0 || dy.size() == 0 || element_count(weight_shape) == 0;
+  // A bias gradient that is summed here needs the gated gradient.
+  const bool folds = gates(algorithm, ConvDirection::backward_weight) && !empty &&
+                     (!with_bias || sums_bias(algorithm, dy, x, weight_shape));
   const GatedGradient g = gated_gradient(op, dy, gate, folds);
   return weight_gradient_of(algorithm, p, g, x, weight_shape, with_bias);
 }
@@ -243,32 +238,27 @@ ConvGradients conv_backward(const ConvBackward& w, const ConvGate& gate,
                             const ConvOptions& options) {
   const std::string op = op_name(w.input_shape.size());
   const ConvProblem p = checked_backward(op, w.dy, w.input_shape, w.weight_shape, options);
-  const ConvAlgorithm* data = nullptr;
-  const ConvAlgorithm* weights = nullptr;
-  bool folds = !w.with_gated;
+  const auto chosen = [&](ConvDirection direction) -> const ConvAlgorithm& {
+    return choose(op, p, w.dy.dtype(), direction, options);
+  };
   if (w.weight) {
     check_dtypes(op, w.dy, *w.weight);
     check_shape(op, "a weight", *w.weight, w.weight_shape);
-    data = &choose(op, p, w.dy.dtype(), ConvDirection::backward_data, options);
-    folds = folds && gates(*data, ConvDirection::backward_data);
   }
   if (w.x) {
     check_dtypes(op, w.dy, *w.x);
     check_shape(op, "an input", *w.x, w.input_shape);
-    weights = &choose(op, p, w.dy.dtype(), ConvDirection::backward_weight, options);
-    folds = folds && folds_weight_gate(*weights, w.dy, *w.x, w.weight_shape, w.with_bias);
-  } else {
-    folds = folds && !w.with_bias;
   }
-  const GatedGradient g = gated_gradient(op, w.dy, gate, folds);
+  const GatedGradient g = gated_gradient(op, w.dy, gate, false);
   ConvGradients out;
   if (w.with_gated) out.gated = g.dy;
-  if (data != nullptr) {
-    out.dx = input_gradient(*data, p, g, *w.weight, w.input_shape, options.keep_weights);
+  if (w.weight) {
+    out.dx = input_gradient(chosen(ConvDirection::backward_data), p, g, *w.weight, w.input_shape,
+                            options.keep_weights);
   }
-  if (weights != nullptr) {
-    std::tie(out.dweight, out.dbias) =
-        weight_gradient_of(*weights, p, g, *w.x, w.weight_shape, w.with_bias);
+  if (w.x) {
+    std::tie(out.dweight, out.dbias) = weight_gradient_of(chosen(ConvDirection::backward_weight), p,
+                                                          g, *w.x, w.weight_shape, w.with_bias);
   } else if (w.with_bias) {
     out.dbias = sum_pixels(g.dy);
   }

@@ -48,8 +48,9 @@ std::pair<Array, std::optional<Array>> conv_backward_weight(const Array& dy, con
                                                             bool with_bias, const ConvGate& gate,
                                                             const ConvOptions& options);
 
-// A layer's backward pass in one call. The gate is folded into the algorithms' own reading of dy
-// where all of them can; else dy passes it once, for all of them.
+// A layer's backward pass in one call. dy passes the gate once, for all that read it: two
+// directions that fold it each read y too, and fetch dy with more work. Measured for implicit_gemm:
+// 0.84 to 1.0 of the speed for both directions, 0.81 to 1.05 for the weights alone.
 struct ConvBackward {
   Array dy;
   std::optional<Array> x;       // none: no weight gradient is wanted
