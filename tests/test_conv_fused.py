@@ -249,6 +249,22 @@ def test_activation_as_torch(isa: str, name: str) -> None:
         assert_close(got, want, limit=1e-6)
 
 
+@pytest.mark.parametrize("activation", ["relu", "relu6"])
+def test_a_closed_gate_stops_infinite_gradients(isa: str, activation: str) -> None:
+    x = tw.tensor([[-1.0, 2.0] * 20], requires_grad=True)
+    apply(activation, x, 0.0).backward(tw.full((1, 40), float("inf")))
+    np.testing.assert_array_equal(x.grad.numpy()[0], [0.0, np.inf] * 20)
+    images = tw.tensor(np.array([[[[-1.0, 2.0]]]], np.float32), requires_grad=True)
+    for algorithm in ("implicit_gemm", "im2col"):
+        y = F.conv2d(images, tw.ones(1, 1, 1, 1), activation=activation, algorithm=algorithm)
+        gate = _core.ConvGate(y.detach()._array, activation)
+        dx = _core.conv_backward_data(
+            tw.full(y.shape, float("inf"))._array, tw.ones(1, 1, 1, 1)._array, y.shape,
+            (1, 1), (0, 0), (0, 0), (1, 1), 1, algorithm, gate,
+        )  # fmt: skip
+        np.testing.assert_array_equal(dx.numpy().ravel(), [0.0, np.inf])
+
+
 def test_activation_keeps_nan_and_refuses_integers() -> None:
     for name in ACTIVATIONS[2:]:
         assert np.isnan(getattr(F, name)(tw.tensor([float("nan")])).item())

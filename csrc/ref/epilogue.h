@@ -83,13 +83,4 @@ void channel_statistics(RowMatrix<T> y, double* mean, double* variance) {
   }
 }
 
-// dx = dy where 0 < y and not y >= upper, else dy * slope.
-template <typename T>
-void gate(const T* dy, const T* y, double upper, double slope, T* dx, index_t count) {
-  for (index_t i = 0; i < count; ++i) {
-    const bool open = y[i] > 0 && !(y[i] >= upper);
-    dx[i] = open ? dy[i] : static_cast<T>(dy[i] * slope);
-  }
-}
-
 }  // namespace tilewise::ref

@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "base/error.h"
-#include "base/threads.h"
+#include "ops/activation.h"
 #include "ops/copy.h"
 #include "ops/reduce.h"
 #include "ops/relu.h"
@@ -108,20 +108,12 @@ GatedGradient gated_gradient(const std::string& op, const Array& grad_output, co
   const double slope = leaky ? gate.slope : 0;
   const double upper =
       gate.activation == Activation::relu6 ? 6 : std::numeric_limits<double>::quiet_NaN();
-  if (dy.dtype() == DType::float64) {
-    const Array out = Array::empty_channels_last(dy.shape(), dy.dtype());
-    ref::gate(dy.data<double>(), y.data<double>(), upper, slope, out.data<double>(), dy.size());
-    return {out, {}, {}};
+  if (by_algorithm && dy.dtype() == DType::float32) {
+    return {dy, {y.data<float>(), static_cast<float>(upper), static_cast<float>(slope)}, y};
   }
-  const GradientGate g{y.data<float>(), static_cast<float>(upper), static_cast<float>(slope)};
-  if (by_algorithm) return {dy, g, y};
+  // relu_backward stores large gradients past the caches.
   if (gate.activation == Activation::relu) return {relu_backward(dy, y), {}, {}};
-  const Array out = Array::empty_channels_last(dy.shape(), dy.dtype());
-  parallel_ranges(dy.size(), elementwise_grain, [&](index_t first, index_t last) {
-    epilogue_kernels().gate(dy.data<float>() + first, {g.y + first, g.upper, g.slope},
-                            out.data<float>() + first, last - first);
-  });
-  return {out, {}, {}};
+  return {activate_backward(dy, y, gate.activation, slope), {}, {}};
 }
 
 bool gates(const ConvAlgorithm& algorithm, ConvDirection direction) {
