@@ -48,6 +48,14 @@ void Storage::keep_form(std::shared_ptr<DerivedForm> form) {
   forms_.erase(std::remove_if(forms_.begin(), forms_.end(), outdated), forms_.end());
   if (forms_.size() == most_forms) forms_.erase(forms_.begin());
   forms_.push_back(std::move(form));
+  has_forms_.store(true, std::memory_order_relaxed);
+}
+
+void Storage::clear_forms() {
+  std::vector<std::shared_ptr<DerivedForm>> outdated;  // freed after the lock is given back
+  const std::lock_guard<std::mutex> lock(forms_mutex());
+  outdated.swap(forms_);
+  has_forms_.store(false, std::memory_order_relaxed);
 }
 
 namespace {

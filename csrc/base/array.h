@@ -28,13 +28,17 @@ class Storage {
 
   // Counts in-place writes: the autograd tape compares it.
   std::uint64_t version() const { return version_.load(std::memory_order_relaxed); }
-  void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+  void bump_version() {
+    version_.fetch_add(1, std::memory_order_relaxed);
+    drop_forms();
+  }
 
   // Others may write through a pointer that was handed out until it is given back.
   void begin_export() { exports_.fetch_add(1, std::memory_order_relaxed); }
   void end_export() {
     exports_ended_.fetch_add(1, std::memory_order_relaxed);
     exports_.fetch_sub(1, std::memory_order_release);
+    drop_forms();
   }
 
   // Forms derived from these bytes. A form is valid for the state it was made in; none is kept
@@ -46,12 +50,19 @@ class Storage {
   static constexpr std::size_t most_forms = 4;
 
  private:
+  // Gives the memory of outdated forms back; who uses one still holds it.
+  void drop_forms() {
+    if (has_forms_.load(std::memory_order_relaxed)) clear_forms();
+  }
+  void clear_forms();
+
   std::byte* data_;
   std::size_t bytes_;
   std::function<void()> release_;  // empty: the block belongs to the pool
   std::atomic<std::uint64_t> version_{0};
   std::atomic<std::uint64_t> exports_ended_{0};
   std::atomic<int> exports_{0};
+  std::atomic<bool> has_forms_{false};
   std::vector<std::shared_ptr<DerivedForm>> forms_;  // guarded by a mutex of all storages
 };
 

@@ -136,7 +136,10 @@ void bind_array(py::module_& m) {
           "nbytes",
           [](const Array& a) { return a.size() * static_cast<index_t>(itemsize(a.dtype())); })
       .def_property_readonly(
-          "data_ptr", [](const Array& a) { return reinterpret_cast<std::uintptr_t>(a.bytes()); })
+          "data_ptr", [](const Array& a) { return reinterpret_cast<std::uintptr_t>(a.bytes()); },
+          "Address of the first element. Call bump_version() after writing through it: the tape "
+          "and "
+          "packed weights that inference keeps would not notice otherwise.")
       .def_property_readonly("version", [](const Array& a) { return a.storage()->version(); })
       .def("bump_version", [](const Array& a) { a.storage()->bump_version(); })
       .def("shares_storage",

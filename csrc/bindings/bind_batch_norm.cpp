@@ -12,7 +12,8 @@ Array or_none(const MaybeArray& a) { return a ? *a : Array(); }
 
 py::tuple forward(const Array& x, const MaybeArray& weight, const MaybeArray& bias,
                   const MaybeArray& running_mean, const MaybeArray& running_var, bool training,
-                  double momentum, double eps, bool relu) {
+                  double momentum, double eps, bool relu, const MaybeArray& batch_mean,
+                  const MaybeArray& batch_variance) {
   const BatchNormState state{or_none(weight),
                              or_none(bias),
                              or_none(running_mean),
@@ -20,7 +21,9 @@ py::tuple forward(const Array& x, const MaybeArray& weight, const MaybeArray& bi
                              training,
                              momentum,
                              eps,
-                             relu};
+                             relu,
+                             or_none(batch_mean),
+                             or_none(batch_variance)};
   BatchNormResult r;
   {
     py::gil_scoped_release release;
@@ -48,7 +51,8 @@ void bind_batch_norm(py::module_& m) {
   m.def("batch_norm_forward", &forward, py::arg("x"), py::arg("weight") = py::none(),
         py::arg("bias") = py::none(), py::arg("running_mean") = py::none(),
         py::arg("running_var") = py::none(), py::arg("training") = true, py::arg("momentum") = 0.1,
-        py::arg("eps") = 1e-5, py::arg("relu") = false);
+        py::arg("eps") = 1e-5, py::arg("relu") = false, py::arg("batch_mean") = py::none(),
+        py::arg("batch_variance") = py::none());
   m.def("batch_norm_backward", &backward, py::arg("dy"), py::arg("x"), py::arg("weight").none(true),
         py::arg("mean"), py::arg("invstd"), py::arg("training"), py::arg("relu") = false,
         py::arg("bias") = py::none(), py::arg("input_relu") = false);

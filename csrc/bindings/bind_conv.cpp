@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "base/error.h"
+#include "bindings/activation.h"
 #include "bindings/bindings.h"
 #include "ops/conv/conv.h"
 #include "ops/conv/im2col.h"
@@ -14,19 +15,6 @@ ConvOptions options(const Dims& stride, const Dims& pad_begin, const Dims& pad_e
                     const Dims& dilation, index_t groups, const std::string& algorithm,
                     bool keep_weights) {
   return {{stride, pad_begin, pad_end, dilation, groups}, algorithm, keep_weights};
-}
-
-Activation activation_of(const std::string& name) {
-  constexpr std::pair<const char*, Activation> table[] = {
-      {"none", Activation::none},   {"relu", Activation::relu},
-      {"relu6", Activation::relu6}, {"leaky_relu", Activation::leaky_relu},
-      {"silu", Activation::silu},   {"hardswish", Activation::hardswish},
-  };
-  for (const auto& [known, activation] : table) {
-    if (name == known) return activation;
-  }
-  throw ValueError(concat("expected activation 'none', 'relu', 'relu6', 'leaky_relu', 'silu' or ",
-                          "'hardswish', got '", name, "'"));
 }
 
 ConvDirection direction_of(const std::string& name) {
@@ -129,22 +117,43 @@ void bind_conv(py::module_& m) {
       py::arg("pad_end"), py::arg("dilation"), py::arg("groups"), py::arg("with_bias"),
       py::arg("algorithm") = "auto", py::arg("gate") = py::none(), release_gil());
   m.def(
+      "conv_backward",
+      [](const Array& dy, const std::optional<Array>& x, const std::optional<Array>& weight,
+         const Dims& input_shape, const Dims& weight_shape, const Dims& stride,
+         const Dims& pad_begin, const Dims& pad_end, const Dims& dilation, index_t groups,
+         const std::string& algorithm, bool with_bias, const std::optional<ConvGate>& gate,
+         bool with_gated) {
+        const ConvGradients g =
+            conv_backward({dy, x, weight, input_shape, weight_shape, with_bias, with_gated},
+                          gate ? *gate : ConvGate{},
+                          options(stride, pad_begin, pad_end, dilation, groups, algorithm, false));
+        return std::make_tuple(g.dx, g.dweight, g.dbias, g.gated);
+      },
+      py::arg("dy"), py::arg("x"), py::arg("weight"), py::arg("input_shape"),
+      py::arg("weight_shape"), py::arg("stride"), py::arg("pad_begin"), py::arg("pad_end"),
+      py::arg("dilation"), py::arg("groups"), py::arg("algorithm"), py::arg("with_bias"),
+      py::arg("gate") = py::none(), py::arg("with_gated") = false, release_gil(),
+      "Gradients of x (None without weight), of the weight (None without x), of the bias, and dy "
+      "through the gate: each where it is wanted.");
+  m.def(
       "explain_conv",
       [](const Dims& input_shape, const Dims& weight_shape, DType dtype,
          const std::string& direction, const Dims& stride, const Dims& pad_begin,
          const Dims& pad_end, const Dims& dilation, index_t groups, const std::string& algorithm) {
+        const ConvExplanation e =
+            explain_conv(input_shape, weight_shape, dtype, direction_of(direction),
+                         options(stride, pad_begin, pad_end, dilation, groups, algorithm, false));
         std::vector<std::tuple<std::string, std::string, double, index_t, bool>> rows;
-        for (const ConvChoice& c : explain_conv(
-                 input_shape, weight_shape, dtype, direction_of(direction),
-                 options(stride, pad_begin, pad_end, dilation, groups, algorithm, false))) {
+        for (const ConvChoice& c : e.choices) {
           rows.emplace_back(c.algorithm, c.refusal, c.cost, c.workspace, c.chosen);
         }
-        return rows;
+        return std::make_tuple(e.output_shape, e.multiply_adds, rows);
       },
       py::arg("input_shape"), py::arg("weight_shape"), py::arg("dtype"), py::arg("direction"),
       py::arg("stride"), py::arg("pad_begin"), py::arg("pad_end"), py::arg("dilation"),
       py::arg("groups"), py::arg("algorithm") = "auto",
-      "Rows of (algorithm, refusal or empty, cost, workspace bytes, chosen).");
+      "Output shape, multiply-adds, rows of (algorithm, refusal or empty, cost in nanoseconds, "
+      "workspace bytes, chosen).");
   m.def(
       "im2col",
       [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& pad_begin,

@@ -32,6 +32,7 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_random(m);
   tw::bindings::bind_indexing(m);
   tw::bindings::bind_relu(m);
+  tw::bindings::bind_activation(m);
   tw::bindings::bind_matmul(m);
   tw::bindings::bind_conv(m);
   tw::bindings::bind_batch_norm(m);

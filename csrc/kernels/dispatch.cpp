@@ -1,5 +1,6 @@
 // Chooses the kernel table of the active instruction set.
 #include "base/cpu.h"
+#include "kernels/activation.h"
 #include "kernels/batch_norm.h"
 #include "kernels/binary.h"
 #include "kernels/depthwise.h"
@@ -36,6 +37,7 @@
 
 namespace tilewise {
 
+TW_DISPATCH(ActivationKernels, activation_kernels)
 TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
 TW_DISPATCH(DepthwiseKernels, depthwise_kernels)

@@ -14,6 +14,13 @@ struct OutputRows {
   index_t columns;
 };
 
+// `lines` such blocks, `line_stride` floats apart: a tile of an image.
+struct OutputTile {
+  OutputRows line;
+  index_t lines;
+  index_t line_stride;
+};
+
 // Sums over rows of y - pivot and of its square, per column.
 struct ColumnSums {
   const float* pivot;
@@ -34,7 +41,7 @@ struct GradientGate {
 struct EpilogueKernels {
   // y = activation(y + residual); residual lies as y does, or is null; slope is LeakyReLU's.
   void (*finish)(const OutputRows& out, const float* residual, Activation activation, float slope);
-  void (*column_sums)(const OutputRows& out, const ColumnSums& sums);
+  void (*column_sums)(const OutputTile& out, const ColumnSums& sums);
   // dx = gated dy.
   void (*gate)(const float* dy, const GradientGate& gate, float* dx, index_t count);
 };

@@ -1,42 +1,19 @@
 // One read and one write of rows that were just stored: they come from L1 or L2, so a whole pass
 // over memory is saved for each thing done here.
-//
-//   silu(v) = v / (1 + exp(-v))      hardswish(v) = v min(max(v + 3, 0), 6) / 6
 #include "kernels/epilogue.h"
 
 #include "kernels/simd/simd.h"
 //
 #include "kernels/simd/gate.h"
 #include "kernels/simd/math.h"
+// After math.h, whose functions it uses.
+#include "kernels/simd/activations.h"
 
 namespace tilewise {
 namespace TW_ISA {
 namespace {
 
 constexpr index_t W = VecF::width;
-
-struct None {
-  TW_INLINE VecF operator()(VecF v) const { return v; }
-};
-struct Relu {
-  TW_INLINE VecF operator()(VecF v) const { return max(zero(), v); }
-};
-struct Relu6 {
-  TW_INLINE VecF operator()(VecF v) const { return min(set1(6.0F), max(zero(), v)); }
-};
-struct LeakyRelu {
-  VecF slope;
-  TW_INLINE VecF operator()(VecF v) const { return select(v > zero(), v, v * slope); }
-};
-struct Silu {
-  TW_INLINE VecF operator()(VecF v) const { return v * sigmoid(v); }
-};
-struct Hardswish {
-  TW_INLINE VecF operator()(VecF v) const {
-    const VecF inner = min(set1(6.0F), max(zero(), v + set1(3.0F)));
-    return v * inner * set1(1.0F / 6.0F);
-  }
-};
 
 template <typename Function>
 TW_INLINE void finish_rows(const OutputRows& out, const float* residual, Function f) {
@@ -73,38 +50,56 @@ void finish(const OutputRows& out, const float* residual, Activation activation,
 }
 
 // Rows that are summed in float32 before the sums go on in double: equal values round alike, and
-// the error grows with their number.
+// the error grows with their number. A tile of Winograd's.
 constexpr index_t kRowsInFloat = 16;
 
-void column_sums(const OutputRows& out, const ColumnSums& sums) {
-  for (index_t c = 0; c < out.columns; c += W) {
-    const index_t n = out.columns - c < W ? out.columns - c : W;
-    const VecF pivot = load_partial(sums.pivot + c, n);
-    const float* y = out.y + c;
-    for (index_t r = 0; r < out.rows;) {
-      VecF sum = zero();
-      VecF squares = zero();
-      const index_t last = out.rows - r < kRowsInFloat ? out.rows : r + kRowsInFloat;
+template <bool partial>
+TW_INLINE void add_sums(VecF sum, VecF squares, index_t n, const ColumnSums& sums, index_t c) {
+  if (!partial) {
+    accumulate(sums.sum + c, sum);
+    accumulate(sums.squares + c, squares);
+    return;
+  }
+  float lanes[2][W];
+  store(lanes[0], sum);
+  store(lanes[1], squares);
+  for (index_t i = 0; i < n; ++i) {
+    sums.sum[c + i] += double{lanes[0][i]};
+    sums.squares[c + i] += double{lanes[1][i]};
+  }
+}
+
+template <bool partial>
+TW_INLINE void sum_columns(const OutputTile& out, index_t c, index_t n, const ColumnSums& sums) {
+  const VecF pivot = partial ? load_partial(sums.pivot + c, n) : load(sums.pivot + c);
+  VecF sum = zero();
+  VecF squares = zero();
+  index_t held = 0;
+  for (index_t l = 0; l < out.lines; ++l) {
+    const float* y = out.line.y + l * out.line_stride + c;
+    for (index_t r = 0; r < out.line.rows;) {
+      const index_t room = r + kRowsInFloat - held;
+      const index_t last = out.line.rows < room ? out.line.rows : room;
+      held += last - r;
       for (; r < last; ++r) {
-        const VecF d = (n == W ? load(y) : load_partial(y, n)) - pivot;
+        const VecF d = (partial ? load_partial(y, n) : load(y)) - pivot;
         sum = sum + d;
         squares = fmadd(d, d, squares);
-        y += out.stride;
+        y += out.line.stride;
       }
-      if (n == W) {
-        accumulate(sums.sum + c, sum);
-        accumulate(sums.squares + c, squares);
-        continue;
-      }
-      float lanes[2][W];
-      store(lanes[0], sum);
-      store(lanes[1], squares);
-      for (index_t i = 0; i < n; ++i) {
-        sums.sum[c + i] += double{lanes[0][i]};
-        sums.squares[c + i] += double{lanes[1][i]};
-      }
+      if (held < kRowsInFloat) continue;
+      add_sums<partial>(sum, squares, n, sums, c);
+      sum = squares = zero();
+      held = 0;
     }
   }
+  if (held > 0) add_sums<partial>(sum, squares, n, sums, c);
+}
+
+void column_sums(const OutputTile& out, const ColumnSums& sums) {
+  index_t c = 0;
+  for (; c + W <= out.line.columns; c += W) sum_columns<false>(out, c, W, sums);
+  if (c < out.line.columns) sum_columns<true>(out, c, out.line.columns - c, sums);
 }
 
 void gate(const float* dy, const GradientGate& gate, float* dx, index_t count) {

@@ -160,6 +160,13 @@ void check_forward(const Array& x, const BatchNormState& s) {
            "batch_norm: expected both running_mean and running_var, or neither");
   TW_CHECK(s.training || s.running_mean.defined(),
            "batch_norm: expected running_mean and running_var when not training");
+  TW_CHECK(s.batch_mean.defined() == s.batch_variance.defined(),
+           "batch_norm: expected both the batch's mean and its variance, or neither");
+  for (const Array* a : {&s.batch_mean, &s.batch_variance}) {
+    TW_CHECK(!a->defined() || (a->dtype() == DType::float64 && a->shape() == Dims{x.extent(1)}),
+             "batch_norm: expected the batch's statistics in float64 of shape (", x.extent(1),
+             ",)");
+  }
   TW_CHECK(s.eps >= 0 && std::isfinite(s.eps), "batch_norm: expected eps >= 0, got ", s.eps);
   TW_CHECK(std::isfinite(s.momentum), "batch_norm: expected a finite momentum, got ", s.momentum);
   TW_CHECK(!s.training || rows_of(x) != 1,
@@ -249,7 +256,12 @@ BatchNormResult batch_norm_forward(const Array& input, const BatchNormState& s) 
   Doubles mean(at(channels));
   Doubles var(at(channels));
   if (s.training) {
-    statistics(x, r, mean, var);
+    if (s.batch_mean.defined()) {
+      mean = to_doubles(s.batch_mean, channels, 0);
+      var = to_doubles(s.batch_variance, channels, 0);
+    } else {
+      statistics(x, r, mean, var);
+    }
     if (s.running_mean.defined()) update_running(s, mean, var, r.rows);
   } else {
     mean = to_doubles(s.running_mean, channels, 0);

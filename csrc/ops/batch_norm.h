@@ -14,6 +14,9 @@ struct BatchNormState {
   double momentum = 0.1;
   double eps = 1e-5;
   bool relu = false;  // y = max(0, normalised x), in the same pass
+  // Of x, (C) in float64, where what wrote x has collected them: saves the first pass in training.
+  Array batch_mean;
+  Array batch_variance;  // biased
 };
 
 struct BatchNormResult {

@@ -27,6 +27,27 @@ inline double activate(double v, Activation activation, double slope) {
   return v;
 }
 
+// The derivative at v, for dy.
+inline double activate_backward(double dy, double v, Activation activation, double slope) {
+  switch (activation) {
+    case Activation::none:
+      return dy;
+    case Activation::relu:
+      return v > 0 ? dy : 0;
+    case Activation::relu6:
+      return v > 0 && !(v >= 6) ? dy : 0;
+    case Activation::leaky_relu:
+      return v > 0 ? dy : dy * slope;
+    case Activation::silu: {
+      const double s = 1 / (1 + std::exp(-v));
+      return dy * s * (1 + v * (1 - s));
+    }
+    case Activation::hardswish:
+      return v <= -3 ? 0 : v < 3 ? dy * (v / 3 + 0.5) : dy;
+  }
+  return dy;
+}
+
 template <typename T>
 struct RowMatrix {
   T* data;
@@ -59,15 +80,6 @@ void channel_statistics(RowMatrix<T> y, double* mean, double* variance) {
       squares += d * d;
     }
     variance[c] = squares / n;
-  }
-}
-
-// dx = dy where 0 < y and not y >= upper, else dy * slope.
-template <typename T>
-void gate(const T* dy, const T* y, double upper, double slope, T* dx, index_t count) {
-  for (index_t i = 0; i < count; ++i) {
-    const bool open = y[i] > 0 && !(y[i] >= upper);
-    dx[i] = open ? dy[i] : static_cast<T>(dy[i] * slope);
   }
 }
 

@@ -158,6 +158,7 @@ from tilewise.tensor import Tensor
 
 if TYPE_CHECKING:
     from tilewise import data, functional, io, models, nn, optim, train, viz
+    from tilewise.functional.explain import explain_conv
     from tilewise.io import load, save
 
 __all__ = [
@@ -199,6 +200,7 @@ __all__ = [
     "eq",
     "equal",
     "exp",
+    "explain_conv",
     "eye",
     "flatten",
     "flip",
@@ -324,7 +326,7 @@ concat = cat
 
 # Loaded where they are first used, so that importing the library costs little more than NumPy.
 _LAZY_MODULES = frozenset(("data", "functional", "io", "models", "nn", "optim", "train", "viz"))
-_LAZY_FUNCTIONS = {"save": "io", "load": "io"}
+_LAZY_FUNCTIONS = {"save": "io", "load": "io", "explain_conv": "functional.explain"}
 
 
 def is_tensor(obj: object) -> Any:

@@ -15,6 +15,8 @@ __all__: list[str] = [
     "DType",
     "Generator",
     "abs",
+    "activation",
+    "activation_backward",
     "adam_step",
     "adaptive_avg_pool_backward",
     "adaptive_avg_pool_forward",
@@ -37,6 +39,7 @@ __all__: list[str] = [
     "col2im",
     "concat",
     "config",
+    "conv_backward",
     "conv_backward_data",
     "conv_backward_weight",
     "conv_forward",
@@ -238,7 +241,10 @@ class Array:
         step: typing.SupportsInt | typing.SupportsIndex,
     ) -> Array: ...
     @property
-    def data_ptr(self) -> int: ...
+    def data_ptr(self) -> int:
+        """
+        Address of the first element. Call bump_version() after writing through it: the tape and packed weights that inference keeps would not notice otherwise.
+        """
     @property
     def dtype(self) -> DType: ...
     @property
@@ -283,6 +289,12 @@ class ConvGate:
     ) -> None: ...
 
 def abs(x: Array) -> Array: ...
+def activation(
+    x: Array, name: str, slope: typing.SupportsFloat | typing.SupportsIndex = 0.01
+) -> Array: ...
+def activation_backward(
+    dy: Array, x: Array, name: str, slope: typing.SupportsFloat | typing.SupportsIndex = 0.01
+) -> Array: ...
 def adam_step(
     params: collections.abc.Sequence[Array],
     grads: collections.abc.Sequence[Array],
@@ -355,6 +367,8 @@ def batch_norm_forward(
     momentum: typing.SupportsFloat | typing.SupportsIndex = 0.1,
     eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
     relu: bool = False,
+    batch_mean: Array | None = None,
+    batch_variance: Array | None = None,
 ) -> tuple[typing.Any, ...]: ...
 def bernoulli(
     shape: tuple[int, ...],
@@ -377,6 +391,26 @@ def concat(
     arrays: collections.abc.Sequence[Array], axis: typing.SupportsInt | typing.SupportsIndex = 0
 ) -> Array: ...
 def config() -> dict[str, typing.Any]: ...
+def conv_backward(
+    dy: Array,
+    x: Array | None,
+    weight: Array | None,
+    input_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    stride: tuple[int, ...],
+    pad_begin: tuple[int, ...],
+    pad_end: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: typing.SupportsInt | typing.SupportsIndex,
+    algorithm: str,
+    with_bias: bool,
+    gate: ConvGate | None = None,
+    with_gated: bool = False,
+) -> tuple[Array | None, Array | None, Array | None, Array | None]:
+    """
+    Gradients of x (None without weight), of the weight (None without x), of the bias, and dy through the gate: each where it is wanted.
+    """
+
 def conv_backward_data(
     dy: Array,
     weight: Array,
@@ -485,9 +519,9 @@ def explain_conv(
     dilation: tuple[int, ...],
     groups: typing.SupportsInt | typing.SupportsIndex,
     algorithm: str = "auto",
-) -> list[tuple[str, str, float, int, bool]]:
+) -> tuple[tuple[int, ...], float, list[tuple[str, str, float, int, bool]]]:
     """
-    Rows of (algorithm, refusal or empty, cost, workspace bytes, chosen).
+    Output shape, multiply-adds, rows of (algorithm, refusal or empty, cost in nanoseconds, workspace bytes, chosen).
     """
 
 def flip(a: Array, axes: tuple[int, ...] = ()) -> Array: ...

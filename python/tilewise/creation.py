@@ -71,8 +71,9 @@ def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False
         wanted = as_dtype("tensor", values.dtype)
     else:  # Python's numbers
         wanted = {"b": bool_, "i": int64, "u": int64, "f": float32}[values.dtype.kind]
-    copy = np.array(values, dtype=to_numpy(wanted), order="C", copy=True)
-    return _finish("tensor", _core.Array.from_numpy(copy), requires_grad)
+    dense = np.asarray(values, dtype=to_numpy(wanted), order="C")
+    # In memory of the library's own, which knows of every write.
+    return _finish("tensor", _core.Array.from_numpy(dense).copy(), requires_grad)
 
 
 def as_tensor(data: Any, *, dtype: DType | None = None) -> Tensor:

@@ -3,11 +3,13 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <tuple>
 
 #include "base/error.h"
-#include "base/threads.h"
+#include "ops/activation.h"
 #include "ops/copy.h"
 #include "ops/reduce.h"
+#include "ops/relu.h"
 #include "ref/epilogue.h"
 
 namespace tilewise {
@@ -106,19 +108,12 @@ GatedGradient gated_gradient(const std::string& op, const Array& grad_output, co
   const double slope = leaky ? gate.slope : 0;
   const double upper =
       gate.activation == Activation::relu6 ? 6 : std::numeric_limits<double>::quiet_NaN();
-  if (dy.dtype() == DType::float64) {
-    const Array out = Array::empty_channels_last(dy.shape(), dy.dtype());
-    ref::gate(dy.data<double>(), y.data<double>(), upper, slope, out.data<double>(), dy.size());
-    return {out, {}, {}};
+  if (by_algorithm && dy.dtype() == DType::float32) {
+    return {dy, {y.data<float>(), static_cast<float>(upper), static_cast<float>(slope)}, y};
   }
-  const GradientGate g{y.data<float>(), static_cast<float>(upper), static_cast<float>(slope)};
-  if (by_algorithm) return {dy, g, y};
-  const Array out = Array::empty_channels_last(dy.shape(), dy.dtype());
-  parallel_ranges(dy.size(), elementwise_grain, [&](index_t first, index_t last) {
-    epilogue_kernels().gate(dy.data<float>() + first, {g.y + first, g.upper, g.slope},
-                            out.data<float>() + first, last - first);
-  });
-  return {out, {}, {}};
+  // relu_backward stores large gradients past the caches.
+  if (gate.activation == Activation::relu) return {relu_backward(dy, y), {}, {}};
+  return {activate_backward(dy, y, gate.activation, slope), {}, {}};
 }
 
 bool gates(const ConvAlgorithm& algorithm, ConvDirection direction) {
@@ -162,21 +157,104 @@ ConvResult conv_forward(const Array& input, const Array& weight, const ConvEpilo
   });
 }
 
-Array conv_backward_data(const Array& grad_output, const Array& weight, const Dims& input_shape,
+namespace {
+
+const ConvAlgorithm& choose(const std::string& op, const ConvProblem& p, DType dtype,
+                            ConvDirection direction, const ConvOptions& options) {
+  return choose_algorithm(op.c_str(), p, dtype, direction, options.algorithm);
+}
+
+Array input_gradient(const ConvAlgorithm& algorithm, const ConvProblem& p, const GatedGradient& g,
+                     const Array& weight, const Dims& input_shape, bool keep_weights) {
+  if (g.dy.size() == 0 || weight.size() == 0) return zeros(input_shape, g.dy.dtype(), true);
+  const Array dx = Array::empty_channels_last(input_shape, g.dy.dtype());
+  algorithm.backward_data({p, g.dy, contiguous(weight), dx, nullptr, g.gate, keep_weights});
+  return dx;
+}
+
+// Whether the algorithm itself sums the bias gradient of a non-empty problem.
+bool sums_bias(const ConvAlgorithm& algorithm, const Array& dy, const Array& x,
+               const Dims& weight_shape) {
+  return algorithm.abilities.dbias && x.size() > 0 && dy.size() > 0 &&
+         element_count(weight_shape) > 0;
+}
+
+std::pair<Array, std::optional<Array>> weight_gradient_of(const ConvAlgorithm& algorithm,
+                                                          const ConvProblem& p,
+                                                          const GatedGradient& g, const Array& x,
+                                                          const Dims& weight_shape,
+                                                          bool with_bias) {
+  const bool by_algorithm = with_bias && sums_bias(algorithm, g.dy, x, weight_shape);
+  std::optional<Array> db;
+  if (with_bias) db = by_algorithm ? Array::empty({p.k}, x.dtype()) : sum_pixels(g.dy);
+  if (x.size() == 0 || g.dy.size() == 0 || element_count(weight_shape) == 0) {
+    return {zeros(weight_shape, x.dtype(), false), db};
+  }
+  const Array dw = Array::empty(weight_shape, x.dtype());
+  algorithm.backward_weight(
+      {p, g.dy, channels_last(x), dw, by_algorithm ? db->data<float>() : nullptr, g.gate});
+  return {dw, db};
+}
+
+}  // namespace
+
+Array conv_backward_data(const Array& dy, const Array& weight, const Dims& input_shape,
                          const ConvGate& gate, const ConvOptions& options) {
   const std::string op = op_name(input_shape.size());
-  check_dtypes(op, grad_output, weight);
-  const ConvProblem p = checked_backward(op, grad_output, input_shape, weight.shape(), options);
+  check_dtypes(op, dy, weight);
+  const ConvProblem p = checked_backward(op, dy, input_shape, weight.shape(), options);
   const ConvDirection direction = ConvDirection::backward_data;
+  const ConvAlgorithm& algorithm = choose(op, p, weight.dtype(), direction, options);
+  const GatedGradient g = gated_gradient(op, dy, gate, gates(algorithm, direction));
+  return input_gradient(algorithm, p, g, weight, input_shape, options.keep_weights);
+}
+
+std::pair<Array, std::optional<Array>> conv_backward_weight(const Array& dy, const Array& x,
+                                                            const Dims& weight_shape,
+                                                            bool with_bias, const ConvGate& gate,
+                                                            const ConvOptions& options) {
+  const std::string op = op_name(x.rank());
+  check_dtypes(op, dy, x);
+  const ConvProblem p = checked_backward(op, dy, x.shape(), weight_shape, options);
   const ConvAlgorithm& algorithm =
-      choose_algorithm(op.c_str(), p, weight.dtype(), direction, options.algorithm);
-  if (grad_output.size() == 0 || weight.size() == 0) {
-    return zeros(input_shape, weight.dtype(), true);
+      choose(op, p, x.dtype(), ConvDirection::backward_weight, options);
+  const bool empty = x.size() == 0 || dy.size() == 0 || element_count(weight_shape) == 0;
+  // A bias gradient that is summed here needs the gated gradient.
+  const bool folds = gates(algorithm, ConvDirection::backward_weight) && !empty &&
+                     (!with_bias || sums_bias(algorithm, dy, x, weight_shape));
+  const GatedGradient g = gated_gradient(op, dy, gate, folds);
+  return weight_gradient_of(algorithm, p, g, x, weight_shape, with_bias);
+}
+
+ConvGradients conv_backward(const ConvBackward& w, const ConvGate& gate,
+                            const ConvOptions& options) {
+  const std::string op = op_name(w.input_shape.size());
+  const ConvProblem p = checked_backward(op, w.dy, w.input_shape, w.weight_shape, options);
+  const auto chosen = [&](ConvDirection direction) -> const ConvAlgorithm& {
+    return choose(op, p, w.dy.dtype(), direction, options);
+  };
+  if (w.weight) {
+    check_dtypes(op, w.dy, *w.weight);
+    check_shape(op, "a weight", *w.weight, w.weight_shape);
   }
-  const GatedGradient g = gated_gradient(op, grad_output, gate, gates(algorithm, direction));
-  const Array dx = Array::empty_channels_last(input_shape, weight.dtype());
-  algorithm.backward_data({p, g.dy, contiguous(weight), dx, nullptr, g.gate, options.keep_weights});
-  return dx;
+  if (w.x) {
+    check_dtypes(op, w.dy, *w.x);
+    check_shape(op, "an input", *w.x, w.input_shape);
+  }
+  const GatedGradient g = gated_gradient(op, w.dy, gate, false);
+  ConvGradients out;
+  if (w.with_gated) out.gated = g.dy;
+  if (w.weight) {
+    out.dx = input_gradient(chosen(ConvDirection::backward_data), p, g, *w.weight, w.input_shape,
+                            options.keep_weights);
+  }
+  if (w.x) {
+    std::tie(out.dweight, out.dbias) = weight_gradient_of(chosen(ConvDirection::backward_weight), p,
+                                                          g, *w.x, w.weight_shape, w.with_bias);
+  } else if (w.with_bias) {
+    out.dbias = sum_pixels(g.dy);
+  }
+  return out;
 }
 
 ConvResult conv_transpose_forward(const Array& input, const Array& weight, const Dims& output_shape,
@@ -200,37 +278,13 @@ ConvResult conv_transpose_forward(const Array& input, const Array& weight, const
   });
 }
 
-std::pair<Array, std::optional<Array>> conv_backward_weight(const Array& grad_output,
-                                                            const Array& input,
-                                                            const Dims& weight_shape,
-                                                            bool with_bias, const ConvGate& gate,
-                                                            const ConvOptions& options) {
-  const std::string op = op_name(input.rank());
-  check_dtypes(op, grad_output, input);
-  const ConvProblem p = checked_backward(op, grad_output, input.shape(), weight_shape, options);
-  const ConvDirection direction = ConvDirection::backward_weight;
-  const ConvAlgorithm& algorithm =
-      choose_algorithm(op.c_str(), p, input.dtype(), direction, options.algorithm);
-  const bool empty =
-      input.size() == 0 || grad_output.size() == 0 || element_count(weight_shape) == 0;
-  const bool sums_bias = with_bias && algorithm.abilities.dbias && !empty;
-  // A bias gradient that is summed here needs the gated gradient.
-  const bool by_algorithm = gates(algorithm, direction) && (sums_bias || !with_bias) && !empty;
-  const GatedGradient g = gated_gradient(op, grad_output, gate, by_algorithm);
-  std::optional<Array> db;
-  if (with_bias) db = sums_bias ? Array::empty({p.k}, input.dtype()) : sum_pixels(g.dy);
-  if (empty) return {zeros(weight_shape, input.dtype(), false), db};
-  const Array dw = Array::empty(weight_shape, input.dtype());
-  algorithm.backward_weight(
-      {p, g.dy, channels_last(input), dw, sums_bias ? db->data<float>() : nullptr, g.gate});
-  return {dw, db};
-}
-
-std::vector<ConvChoice> explain_conv(const Dims& input_shape, const Dims& weight_shape, DType dtype,
-                                     ConvDirection direction, const ConvOptions& options) {
+ConvExplanation explain_conv(const Dims& input_shape, const Dims& weight_shape, DType dtype,
+                             ConvDirection direction, const ConvOptions& options) {
   const std::string op = op_name(input_shape.size());
+  TW_CHECK_TYPE(is_floating(dtype), op, ": expected a floating dtype, got ", name_of(dtype));
   const ConvProblem p = make_conv_problem(op.c_str(), input_shape, weight_shape, options.arguments);
-  return weigh_algorithms(op.c_str(), p, dtype, direction, options.algorithm);
+  return {conv_output_shape(p, input_shape.size()), multiply_adds(p),
+          weigh_algorithms(op.c_str(), p, dtype, direction, options.algorithm)};
 }
 
 }  // namespace tilewise

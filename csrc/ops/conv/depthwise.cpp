@@ -185,9 +185,10 @@ index_t workspace(const ConvProblem& problem, ConvDirection direction, int threa
 
 void run_correlation(const DepthwiseGeometry& g, const DepthwiseSourceView& source,
                      const Target& target, const Array& weight, bool keep) {
-  const PackedWeights packed(weight, keep, "depthwise", depthwise_kernels().width,
-                             checked_mul(g.p.taps(), packed_stride(g.p)),
-                             [&](float* out) { pack(g.p, weight.data<float>(), out); });
+  const PackedWeights packed(
+      weight, keep, "depthwise", depthwise_kernels().width,
+      checked_mul(g.p.taps(), packed_stride(g.p)),
+      [&](float* out) { pack(g.p, weight.data<float>(), out); }, g.p.groups);
   const DepthwiseCorrelation correlation(g, source, target);
   if (target.stage != nullptr) target.stage->expect_pieces(correlation.pieces().count());
   correlation.run(packed.data());

@@ -220,7 +220,7 @@ void forward(const ConvForward& conv) {
   const GroupedPlan plan(job, kStripBytes, 1, false);
   const PackedWeights packed(
       conv.weight, conv.keep_weights, "grouped", grouped_kernels().width, plan.weight_floats(),
-      [&](float* out) { pack_weights(plan, p, false, conv.weight.data<float>(), out); });
+      [&](float* out) { pack_weights(plan, p, false, conv.weight.data<float>(), out); }, p.groups);
   if (conv.stage != nullptr) conv.stage->expect_pieces(plan.places());
   GroupedCorrelation(job, plan, conv.stage)
       .run({conv.x.data<float>(), packed.data(), conv.y.data<float>(), {}},
@@ -231,10 +231,10 @@ void backward_data(const ConvBackwardData& conv) {
   const ConvProblem p = simplified(conv.problem);
   const GroupedJob job = grouped_backward_job(p);
   const GroupedPlan plan(job, kStripBytes, 1, false);
-  const PackedWeights packed(conv.weight, conv.keep_weights, "grouped reflected",
-                             grouped_kernels().width, plan.weight_floats(), [&](float* out) {
-                               pack_weights(plan, p, true, conv.weight.data<float>(), out);
-                             });
+  const PackedWeights packed(
+      conv.weight, conv.keep_weights, "grouped reflected", grouped_kernels().width,
+      plan.weight_floats(),
+      [&](float* out) { pack_weights(plan, p, true, conv.weight.data<float>(), out); }, p.groups);
   if (conv.stage != nullptr) conv.stage->expect_pieces(plan.places());
   GroupedCorrelation(job, plan, conv.stage)
       .run({conv.dy.data<float>(), packed.data(), conv.dx.data<float>(), conv.gate},

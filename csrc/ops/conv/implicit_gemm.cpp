@@ -198,9 +198,9 @@ index_t workspace(const ConvProblem& problem, ConvDirection direction, int threa
 void forward(const ConvForward& conv) {
   const ConvProblem p = simplified(conv.problem);
   const index_t size = group_floats(p.taps(), p.group_c(), p.group_k());
-  const PackedWeights packed(conv.weight, conv.keep_weights, "implicit_gemm", gemm_kernels().panel,
-                             p.groups * size,
-                             [&](float* out) { pack_forward(p, conv.weight.data<float>(), out); });
+  const PackedWeights packed(
+      conv.weight, conv.keep_weights, "implicit_gemm", gemm_kernels().panel, p.groups * size,
+      [&](float* out) { pack_forward(p, conv.weight.data<float>(), out); }, p.groups);
   Correlate job = forward_job(p);
   job.stage = conv.stage;
   if (conv.stage != nullptr) conv.stage->expect_pieces(correlate_pieces(job));
@@ -220,9 +220,10 @@ void backward_data(const ConvBackwardData& conv) {
   }
   const ConvProblem p = simplified(conv.problem);
   const index_t size = group_floats(p.taps(), p.group_k(), p.group_c());
-  const PackedWeights packed(conv.weight, conv.keep_weights, "implicit_gemm reflected",
-                             gemm_kernels().panel, p.groups * size,
-                             [&](float* out) { pack_backward(p, conv.weight.data<float>(), out); });
+  const PackedWeights packed(
+      conv.weight, conv.keep_weights, "implicit_gemm reflected", gemm_kernels().panel,
+      p.groups * size, [&](float* out) { pack_backward(p, conv.weight.data<float>(), out); },
+      p.groups);
   Correlate job = backward_job(p);
   job.stage = conv.stage;
   job.gate = conv.gate;

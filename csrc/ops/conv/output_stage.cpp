@@ -7,7 +7,7 @@
 namespace tilewise {
 namespace {
 
-enum { kPivot, kSum, kSquares, kCount, kColumns };
+enum { kSum, kSquares, kCount, kColumns };
 
 }  // namespace
 
@@ -28,36 +28,36 @@ void OutputStage::expect_pieces(index_t pieces) {
   pieces_ = pieces;
   partial_ = std::make_unique<Scratch<double>>(
       static_cast<std::size_t>(checked_mul(pieces, kColumns * channels_)));
-  for (index_t piece = 0; piece < pieces; ++piece) {
-    std::fill_n(column(piece, kSum), 3 * channels_, 0.0);
-  }
+  pivots_ =
+      std::make_unique<Scratch<float>>(static_cast<std::size_t>(checked_mul(pieces, channels_)));
+  std::fill_n(partial_->data(), pieces * kColumns * channels_, 0.0);
 }
 
 double* OutputStage::column(index_t piece, int which) const {
   return partial_->data() + (piece * kColumns + which) * channels_;
 }
 
-void OutputStage::finish(index_t piece, const OutputRows& rows, index_t channel) const {
-  if (!pending_ || rows.rows == 0) return;
-  const bool relu_left = activation_ != Activation::none && !relu_;
-  if (residual_ != nullptr || relu_left) {
+void OutputStage::finish_tile(index_t piece, const OutputTile& tile, index_t channel) const {
+  if (!pending_ || tile.line.rows == 0 || tile.lines == 0) return;
+  const bool activates = activation_ != Activation::none && !relu_;
+  for (index_t l = 0; l < tile.lines && (residual_ != nullptr || activates); ++l) {
+    OutputRows rows = tile.line;
+    rows.y += l * tile.line_stride;
     const float* residual = residual_ != nullptr ? residual_ + (rows.y - y_) : nullptr;
     kernels_.finish(rows, residual, activation_, slope_);
   }
-  if (!collect_) return;
-  double* pivot = column(piece, kPivot) + channel;
+  if (collect_) collect(piece, tile, channel);
+}
+
+void OutputStage::collect(index_t piece, const OutputTile& tile, index_t channel) const {
+  const OutputRows& line = tile.line;
+  float* pivot = pivots_->data() + piece * channels_ + channel;
   double* count = column(piece, kCount) + channel;
-  if (count[0] == 0.0) std::copy_n(rows.y, rows.columns, pivot);
-  constexpr index_t most = 256;  // columns at a time
-  float origin[most];
-  for (index_t c = 0; c < rows.columns; c += most) {
-    const index_t n = std::min(most, rows.columns - c);
-    for (index_t i = 0; i < n; ++i) origin[i] = static_cast<float>(pivot[c + i]);
-    kernels_.column_sums(
-        {rows.y + c, rows.rows, rows.stride, n},
-        {origin, column(piece, kSum) + channel + c, column(piece, kSquares) + channel + c});
-  }
-  for (index_t c = 0; c < rows.columns; ++c) count[c] += static_cast<double>(rows.rows);
+  if (count[0] == 0.0) std::copy_n(line.y, line.columns, pivot);
+  kernels_.column_sums(tile,
+                       {pivot, column(piece, kSum) + channel, column(piece, kSquares) + channel});
+  const auto rows = static_cast<double>(line.rows * tile.lines);
+  for (index_t c = 0; c < line.columns; ++c) count[c] += rows;
 }
 
 // Merges the pieces in order (Chan, Golub, LeVeque, "Algorithms for computing the sample variance",
@@ -73,7 +73,7 @@ ChannelStatistics OutputStage::statistics() const {
       const double count = column(piece, kCount)[c];
       if (count == 0) continue;
       const double shifted = column(piece, kSum)[c] / count;
-      const double part_mean = column(piece, kPivot)[c] + shifted;
+      const double part_mean = double{pivots_->data()[piece * channels_ + c]} + shifted;
       const double part_squares = column(piece, kSquares)[c] - shifted * column(piece, kSum)[c];
       const double delta = part_mean - mean;
       n += count;

@@ -48,12 +48,16 @@ class OutputStage {
   // are finished under one piece number must be finished by one thread, in a fixed order.
   void expect_pieces(index_t pieces);
   // Rows just written (bias included) whose first column is channel `channel`.
-  void finish(index_t piece, const OutputRows& rows, index_t channel) const;
+  void finish(index_t piece, const OutputRows& rows, index_t channel) const {
+    finish_tile(piece, {rows, 1, 0}, channel);
+  }
+  void finish_tile(index_t piece, const OutputTile& tile, index_t channel) const;
   // After the last.
   ChannelStatistics statistics() const;
 
  private:
   double* column(index_t piece, int which) const;
+  void collect(index_t piece, const OutputTile& tile, index_t channel) const;
 
   const EpilogueKernels& kernels_;
   const float* y_;
@@ -66,7 +70,8 @@ class OutputStage {
   bool collect_;
   index_t channels_;
   index_t pieces_ = 0;
-  std::unique_ptr<Scratch<double>> partial_;  // [piece][pivot, sum, squares, count][channel]
+  std::unique_ptr<Scratch<double>> partial_;  // [piece][sum, squares, count][channel]
+  std::unique_ptr<Scratch<float>> pivots_;    // [piece][channel]: of the piece's first row
 };
 
 }  // namespace tilewise

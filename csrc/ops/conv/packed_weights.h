@@ -17,10 +17,10 @@ namespace tilewise {
 
 class PackedWeights {
  public:
-  // `form` and `width` (floats of a panel: kernels of two instruction sets differ) name the layout;
-  // `pack` writes `floats` floats.
+  // `form`, `width` (floats of a panel: kernels of two instruction sets differ) and `groups` (which
+  // the weight's shape does not tell) name the layout; `pack` writes `floats` floats.
   PackedWeights(const Array& weight, bool keep, const char* form, index_t width, index_t floats,
-                FunctionRef<void(float*)> pack);
+                FunctionRef<void(float*)> pack, index_t groups = 1);
   const float* data() const { return data_; }
 
  private:

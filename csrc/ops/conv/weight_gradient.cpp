@@ -34,7 +34,7 @@ constexpr index_t kStripBytes = 192 << 10;  // x and dY of a strip, in L2
 constexpr index_t kWantedPieces = 16;
 constexpr index_t kShareBytes = 8 << 20;  // of all shares together
 constexpr index_t kMaxBlockCols = 224;
-constexpr index_t kMaxSum = 512;  // pixels in one chain of float32 additions
+constexpr index_t kMaxSum = 512;        // pixels in one chain of float32 additions
 constexpr index_t kUnfoldBelow = 3;     // floats in a run: fewer leave the FMA pipes idle
 constexpr index_t kUnfoldAtMost = 192;  // floats of an unfolded pixel
 

@@ -269,9 +269,8 @@ class Correlator {
       out.dst = job_.dst + grid.output_offset(job_.out_channels, t) + k0;
       winograd_.output(m + i * gemm_.panel, m_stride(block.count()), channels, extent, out);
       if (stage == nullptr || !stage->pending()) continue;
-      for (index_t row = 0; row < extent.rows; ++row) {
-        stage->finish(number, {out.dst + row * out.row, extent.cols, out.pixel, channels}, k0);
-      }
+      const OutputRows line{out.dst, extent.cols, out.pixel, channels};
+      stage->finish_tile(number, {line, extent.rows, out.row}, k0);
     }
   }
 

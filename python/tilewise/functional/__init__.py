@@ -9,7 +9,13 @@ from tilewise._ops.inplace import relu_
 from tilewise._ops.shape import flatten, unflatten
 from tilewise._ops.softmax import log_softmax, softmax
 from tilewise.creation import one_hot
+from tilewise.functional.activation import hardswish, leaky_relu, relu6, silu
 from tilewise.functional.conv import conv1d, conv2d, conv3d
+from tilewise.functional.conv_transpose import (
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
 from tilewise.functional.dropout import dropout, dropout1d, dropout2d, dropout3d
 from tilewise.functional.linear import linear
 from tilewise.functional.loss import cross_entropy, mse_loss, nll_loss
@@ -44,12 +50,17 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cross_entropy",
     "dropout",
     "dropout1d",
     "dropout2d",
     "dropout3d",
     "flatten",
+    "hardswish",
+    "leaky_relu",
     "linear",
     "log_softmax",
     "max_pool1d",
@@ -60,8 +71,10 @@ __all__ = [
     "one_hot",
     "pad",
     "relu",
+    "relu6",
     "relu_",
     "sigmoid",
+    "silu",
     "softmax",
     "tanh",
     "unflatten",

@@ -6,9 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tilewise import _core
-from tilewise._arguments import LARGEST, array_of, as_choice, as_int, as_tuple, optional_array
+from tilewise._arguments import (
+    LARGEST,
+    array_of,
+    as_choice,
+    as_float,
+    as_int,
+    as_tuple,
+    optional_array,
+)
 from tilewise.autograd import grad_mode, record, wrap
-from tilewise.functional._images import batched, image_array
+from tilewise.functional._images import image_array
+from tilewise.functional.activation import ACTIVATIONS, activate, told_by_output
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -40,19 +49,30 @@ class Geometry(NamedTuple):
 
 
 class Options(NamedTuple):
-    """How a convolution is computed; none of it changes what is computed."""
+    """How a convolution is computed, and what it does where it writes its output."""
 
     algorithm: str = "auto"
-    # A ReLU in the pass that writes the output.
-    relu: bool = False
-    # Then: the gradient that arrives is already zero where the ReLU was.
+    # y = activation(sums + bias + residual).
+    activation: str = "none"
+    slope: float = 0.01
+    residual: Tensor | None = None
+    # The gradient that arrives is already zero where the ReLU was.
     masked: bool = False
+    # Collect mean and variance of y: see `convolution_with_statistics`.
+    statistics: bool = False
+
+
+class Statistics(NamedTuple):
+    """Of a batch, for each channel, in float64; the variance is the biased one."""
+
+    mean: Array
+    variance: Array
 
 
 _PLAIN = Options()
 
 
-def _padding(
+def padding_of(
     op: str,
     padding: IntOrTuple | str,
     kernel: tuple[int, ...],
@@ -86,6 +106,23 @@ def convolution(
     options: Options = _PLAIN,
 ) -> Tensor:
     """Convolution in `dims` dimensions: what conv1d, conv2d and conv3d share, with `Options`."""
+    return convolution_with_statistics(
+        dims, input, weight, bias, stride, padding, dilation, groups, options
+    )[0]
+
+
+def convolution_with_statistics(
+    dims: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: IntOrTuple,
+    padding: IntOrTuple | str,
+    dilation: IntOrTuple,
+    groups: int,
+    options: Options,
+) -> tuple[Tensor, Statistics | None]:
+    """The same, and the statistics of the output where `options` ask for them."""
     op = f"conv{dims}d"
     x = image_array(op, input, dims)
     w = array_of(op, "weight", weight)
@@ -93,14 +130,44 @@ def convolution(
     steps = as_tuple(op, "stride", stride, dims, 1)
     spread = as_tuple(op, "dilation", dilation, dims, 1)
     group_count = as_int(op, "groups", groups, 1, LARGEST)
-    as_choice(op, "algorithm", options.algorithm, ALGORITHMS)
+    options = _checked(op, x, options)
     if w.ndim != dims + 2:
         raise ValueError(f"{op}: expected weight of {dims + 2} dimensions, got shape {w.shape}")
-    begin, end = _padding(op, padding, w.shape[2:], steps, spread)
+    begin, end = padding_of(op, padding, w.shape[2:], steps, spread)
     geometry = Geometry(steps, begin, end, spread, group_count)
-    if x.ndim == dims + 1:
-        return batched(lambda image: _apply(op, image, weight, bias, geometry, options), input)
-    return _apply(op, input, weight, bias, geometry, options)
+    if x.ndim == dims + 2:
+        return _apply(op, input, weight, bias, geometry, options)
+    if options.residual is not None:
+        options = options._replace(residual=options.residual.unsqueeze(0))
+    y, statistics = _apply(op, input.unsqueeze(0), weight, bias, geometry, options)
+    return y.squeeze(0), statistics
+
+
+def _checked(op: str, x: Array, options: Options) -> Options:
+    as_choice(op, "algorithm", options.algorithm, ALGORITHMS)
+    as_choice(op, "activation", options.activation, ACTIVATIONS)
+    if type(options.slope) is not float:
+        slope = as_float(op, "negative_slope", options.slope)
+        options = options._replace(slope=slope)
+    residual = optional_array(op, "residual", options.residual)
+    if residual is not None and residual.ndim != x.ndim:
+        raise ValueError(
+            f"{op}: expected residual of {x.ndim} dimensions, as the input, got {residual.shape}"
+        )
+    return options
+
+
+def _forward(
+    x: Array, w: Array, b: Array | None, geometry: Geometry, options: Options, keep: bool
+) -> tuple[Array, Statistics | None]:
+    algorithm, activation = options.algorithm, options.activation
+    residual = options.residual
+    if residual is None and not options.statistics and activation != "leaky_relu":
+        return _core.conv_forward(x, w, b, *geometry, algorithm, activation, keep), None
+    r = None if residual is None else residual._array
+    epilogue = _core.ConvEpilogue(b, r, activation, options.slope, options.statistics)
+    y, statistics = _core.conv_fused(x, w, epilogue, *geometry, algorithm, keep)
+    return y, None if statistics is None else Statistics(*statistics)
 
 
 def _apply(
@@ -110,35 +177,44 @@ def _apply(
     bias: Tensor | None,
     geometry: Geometry,
     options: Options,
-) -> Tensor:
+) -> tuple[Tensor, Statistics | None]:
     x, w = input._array, weight._array
-    algorithm = options.algorithm
-    activation = "relu" if options.relu else "none"
-    b = None if bias is None else bias._array
+    residual = options.residual
     needs_x, needs_w = input._requires_grad, weight._requires_grad
     needs_b = bias is not None and bias._requires_grad
-    records = grad_mode.enabled and (needs_x or needs_w or needs_b)
+    needs_r = residual is not None and residual._requires_grad
+    records = grad_mode.enabled and (needs_x or needs_w or needs_b or needs_r)
+    activation, slope = options.activation, options.slope
+    gated = activation != "none" and not options.masked
+    if records and gated and not told_by_output(activation, slope):
+        # The derivative needs what the activation takes: it becomes an op of its own.
+        plain, _ = _apply(op, input, weight, bias, geometry, options._replace(activation="none"))
+        return activate(activation, plain, slope), None
+    b = None if bias is None else bias._array
     # Packed weights outlive the call in inference only: a training step changes the weights.
-    y = _core.conv_forward(x, w, b, *geometry, algorithm, activation, not records)
+    y, statistics = _forward(x, w, b, geometry, options, not records)
     if not records:
-        return wrap(y)
-    gated = options.relu and not options.masked
+        return wrap(y), statistics
+    x_shape, w_shape, algorithm = x.shape, w.shape, options.algorithm
+    kept_x, kept_w = x if needs_w else None, w if needs_x else None
+    kept_y = y if gated else None
 
-    def backward(dy: Array) -> tuple[Array | None, ...]:
-        dx = dw = db = None
-        if gated:
-            dy = _core.relu_backward(dy, y)
-        if needs_x:
-            dx = _core.conv_backward_data(dy, w, x.shape, *geometry, algorithm)
-        if needs_w:
-            dw, db = _core.conv_backward_weight(dy, x, w.shape, *geometry, needs_b, algorithm)
-        elif needs_b:
-            db = _core.sum(dy, (0, *range(2, dy.ndim)), False)
-        return (dx, dw) if bias is None else (dx, dw, db)
+    def backward(dy: Array) -> list[Array | None]:
+        gate = None if kept_y is None else _core.ConvGate(kept_y, activation, slope)
+        dx, dw, db, dr = _core.conv_backward(
+            dy, kept_x, kept_w, x_shape, w_shape, *geometry, algorithm, needs_b, gate, needs_r
+        )
+        gradients = [dx, dw]
+        if bias is not None:
+            gradients.append(db)
+        if residual is not None:
+            gradients.append(dr)
+        return gradients
 
-    inputs = (input, weight) if bias is None else (input, weight, bias)
-    saved = (x,) * needs_w + (w,) * needs_x + (y,) * gated
-    return record(op, y, inputs, backward, saved)
+    inputs = [t for t in (input, weight, bias, residual) if t is not None]
+    saved = tuple([array for array in (kept_x, kept_w, kept_y) if array is not None])
+    # Without an activation the residual's gradient is the one that arrives.
+    return record(op, y, inputs, backward, saved, needs_r and not gated), statistics
 
 
 def conv1d(
@@ -151,6 +227,9 @@ def conv1d(
     groups: int = 1,
     *,
     algorithm: str = "auto",
+    activation: str = "none",
+    negative_slope: float = 0.01,
+    residual: Tensor | None = None,
 ) -> Tensor:
     """Convolution of sequences; see `conv2d`, with one spatial dimension.
 
@@ -163,11 +242,14 @@ def conv1d(
         dilation: distance between the kernel's taps.
         groups: number of independent parts.
         algorithm: see `conv2d`.
+        activation: see `conv2d`.
+        negative_slope: see `conv2d`.
+        residual: see `conv2d`.
 
     Returns:
         (N, K, L_out) or (K, L_out).
     """
-    options = Options(algorithm)
+    options = Options(algorithm, activation, negative_slope, residual)
     return convolution(1, input, weight, bias, stride, padding, dilation, groups, options)
 
 
@@ -181,6 +263,9 @@ def conv2d(
     groups: int = 1,
     *,
     algorithm: str = "auto",
+    activation: str = "none",
+    negative_slope: float = 0.01,
+    residual: Tensor | None = None,
 ) -> Tensor:
     """Slide K filters over images; the output size is (H + 2p - d(k-1) - 1) // s + 1.
 
@@ -192,10 +277,16 @@ def conv2d(
         padding: zeros around the image; "valid" for none, "same" to keep the size at stride 1.
         dilation: distance between the kernel's taps.
         groups: number of parts that channels and filters are divided into; C for depthwise.
+        algorithm: "auto", or one by name, in all three directions: "winograd4" (3x3, stride 1),
             "winograd2" (the same, more exact), "depthwise" (one input channel a group), "grouped"
             (few channels a group), "implicit_gemm", "im2col" (the explicit matrix of the lectures)
             or "reference" (plain loops that accumulate in double). One that does not apply raises
-            with its reason.
+            with its reason; `tilewise.explain_conv` shows what "auto" chooses and why.
+        activation: applied where the output is written, in the same pass over memory: "none",
+            "relu", "relu6", "leaky_relu", "silu" or "hardswish". Where a gradient is recorded,
+            the last two (and a negative slope) run after it, for their derivative needs the sums.
+        negative_slope: of "leaky_relu".
+        residual: added before the activation, in the same pass; of the output's shape.
 
     Returns:
         (N, K, H_out, W_out) or (K, H_out, W_out), stored channels-last.
@@ -208,8 +299,14 @@ def conv2d(
         >>> x = tw.rand(2, 3, 32, 32)
         >>> tw.nn.functional.conv2d(x, tw.rand(6, 3, 5, 5)).shape
         (2, 6, 28, 28)
+
+        A residual block's end in one pass:
+
+        >>> y = tw.nn.functional.conv2d(
+        ...     x, tw.rand(3, 3, 3, 3), padding=1, activation="relu", residual=x
+        ... )
     """
-    options = Options(algorithm)
+    options = Options(algorithm, activation, negative_slope, residual)
     return convolution(2, input, weight, bias, stride, padding, dilation, groups, options)
 
 
@@ -223,6 +320,9 @@ def conv3d(
     groups: int = 1,
     *,
     algorithm: str = "auto",
+    activation: str = "none",
+    negative_slope: float = 0.01,
+    residual: Tensor | None = None,
 ) -> Tensor:
     """Convolution of volumes; see `conv2d`, with three spatial dimensions.
 
@@ -235,9 +335,12 @@ def conv3d(
         dilation: distance between the kernel's taps.
         groups: number of independent parts.
         algorithm: see `conv2d`.
+        activation: see `conv2d`.
+        negative_slope: see `conv2d`.
+        residual: see `conv2d`.
 
     Returns:
         (N, K, D_out, H_out, W_out) or without N.
     """
-    options = Options(algorithm)
+    options = Options(algorithm, activation, negative_slope, residual)
     return convolution(3, input, weight, bias, stride, padding, dilation, groups, options)

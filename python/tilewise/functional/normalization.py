@@ -11,6 +11,7 @@ from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array
+    from tilewise.functional.conv import Statistics
     from tilewise.tensor import Tensor
 
 
@@ -96,6 +97,7 @@ def normalise(
     *,
     relu: bool = False,
     input_relu: bool = False,
+    statistics: Statistics | None = None,
 ) -> Tensor:
     """`batch_norm` and what can be done in its passes over memory.
 
@@ -108,6 +110,7 @@ def normalise(
         relu: apply a ReLU to the result.
         input_relu: the input is the result of a ReLU: the gradient for it is made that of the
             ReLU's input.
+        statistics: of the input, where whatever made it has collected them; used in training.
     """
     op = "batch_norm"
     weight, bias = affine
@@ -118,7 +121,10 @@ def normalise(
     train = as_bool(op, "training", training)
     rate, small = as_float(op, "momentum", rates[0]), as_float(op, "eps", rates[1], 0.0)
     _check(x, train, {"running_mean": mean, "running_var": var, "weight": w, "bias": b})
-    y, used_mean, inv_std = _core.batch_norm_forward(x, w, b, mean, var, train, rate, small, relu)
+    batch = (None, None) if statistics is None else statistics
+    y, used_mean, inv_std = _core.batch_norm_forward(
+        x, w, b, mean, var, train, rate, small, relu, *batch
+    )
     inputs = [t for t in (input, weight, bias) if t is not None]
     if not (grad_mode.enabled and any(t._requires_grad for t in inputs)):
         return wrap(y)

@@ -5,6 +5,7 @@ from tilewise.nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from tilewise.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from tilewise.nn.containers import ModuleDict, ModuleList, Sequential
 from tilewise.nn.conv import Conv1d, Conv2d, Conv3d
+from tilewise.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from tilewise.nn.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from tilewise.nn.linear import Flatten, Identity, Linear, Unflatten
 from tilewise.nn.loss import CrossEntropyLoss, MSELoss, NLLLoss
@@ -42,6 +43,9 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout1d",

@@ -13,6 +13,7 @@ from tilewise.nn.parameter import Parameter
 
 if TYPE_CHECKING:
     from tilewise._core import DType
+    from tilewise.functional.conv import Statistics
     from tilewise.tensor import Tensor
 
 
@@ -83,8 +84,19 @@ class _BatchNorm(Module):
         """`batch_norm` of the input, with the batch's statistics or the running ones."""
         return self.normalise(input)
 
-    def normalise(self, input: Tensor, *, relu: bool = False, input_relu: bool = False) -> Tensor:
-        """The same, with a ReLU before or after it in its passes (see `nn/fusion.py`)."""
+    def uses_batch(self) -> bool:
+        """Whether it normalises with the batch's own statistics."""
+        return self.training or self.running_mean is None
+
+    def normalise(
+        self,
+        input: Tensor,
+        *,
+        relu: bool = False,
+        input_relu: bool = False,
+        statistics: Statistics | None = None,
+    ) -> Tensor:
+        """The same, with a ReLU in its passes, or statistics known already: `nn/fusion.py`."""
         if input.ndim not in self._ranks:
             raise ValueError(
                 f"{type(self).__name__}: expected input of shape {self._expected}, got "
@@ -99,10 +111,11 @@ class _BatchNorm(Module):
             input,
             (self.running_mean, self.running_var),
             (self.weight, self.bias),
-            self.training or self.running_mean is None,
+            self.uses_batch(),
             (self._step_momentum(), self.eps),
             relu=relu,
             input_relu=input_relu,
+            statistics=statistics,
         )
 
     def extra_repr(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tilewise._arguments import as_bool, as_choice, as_int, as_tuple
 from tilewise.creation import empty
-from tilewise.functional.conv import Options, convolution
+from tilewise.functional.conv import Options, Statistics, convolution_with_statistics
 from tilewise.nn import init
 from tilewise.nn.module import Module
 from tilewise.nn.parameter import Parameter
@@ -26,6 +26,8 @@ class _ConvNd(Module):
     """What the convolution layers share."""
 
     _dims = 0
+    _transposed = False
+    output_padding: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -59,7 +61,10 @@ class _ConvNd(Module):
         for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
             if count % self.groups:
                 raise ValueError(f"{op}: expected {name} divisible by groups={groups}, got {count}")
-        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+        outer, inner = self.out_channels, self.in_channels
+        if self._transposed:
+            outer, inner = inner, outer
+        shape = (outer, inner // self.groups, *self.kernel_size)
         self.weight = Parameter(empty(shape, dtype=dtype))
         self.bias: Parameter | None
         if as_bool(op, "bias", bias):
@@ -72,9 +77,33 @@ class _ConvNd(Module):
         """PyTorch's default initialisation: uniform in ±1 / √(C/groups · kernel size)."""
         init.default_(self.weight, self.bias)
 
-    def convolve(self, input: Tensor, options: Options = _PLAIN) -> Tensor:
+    def extra_repr(self) -> str:
+        """The settings that differ from their defaults."""
+        text = (
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}"
+        )
+        if isinstance(self.padding, str) or any(self.padding):
+            text += f", padding={self.padding}"
+        if any(d != 1 for d in self.dilation):
+            text += f", dilation={self.dilation}"
+        if any(self.output_padding):
+            text += f", output_padding={self.output_padding}"
+        if self.groups != 1:
+            text += f", groups={self.groups}"
+        if self.bias is None:
+            text += ", bias=False"
+        return text
+
+
+class _Convolution(_ConvNd):
+    """What Conv1d, Conv2d and Conv3d share."""
+
+    def convolve(
+        self, input: Tensor, options: Options = _PLAIN
+    ) -> tuple[Tensor, Statistics | None]:
         """The convolution, and what `options` fuse with it (see `nn/fusion.py`)."""
-        return convolution(
+        return convolution_with_statistics(
             self._dims,
             input,
             self.weight,
@@ -88,32 +117,16 @@ class _ConvNd(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution with the layer's weight and bias."""
-        return self.convolve(input)
-
-    def extra_repr(self) -> str:
-        """The settings that differ from their defaults."""
-        text = (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-            f"stride={self.stride}"
-        )
-        if isinstance(self.padding, str) or any(self.padding):
-            text += f", padding={self.padding}"
-        if any(d != 1 for d in self.dilation):
-            text += f", dilation={self.dilation}"
-        if self.groups != 1:
-            text += f", groups={self.groups}"
-        if self.bias is None:
-            text += ", bias=False"
-        return text
+        return self.convolve(input)[0]
 
 
-class Conv1d(_ConvNd):
+class Conv1d(_Convolution):
     """Convolution of sequences, (N, C, L) to (N, K, L_out); the arguments are those of Conv2d."""
 
     _dims = 1
 
 
-class Conv2d(_ConvNd):
+class Conv2d(_Convolution):
     """Convolution of images, (N, C, H, W) to (N, K, H_out, W_out).
 
     Args:
@@ -143,7 +156,7 @@ class Conv2d(_ConvNd):
     _dims = 2
 
 
-class Conv3d(_ConvNd):
+class Conv3d(_Convolution):
     """Convolution of volumes, (N, C, D, H, W); the arguments are those of Conv2d."""
 
     _dims = 3

@@ -6,6 +6,12 @@
 
 Each pass saved reads and writes a whole activation. The numbers are those of one module after the
 other, to the bit. A module with hooks, or of a class derived from these, runs by itself.
+
+With `collect_statistics` set, a convolution before a batch norm (or with a ReLU between them)
+collects the batch's statistics where it writes its output, which saves batch norm's first pass. The
+sums then have another order: results agree within rounding, and still have the same bits at any
+number of threads. It is off because it gains nothing dependable: the pass finds most outputs in the
+caches, and an output that is collected from cannot be stored past them.
 """
 
 from __future__ import annotations
@@ -25,8 +31,10 @@ _CONVOLUTIONS = (Conv1d, Conv2d, Conv3d)
 _NORMS = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
 _RELU = (ReLU,)
 
-_CONV_RELU = Options(relu=True)
-_CONV_RELU_NORM = Options(relu=True, masked=True)
+# Measured (2 cores, AVX-512): 0.92 to 1.04 of the speed for 3x3 layers and Fashion-MNIST; for 1x1
+# layers with outputs of 20 to 30 MB 1.06 to 1.17 times as fast on one thread, 0.90 to 1.14 on two;
+# beyond the caches, where the plain form streams, 0.8 to 1.0.
+collect_statistics = False
 
 
 def _is(modules: Sequence[Module], i: int, kinds: tuple[type[Module], ...]) -> bool:
@@ -40,20 +48,30 @@ def run(modules: Sequence[Any], input: Any) -> Any:
     """The modules applied in order."""
     i = 0
     while i < len(modules):
-        module = modules[i]
-        relu_follows = _is(modules, i + 1, _RELU)
-        if relu_follows and _is(modules, i, _CONVOLUTIONS):
-            if _is(modules, i + 2, _NORMS):
-                input = module.convolve(input, _CONV_RELU_NORM)
-                input = modules[i + 2].normalise(input, input_relu=True)
-                i += 3
-            else:
-                input = module.convolve(input, _CONV_RELU)
-                i += 2
-        elif relu_follows and _is(modules, i, _NORMS):
-            input = module.normalise(input, relu=True)
-            i += 2
-        else:
-            input = module(input)
-            i += 1
+        step = _convolution if _is(modules, i, _CONVOLUTIONS) else _other
+        input, i = step(modules, i, input)
     return input
+
+
+def _convolution(modules: Sequence[Any], i: int, input: Any) -> tuple[Any, int]:
+    """A convolution and what it takes in; the result and the place of the next module."""
+    relu = _is(modules, i + 1, _RELU)
+    at = i + 1 + relu
+    if not _is(modules, at, _NORMS):
+        return modules[i].convolve(input, Options(activation="relu" if relu else "none"))[0], at
+    norm = modules[at]
+    options = Options(
+        activation="relu" if relu else "none",
+        masked=relu,
+        statistics=collect_statistics and norm.uses_batch(),
+    )
+    output, statistics = modules[i].convolve(input, options)
+    relu_follows = not relu and _is(modules, at + 1, _RELU)
+    output = norm.normalise(output, relu=relu_follows, input_relu=relu, statistics=statistics)
+    return output, at + 1 + relu_follows
+
+
+def _other(modules: Sequence[Any], i: int, input: Any) -> tuple[Any, int]:
+    if _is(modules, i, _NORMS) and _is(modules, i + 1, _RELU):
+        return modules[i].normalise(input, relu=True), i + 2
+    return modules[i](input), i + 1
