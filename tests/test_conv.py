@@ -282,7 +282,6 @@ def test_winograd_refuses_what_it_cannot_compute() -> None:
     cases = {
         "not 3x3": square(1, 16, 16, 8, 5, pad=2),
         "stride is not 1": square(1, 16, 16, 8, 3, stride=2),
-        "dilated": square(1, 16, 16, 8, 3, dilation=2),
         "grouped": square(1, 16, 16, 8, 3, groups=2),
     }
     for reason, p in cases.items():

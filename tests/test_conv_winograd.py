@@ -260,7 +260,6 @@ def test_refuses_what_it_cannot_compute(algorithm: str) -> None:
     cases = (
         ("not 3x3", (16, 16, 5, 5), (*ones, (1, 1), 1)),
         ("stride is not 1", (16, 16, 3, 3), ((2, 2), *ones[1:], (1, 1), 1)),
-        ("dilated", (16, 16, 3, 3), (*ones, (2, 2), 1)),
         ("grouped", (16, 8, 3, 3), (*ones, (1, 1), 2)),
     )
     for reason, shape, arguments in cases:

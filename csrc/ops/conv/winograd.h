@@ -26,6 +26,9 @@ struct WinogradFilters {
 void transform_filters(const WinogradKernels& kernels, const WinogradFilters& filters,
                        index_t panel_number, index_t c0, index_t c1, float* u, index_t xi_stride);
 
+// Temporary floats that it takes on each thread.
+index_t transform_filters_floats();
+
 struct WinogradCorrelation {
   const WinogradKernels& kernels;
   WinogradGrid grid;

@@ -79,8 +79,12 @@ class Correlator {
   index_t workspace(int threads) const {
     const index_t m = points_ * m_stride(block_) * kFloat;
     const index_t v = points_ * v_stride(block_) * kFloat;
-    if (!by_filters_) return filter_floats() * kFloat + threads * (v + m);
-    return v + threads * (m + points_ * u_stride(slice()) * kFloat);
+    const index_t gathered = transform_filters_floats() * kFloat;
+    const index_t order = block_ * static_cast<index_t>(sizeof(WinogradGrid::Tile));
+    if (!by_filters_) {
+      return filter_floats() * kFloat + threads * std::max(v + m + order, gathered);
+    }
+    return v + order + threads * (m + points_ * u_stride(slice()) * kFloat + gathered);
   }
 
   void run(const WinogradFilters& filters, bool keep) const {

@@ -46,10 +46,12 @@ void fetch_filters(const WinogradKernels& kernels, const WinogradFilters& f, ind
 
 }  // namespace
 
+index_t transform_filters_floats() { return kSlice * 9 * gemm_kernels().panel; }
+
 void transform_filters(const WinogradKernels& kernels, const WinogradFilters& filters,
                        index_t panel_number, index_t c0, index_t c1, float* u, index_t xi_stride) {
   const index_t panel = gemm_kernels().panel;
-  Scratch<float> g(static_cast<std::size_t>(kSlice * 9 * panel));
+  Scratch<float> g(static_cast<std::size_t>(transform_filters_floats()));
   for (index_t c = c0; c < c1; c += kSlice) {
     const index_t last = std::min(c + kSlice, c1);
     fetch_filters(kernels, filters, panel_number * panel, last);
