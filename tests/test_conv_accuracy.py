@@ -49,9 +49,11 @@ def limit(p: Problem, algorithm: str, direction: str) -> float:
     """The declared limit; of a bias gradient, a plain sum, that of the direct form."""
     if algorithm in WINOGRAD_LIMITS:
         return WINOGRAD_LIMITS[algorithm][direction]
-    # Without fused multiply-add each product is rounded once more.
+    # A weight gradient sums the pixels of a strip in one chain. Without fused multiply-add each
+    # product is rounded once more.
+    at_576 = 4e-6 if direction == "backward_weight" else 3e-6
     fused = 1.0 if _core.isa() != "baseline" else 1.5
-    return fused * 3e-6 * max(1.0, p.terms(direction) / 576) ** 0.5
+    return fused * at_576 * max(1.0, p.terms(direction) / 576) ** 0.5
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
