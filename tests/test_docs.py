@@ -10,7 +10,13 @@ import pytest
 import tilewise as tw
 from helpers import REPO
 
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "bench/README.md"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/architecture.md",
+    "docs/convolution.md",
+    "bench/README.md",
+]
 
 
 def text_of(name: str) -> str:
@@ -42,6 +48,24 @@ def test_the_readme_opens_with_the_two_commands() -> None:
         "pip install . && tilewise train fashion-mnist\n",
         "pip install '.[test]' && pytest\n",
     ]
+
+
+def test_the_formulas_of_the_convolution_page_hold() -> None:
+    """Its Python, in order, in one namespace: the blocks assert what the text says."""
+    blocks = re.findall(r"```python\n(.*?)```", text_of("docs/convolution.md"), re.DOTALL)
+    assert len(blocks) >= 10
+    names: dict[str, object] = {"__name__": "convolution"}
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"docs/convolution.md, block {number}", "exec"), names)
+
+
+def test_links_within_the_convolution_page_lead_somewhere() -> None:
+    text = text_of("docs/convolution.md")
+    headings = {
+        re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-")
+        for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
+#include "base/guard_pages.h"
 
 namespace tilewise {
 namespace {
@@ -49,6 +50,7 @@ class Pool {
     const std::size_t size = size_class(bytes);
     std::lock_guard<std::mutex> lock(mutex_);
     ++stats_.allocations;
+    if (guarded_) return allocate_guarded(bytes, size);
     void* block = take_cached(size);
     if (block == nullptr) {
       // Make room first, so that the footprint stays below the bound at every moment.
@@ -61,8 +63,7 @@ class Pool {
       if (block == nullptr) fail(bytes);
       ++stats_.system_allocations;
     }
-    stats_.in_use += size;
-    if (stats_.in_use > stats_.peak_in_use) stats_.peak_in_use = stats_.in_use;
+    count_in_use(size);
     return block;
   }
 
@@ -70,6 +71,7 @@ class Pool {
     const std::size_t size = size_class(bytes);
     std::lock_guard<std::mutex> lock(mutex_);
     stats_.in_use -= size;
+    if (guarded_) return guarded_release(block, bytes);
     try {
       free_[size].push_back({block, ++clock_});
       stats_.cached += size;
@@ -96,6 +98,19 @@ class Pool {
  private:
   [[noreturn]] static void fail(std::size_t bytes) {
     throw OutOfMemory(concat("out of memory: could not allocate ", bytes, " bytes"));
+  }
+
+  void count_in_use(std::size_t size) {
+    stats_.in_use += size;
+    if (stats_.in_use > stats_.peak_in_use) stats_.peak_in_use = stats_.in_use;
+  }
+
+  void* allocate_guarded(std::size_t bytes, std::size_t size) {
+    void* block = guarded_allocate(bytes);
+    if (block == nullptr) fail(bytes);
+    ++stats_.system_allocations;
+    count_in_use(size);
+    return block;
   }
 
   std::size_t bound() const { return stats_.peak_in_use + slack; }
@@ -126,6 +141,7 @@ class Pool {
     }
   }
 
+  const bool guarded_ = guard_pages_enabled();
   std::mutex mutex_;
   std::map<std::size_t, std::deque<CachedBlock>> free_;
   std::uint64_t clock_ = 0;

@@ -4,6 +4,9 @@
 // much as a memory-bound layer (each 4 KB page is zeroed on its first touch), so released blocks
 // are kept and handed out again. The pool never holds more than the largest footprint that was
 // ever in use plus a fixed slack: changing shapes evict the blocks released longest ago.
+//
+// With TILEWISE_GUARD_PAGES=1 in the environment every block is a mapping of its own between
+// inaccessible pages (base/guard_pages.h), and none is kept: a debugging mode, slow.
 #pragma once
 
 #include <cstddef>

@@ -174,7 +174,9 @@ double cost(const ConvProblem& p, ConvDirection direction) {
       folds ? 1 : double(round_up(columns, gemm_kernels().width / 2)) / double(columns);
   // Weights are packed, or their gradient summed and unpacked: it tells for small maps.
   const double packing = 0.25 * double(p.k) * double(p.group_c() * p.taps());
-  return 1e3 + packing + multiply_adds(p) * waste / nominal_multiply_adds;
+  // 5 ns for each run that is folded.
+  const double folding = folds ? 5 * double(p.n * p.out_pixels() * p.kernel[1]) : 0;
+  return 1e3 + packing + folding + multiply_adds(p) * waste / nominal_multiply_adds;
 }
 
 index_t workspace(const ConvProblem& problem, ConvDirection direction, int threads) {
