@@ -84,10 +84,10 @@ def square(n, c, k, size, kernel, stride=1, pad=0, dilation=1, groups=1, dims=2)
 
 def explain(p: Problem, direction: str, dtype: Any = F32, algorithm: str = "auto") -> list[Any]:
     """Rows of (algorithm, refusal or empty, cost, workspace, chosen)."""
-    explained = _core.explain_conv(
+    _, _, rows = _core.explain_conv(
         p.x_shape, p.w_shape, dtype, direction, *p.arguments, p.groups, algorithm
     )
-    return explained[-1] if isinstance(explained, tuple) else explained
+    return rows
 
 
 def accepting(p: Problem, direction: str) -> list[str]:

@@ -49,8 +49,9 @@ NAMED = {
 }
 
 
-def check(p: Problem, algorithm: str) -> None:
-    operands = [integers(s, i) for i, s in enumerate((p.x_shape, p.w_shape, (p.k,), p.y_shape))]
+def check(p: Problem, algorithm: str, seed: int = 0) -> None:
+    shapes = (p.x_shape, p.w_shape, (p.k,), p.y_shape)
+    operands = [integers(s, seed + i) for i, s in enumerate(shapes)]
     for direction in DIRECTIONS:
         got = run(direction, p, *map(to_core, operands), algorithm)
         want = run(direction, p, *(to_core(v.astype(np.float64)) for v in operands), "reference")

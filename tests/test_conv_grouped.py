@@ -311,7 +311,7 @@ def test_a_refusal_names_its_reason(p: Problem, reason: str) -> None:
 
 def test_auto_takes_it_for_small_groups() -> None:
     for direction in DIRECTIONS:
-        rows = _core.explain_conv(
+        _, _, rows = _core.explain_conv(
             (16, 256, 56, 56), (256, 8, 3, 3), _core.DType.float32, direction,
             (1, 1), (1, 1), (1, 1), (1, 1), 32,
         )  # fmt: skip

@@ -245,7 +245,7 @@ def test_kept_filters_have_the_same_bits_and_follow_the_weights(isa: str, case: 
 
 
 def test_workspace_counts_the_filters() -> None:
-    rows = _core.explain_conv(
+    _, _, rows = _core.explain_conv(
         (16, 64, 56, 56), (64, 64, 3, 3), _core.DType.float32, "forward",
         (1, 1), (1, 1), (1, 1), (1, 1), 1,
     )  # fmt: skip
