@@ -144,6 +144,7 @@ void bind_conv(py::module_& m) {
             explain_conv(input_shape, weight_shape, dtype, direction_of(direction),
                          options(stride, pad_begin, pad_end, dilation, groups, algorithm, false));
         std::vector<std::tuple<std::string, std::string, double, index_t, bool>> rows;
+        rows.reserve(e.choices.size());
         for (const ConvChoice& c : e.choices) {
           rows.emplace_back(c.algorithm, c.refusal, c.cost, c.workspace, c.chosen);
         }
