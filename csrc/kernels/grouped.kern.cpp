@@ -205,7 +205,10 @@ void gradient_tile(const GroupedGradient& g, Ahead& next_lines) {
 using GradientFn = void (*)(const GroupedGradient&, Ahead&);
 
 // Entries past max_channels(T) are never called.
-#define TW_GRADIENT(T, J, permute) gradient_tile<T, J <= max_channels(T) ? J : 1, permute>
+constexpr int held_channels(int taps, int channels) {
+  return channels <= max_channels(taps) ? channels : 1;
+}
+#define TW_GRADIENT(T, J, permute) gradient_tile<T, held_channels(T, J), permute>
 #define TW_EACH_CHANNEL_COUNT(T, permute)                                              \
   {TW_GRADIENT(T, 1, permute), TW_GRADIENT(T, 2, permute), TW_GRADIENT(T, 3, permute), \
    TW_GRADIENT(T, 4, permute), TW_GRADIENT(T, 5, permute), TW_GRADIENT(T, 6, permute), \

@@ -189,7 +189,7 @@ index_t DepthwiseRows::bytes(const DepthwiseGeometry& g, const DepthwiseSourceVi
 const float* DepthwiseRows::row(index_t plane, index_t row) {
   const index_t number = (image_ * g_.src[0] + plane) * g_.src[1] + row;
   const float* source = view_.data + number * g_.src[2] * view_.channels;
-  if (!view_.prepared()) return source;
+  if (!scratch_ || !tags_) return source;  // nothing to prepare
   const index_t columns = last_ - first_;
   const index_t slot = plane % slot_planes_ * slot_rows_ + row % slot_rows_;
   float* prepared = scratch_->data() + slot * columns * g_.p.k;
