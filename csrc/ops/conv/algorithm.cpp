@@ -67,13 +67,21 @@ double multiply_adds(const ConvProblem& p) {
          double(p.k);
 }
 
+namespace {
+
+std::string known_algorithms() {
+  std::string known = "auto";
+  for (const ConvAlgorithm* a : algorithms) known += concat(", ", a->name);
+  return known;
+}
+
+}  // namespace
+
 const ConvAlgorithm& choose_algorithm(const char* op, const ConvProblem& p, DType dtype,
                                       ConvDirection direction, const std::string& wanted) {
   const ConvAlgorithm* best = nullptr;
   double least = 0;
-  std::string known = "auto";
   for (const ConvAlgorithm* a : algorithms) {
-    known += concat(", ", a->name);
     if (wanted != "auto" && wanted != a->name) continue;
     const char* reason = refusal(*a, p, dtype, direction);
     if (wanted == a->name) {
@@ -86,7 +94,8 @@ const ConvAlgorithm& choose_algorithm(const char* op, const ConvProblem& p, DTyp
     best = a;
     least = cost;
   }
-  TW_CHECK(best != nullptr, op, ": unknown algorithm '", wanted, "', expected one of ", known);
+  TW_CHECK(best != nullptr, op, ": unknown algorithm '", wanted, "', expected one of ",
+           known_algorithms());
   trace_choice(op, p, dtype, direction, *best);
   return *best;
 }

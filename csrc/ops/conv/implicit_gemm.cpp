@@ -197,6 +197,8 @@ index_t workspace(const ConvProblem& problem, ConvDirection direction, int threa
   return packed * static_cast<index_t>(sizeof(float)) + threads * correlate_bytes_a_thread(job);
 }
 
+bool collects(const OutputStage* stage) { return stage != nullptr && stage->collects(); }
+
 void forward(const ConvForward& conv) {
   const ConvProblem p = simplified(conv.problem);
   const index_t size = group_floats(p.taps(), p.group_c(), p.group_k());
@@ -205,7 +207,7 @@ void forward(const ConvForward& conv) {
       [&](float* out) { pack_forward(p, conv.weight.data<float>(), out); }, p.groups);
   Correlate job = forward_job(p);
   job.stage = conv.stage;
-  if (conv.stage != nullptr) conv.stage->expect_pieces(correlate_pieces(job));
+  if (collects(conv.stage)) conv.stage->expect_pieces(correlate_pieces(job));
   for (index_t group = 0; group < p.groups; ++group) {
     job.src = conv.x.data<float>() + group * p.group_c();
     job.dst = conv.y.data<float>() + group * p.group_k();
@@ -229,12 +231,14 @@ void backward_data(const ConvBackwardData& conv) {
   Correlate job = backward_job(p);
   job.stage = conv.stage;
   job.gate = conv.gate;
-  index_t pieces = 0;
-  for_each_phase(p, [&](const index_t(&phase)[3]) {
-    set_phase(p, phase, job);
-    pieces += correlate_pieces(job);
-  });
-  if (conv.stage != nullptr) conv.stage->expect_pieces(pieces);
+  if (collects(conv.stage)) {
+    index_t pieces = 0;
+    for_each_phase(p, [&](const index_t(&phase)[3]) {
+      set_phase(p, phase, job);
+      pieces += correlate_pieces(job);
+    });
+    conv.stage->expect_pieces(pieces);
+  }
   for_each_phase(p, [&](const index_t(&phase)[3]) {
     const index_t offset = set_phase(p, phase, job);
     for (index_t group = 0; group < p.groups; ++group) {
@@ -245,7 +249,7 @@ void backward_data(const ConvBackwardData& conv) {
       job.channel = group * p.group_c();
       correlate(job);
     }
-    job.first_piece += correlate_pieces(job);
+    if (collects(conv.stage)) job.first_piece += correlate_pieces(job);
   });
 }
 

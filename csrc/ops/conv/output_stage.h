@@ -44,6 +44,8 @@ class OutputStage {
   // Whether finish() has anything to do.
   bool pending() const { return pending_; }
 
+  // Whether pieces are counted: statistics are collected.
+  bool collects() const { return collect_; }
   // Before the first finish(): pieces of work, a number that depends on the problem only. Rows that
   // are finished under one piece number must be finished by one thread, in a fixed order.
   void expect_pieces(index_t pieces);
