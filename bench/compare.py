@@ -32,7 +32,7 @@ import numpy as np
 import conv_shapes
 from conv_shapes import Conv
 from conv_tables import Row, markdown
-from turns import KEEP_MEMORY, Worker, machine, quartile_distance, take_turns
+from turns import KEEP_MEMORY, Worker, machine, quartile_distance, report, take_turns
 
 DIRECTIONS = ("forward", "backward_data", "backward_weight")
 FORMS = ("tilewise", "torch", "torch-kept", "onnxruntime")
@@ -269,13 +269,7 @@ def main(argv: list[str] | None = None) -> None:
     else:
         rows, info = compare(args), machine(["torch", "onnxruntime"])
         del info["isa"]  # the rows have it
-    text = markdown(rows, info)
-    print(text)
-    if args.markdown:
-        args.markdown.write_text(text, encoding="utf-8")
-    if args.json:
-        content = {"machine": info, "rows": [asdict(row) for row in rows]}
-        args.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    report(markdown(rows, info), info, rows, args)
 
 
 if __name__ == "__main__":

@@ -22,12 +22,11 @@ How the comparison is kept fair:
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,7 @@ from turns import (
     machine,
     machine_line,
     quartile_distance,
+    report,
     serve,
     take_turns,
 )
@@ -344,13 +344,7 @@ def main(argv: list[str] | None = None) -> None:
                 print(f"{model}, {threads} threads …", file=sys.stderr)
                 rows += measure(model, threads, args, keep)
     info = machine(["numpy", "torch"])
-    text = markdown(rows, info)
-    print(text)
-    if args.markdown:
-        args.markdown.write_text(text, encoding="utf-8")
-    if args.json:
-        content = {"machine": info, "rows": [asdict(row) for row in rows]}
-        args.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    report(markdown(rows, info), info, rows, args)
 
 
 if __name__ == "__main__":

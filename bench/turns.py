@@ -10,6 +10,7 @@ A worker reads one JSON request a line and answers each with one line; `serve` i
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import json
 import os
@@ -19,6 +20,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -139,3 +141,13 @@ def machine(packages: Sequence[str]) -> Message:
 def machine_line(info: Message) -> str:
     """The last line of a table."""
     return "; ".join(f"{key} {value}" for key, value in info.items())
+
+
+def report(text: str, info: Message, rows: Sequence[Any], args: argparse.Namespace) -> None:
+    """Print the tables; write them and the rows where `--markdown` and `--json` say."""
+    print(text)
+    if args.markdown:
+        args.markdown.write_text(text, encoding="utf-8")
+    if args.json:
+        content = {"machine": info, "rows": [asdict(row) for row in rows]}
+        args.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
