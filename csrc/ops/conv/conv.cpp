@@ -87,6 +87,19 @@ ConvResult with_epilogue(const ConvEpilogue& e, const Array& y, bool fuses,
   return {y, is_double ? collect_statistics<double>(y) : collect_statistics<float>(y)};
 }
 
+// A layer's output of `shape`: compute(x, w, y, stage) on operands in the algorithms' layouts.
+template <typename Compute>
+ConvResult run_layer(const ConvEpilogue& e, const Dims& shape, const Array& input,
+                     const Array& weight, bool fuses, const Compute& compute) {
+  if (input.size() == 0 || weight.size() == 0) {  // nothing to sum
+    return with_epilogue(e, zeros(shape, input.dtype(), true), false, [](OutputStage*) {});
+  }
+  const Array x = channels_last(input);
+  const Array w = contiguous(weight);
+  const Array y = Array::empty_channels_last(shape, x.dtype());
+  return with_epilogue(e, y, fuses, [&](OutputStage* stage) { compute(x, w, y, stage); });
+}
+
 // dy through the gate, where the algorithm does not do it itself.
 struct GatedGradient {
   Array dy;
@@ -146,15 +159,10 @@ ConvResult conv_forward(const Array& input, const Array& weight, const ConvEpilo
   const ConvEpilogue e = prepared(op, epilogue, shape, input);
   const ConvAlgorithm& algorithm =
       choose_algorithm(op.c_str(), p, input.dtype(), ConvDirection::forward, options.algorithm);
-  if (input.size() == 0 || weight.size() == 0) {  // nothing to sum
-    return with_epilogue(e, zeros(shape, input.dtype(), true), false, [](OutputStage*) {});
-  }
-  const Array x = channels_last(input);
-  const Array w = contiguous(weight);
-  const Array y = Array::empty_channels_last(shape, x.dtype());
-  return with_epilogue(e, y, algorithm.abilities.fuses, [&](OutputStage* stage) {
-    algorithm.forward({p, x, w, y, stage, options.keep_weights});
-  });
+  return run_layer(e, shape, input, weight, algorithm.abilities.fuses,
+                   [&](const Array& x, const Array& w, const Array& y, OutputStage* stage) {
+                     algorithm.forward({p, x, w, y, stage, options.keep_weights});
+                   });
 }
 
 namespace {
@@ -267,15 +275,10 @@ ConvResult conv_transpose_forward(const Array& input, const Array& weight, const
   const ConvEpilogue e = prepared(op, epilogue, output_shape, input);
   const ConvAlgorithm& algorithm = choose_algorithm(
       op.c_str(), p, input.dtype(), ConvDirection::backward_data, options.algorithm);
-  if (input.size() == 0 || weight.size() == 0) {
-    return with_epilogue(e, zeros(output_shape, input.dtype(), true), false, [](OutputStage*) {});
-  }
-  const Array x = channels_last(input);
-  const Array w = contiguous(weight);
-  const Array y = Array::empty_channels_last(output_shape, x.dtype());
-  return with_epilogue(e, y, algorithm.abilities.fuses, [&](OutputStage* stage) {
-    algorithm.backward_data({p, x, w, y, stage, {}, options.keep_weights});
-  });
+  return run_layer(e, output_shape, input, weight, algorithm.abilities.fuses,
+                   [&](const Array& x, const Array& w, const Array& y, OutputStage* stage) {
+                     algorithm.backward_data({p, x, w, y, stage, {}, options.keep_weights});
+                   });
 }
 
 ConvExplanation explain_conv(const Dims& input_shape, const Dims& weight_shape, DType dtype,
