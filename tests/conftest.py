@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
@@ -42,3 +44,24 @@ def _runtime_as_found() -> Iterator[None]:
     for name, logger in logging.root.manager.loggerDict.items():
         if name.startswith("tilewise") and isinstance(logger, logging.Logger):
             logger.setLevel(logging.NOTSET)  # a command run in this process may have set it
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The table of PyTorch's samples, where they ran."""
+    rows = [
+        json.loads(value)
+        for status in ("passed", "failed")
+        for report in terminalreporter.stats.get(status, [])
+        for name, value in getattr(report, "user_properties", [])
+        if name == "opinfo" and report.when == "call"
+    ]
+    if not rows:
+        return
+    terminalreporter.section("PyTorch's samples (OpInfo)")
+    terminalreporter.write_line(
+        f"{'op':44}{'samples':>8}{'passed':>8}{'failed':>8}  not applicable"
+    )
+    for op, samples, passed, reasons in sorted(rows):
+        failed = samples - passed - sum(reasons.values())
+        void = "; ".join(f"{count} {reason}" for reason, count in reasons.items())
+        terminalreporter.write_line(f"{op:44}{samples:8}{passed:8}{failed:8}  {void}".rstrip())

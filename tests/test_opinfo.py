@@ -1,0 +1,48 @@
+"""Every sample that PyTorch tests its operations with, forward, gradients and errors.
+
+The table at the end of the test output counts them by operation (see conftest.py).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+
+import pytest
+
+from opinfo import all_rows
+from opinfo.harness import Row, counterpart, run_row
+
+pytestmark = [
+    pytest.mark.skipif(
+        importlib.util.find_spec("torch") is None or importlib.util.find_spec("expecttest") is None,
+        reason="PyTorch or expecttest is not installed: pip install '.[test-torch]'",
+    ),
+    pytest.mark.filterwarnings("default"),  # PyTorch's generators of samples warn
+]
+
+# Operations whose name exists here with another meaning, or whose samples say nothing.
+WITHOUT_ROW: dict[str, str] = {}
+
+
+@pytest.mark.parametrize("row", all_rows(), ids=lambda row: row.title)
+def test_samples(row: Row, record_property: Callable[[str, object], None]) -> None:
+    outcome = run_row(row)
+    record_property(
+        "opinfo",
+        json.dumps([outcome.op, outcome.samples, outcome.passed, dict(outcome.not_applicable)]),
+    )
+    shown = "\n".join(outcome.failures[:8])
+    assert not outcome.failures, f"{len(outcome.failures)} of {outcome.samples} fail:\n{shown}"
+    assert outcome.passed > 0, f"no sample applies: {dict(outcome.not_applicable)}"
+
+
+def test_every_operation_that_exists_here_has_a_row() -> None:
+    from torch.testing._internal.common_methods_invocations import op_db
+
+    rows = {row.name for row in all_rows()}
+    missing = sorted(
+        {op.name for op in op_db if counterpart(op.name) is not None} - rows - set(WITHOUT_ROW)
+    )
+    assert not missing, f"add rows to tests/opinfo for {missing}"
