@@ -35,7 +35,7 @@ def public(module: ModuleType) -> list[str]:
     """The functions and classes that a module offers."""
     listed = getattr(module, "__all__", None)
     names = listed or [n for n in vars(module) if not n.startswith("_")]
-    # A module without a list offers what it defines; the package itself, what it imports from below.
+    # A module without a list offers what it defines; the package, what it imports from below.
     home = module.__name__ if listed is None and module is not tw else "tilewise"
     found = []
     for name in names:

@@ -1,0 +1,44 @@
+"""Calls whose time is the way to the kernel and back: a 1x8x8x8 tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+CASES: list[Any] = []  # these are no cases of ops.py's main table
+
+
+def _with_map(call: Callable[[Any, Any], Any]) -> Callable[[Any], Callable[[], Any]]:
+    """The call without arguments; it sees the library's functional module and the map."""
+
+    def make(lib: Any) -> Callable[[], Any]:
+        x, functional = lib.root.rand(1, 8, 8, 8), lib.F
+        return lambda: call(functional, x)
+
+    return make
+
+
+def _conv2d(lib: Any) -> Callable[[], Any]:
+    x, w = lib.root.rand(1, 8, 8, 8), lib.root.rand(8, 8, 3, 3)
+    return lambda: lib.F.conv2d(x, w, padding=1)
+
+
+def _linear(lib: Any) -> Callable[[], Any]:
+    x, w = lib.root.rand(1, 8, 8, 8), lib.root.rand(8, 8)
+    return lambda: lib.F.linear(x, w)
+
+
+CALLS: dict[str, Callable[[Any], Callable[[], Any]]] = {
+    "conv2d": _conv2d,
+    "linear": _linear,
+    "relu": _with_map(lambda F, x: F.relu(x)),
+    "add": _with_map(lambda _, x: x + x),
+    "max_pool2d": _with_map(lambda F, x: F.max_pool2d(x, 2)),
+    "avg_pool2d": _with_map(lambda F, x: F.avg_pool2d(x, 2)),
+    "sum": _with_map(lambda _, x: x.sum()),
+    "mean over maps": _with_map(lambda _, x: x.mean((2, 3))),
+    "softmax": _with_map(lambda F, x: F.softmax(x, 1)),
+    "reshape": _with_map(lambda _, x: x.reshape(8, 64)),
+    "permute": _with_map(lambda _, x: x.permute(0, 2, 3, 1)),
+    "x[0]": _with_map(lambda _, x: x[0]),
+}
