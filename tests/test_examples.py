@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 import tilewise as tw
 from reference_pages import public_entries
-from tilewise import data, io, models, nn, optim, train
+from tilewise import data, io, models, nn, optim, train, viz
 from tilewise.nn import functional as F
 
 NAMES = {
@@ -23,6 +25,7 @@ NAMES = {
     "io": io,
     "models": models,
     "train": train,
+    "viz": viz,
     "np": np,
 }
 
@@ -31,13 +34,18 @@ ENTRIES = [(f"{module}.{name}", value) for module, name, value in public_entries
 
 
 @pytest.mark.parametrize(("name", "value"), ENTRIES, ids=lambda v: v if type(v) is str else "")
-def test_the_example_runs(name: str, value: Any) -> None:
+def test_the_example_runs(
+    name: str, value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = inspect.getdoc(value) or ""
     assert text, f"{name} has no docstring"
     if isinstance(value, type) and issubclass(value, Exception):
         return  # where it is raised is the example
-    test = PARSER.get_doctest(text, dict(NAMES), name, None, 0)
+    assert "SKIP" not in text, f"{name} skips its example"
+    names = {**vars(sys.modules[value.__module__]), **NAMES}
+    test = PARSER.get_doctest(text, names, name, None, 0)
     assert test.examples, f"{name} has no example"
+    monkeypatch.chdir(tmp_path)  # an example may write files
     tw.manual_seed(0)
     report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)

@@ -20,7 +20,8 @@ from tilewise._formatting import format_tensor
 from tilewise._hooks import RemovableHandle, new_registry
 from tilewise._ops import arithmetic, reduction, shape
 from tilewise._ops.methods import Methods
-from tilewise.autograd import Node, backward, bind_tensor_class, grad_mode, record, wrap
+from tilewise.autograd import Node, backward, grad_mode, record, wrap
+from tilewise.autograd.tape import bind_tensor_class
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike

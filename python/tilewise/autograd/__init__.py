@@ -8,13 +8,12 @@ from tilewise.autograd.grad_mode import (
     set_grad_enabled,
 )
 from tilewise.autograd.gradcheck import GradcheckError, gradcheck
-from tilewise.autograd.tape import Node, backward, bind_tensor_class, grad, record, wrap
+from tilewise.autograd.tape import Node, backward, grad, record, wrap
 
 __all__ = [
     "GradcheckError",
     "Node",
     "backward",
-    "bind_tensor_class",
     "enable_grad",
     "grad",
     "grad_mode",

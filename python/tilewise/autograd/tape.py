@@ -48,7 +48,13 @@ _orders = itertools.count()
 
 
 class Node:
-    """One recorded operation: how to turn the gradient of its result into those of its inputs."""
+    """One recorded operation: how to turn the gradient of its result into those of its inputs.
+
+    Example:
+        >>> x = tw.ones(2, requires_grad=True)
+        >>> x.exp().grad_fn
+        <exp>
+    """
 
     __slots__ = ("aliases", "backward", "edges", "hooks", "name", "order", "saved")
 
@@ -94,7 +100,12 @@ class Node:
 
 
 def wrap(array: Array) -> Tensor:
-    """A tensor without history."""
+    """A tensor without history.
+
+    Example:
+        >>> tw.autograd.wrap(tw.ones(2)._array)
+        tensor([1., 1.])
+    """
     tensor = _new(_tensor_class)
     tensor._array = array
     tensor._requires_grad = False
@@ -123,6 +134,19 @@ def record(
         saved: arrays that the closure reads later; a change in place before that is an error.
         aliases: the returned gradients may share memory with the incoming one or each other, so
             they must be copied before anybody adds to them.
+
+    Example:
+        An op of one's own, the cube with the derivative 3x²:
+
+        >>> def cube(x):
+        ...     y = (x.detach() ** 3)._array
+        ...     slope = 3 * x.detach() ** 2
+        ...     gradient = lambda dy: ((tw.autograd.wrap(dy) * slope)._array,)
+        ...     return tw.autograd.record("cube", y, (x,), gradient)
+        >>> x = tw.tensor([2.0], requires_grad=True)
+        >>> cube(x).backward()
+        >>> x.grad
+        tensor([12.])
     """
     tensor = wrap(array)
     edges = tuple([t._node or (t if t._requires_grad else None) for t in inputs])
@@ -253,6 +277,12 @@ def backward(
     Raises:
         RuntimeError: for a non-scalar without a gradient, a tensor without history, a graph that
             was freed, or a saved tensor that was modified in place.
+
+    Example:
+        >>> x = tw.tensor([1.0, 2.0], requires_grad=True)
+        >>> tw.autograd.backward([(x * x).sum(), x.sum()])
+        >>> x.grad
+        tensor([3., 5.])
     """
     leaves, _ = _propagate(_roots("backward", tensors, grad_tensors), retain_graph)
     for leaf in list(leaves.arrays):

@@ -47,6 +47,11 @@ class SupportsGather(Protocol):
     `DataLoader` uses `gather` where a dataset has it (and no `collate_fn` was given): one
     vectorised copy a batch. It returns one array or Tensor for each element of a sample, with the
     batch as the leading dimension.
+
+    Example:
+        >>> images = data.FashionMNIST(train=False, transform=data.transforms.ToTensor())
+        >>> isinstance(images, data.SupportsGather)
+        True
     """
 
     def gather(self, indices: Indices, draws: Draws) -> tuple[Any, ...]:

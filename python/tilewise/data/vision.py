@@ -44,10 +44,13 @@ class MNIST(Dataset[tuple[Any, Any]]):
         ValueError: a file is truncated or corrupt, or images and labels do not fit together.
 
     Example:
-        >>> from tilewise.data.transforms import ToTensor
-        >>> test = FashionMNIST(train=False, transform=ToTensor())  # doctest: +SKIP
-        >>> test[0][0].shape  # doctest: +SKIP
-        (1, 28, 28)
+        `data.MNIST("mnist", download=True)` fetches the files; other pictures can take their place:
+
+        >>> labels = np.array([7, 2], np.uint8)
+        >>> data.write_idx("t10k-images-idx3-ubyte.gz", np.zeros((2, 28, 28), np.uint8))
+        >>> data.write_idx("t10k-labels-idx1-ubyte.gz", labels)
+        >>> data.read_idx("t10k-labels-idx1-ubyte.gz")
+        array([7, 2], dtype=uint8)
     """
 
     spec: ClassVar[catalog.Spec] = catalog.MNIST
@@ -138,6 +141,11 @@ class FashionMNIST(MNIST):
     balanced sample of 6,000 + 1,000 images that ships with tilewise is used, and a warning is
     logged. (Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a novel image dataset for
     benchmarking machine learning algorithms", 2017; MIT licence.)
+
+    Example:
+        >>> test = data.FashionMNIST(train=False, transform=data.transforms.ToTensor())
+        >>> test[0][0].shape, test.classes[test[0][1]]
+        ((1, 28, 28), 'Ankle boot')
     """
 
     spec: ClassVar[catalog.Spec] = catalog.FASHION_MNIST

@@ -23,8 +23,8 @@ def open_atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         OSError: the file cannot be written; the temporary file has been removed by then.
 
     Example:
-        >>> with open_atomic("weights.bin") as stream:  # doctest: +SKIP
-        ...     stream.write(b"...")
+        >>> with io.open_atomic("weights.bin") as stream:
+        ...     _ = stream.write(b"four")
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -43,7 +43,11 @@ def open_atomic(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes | bytearray | memoryview) -> None:
-    """Write `data` to `path`, complete or not at all; see `open_atomic`."""
+    """Write `data` to `path`, complete or not at all; see `open_atomic`.
+
+    Example:
+        >>> io.atomic_write("notes.txt", b"complete, or not there")
+    """
     with open_atomic(path) as stream:
         stream.write(data)
 

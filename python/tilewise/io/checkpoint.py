@@ -45,8 +45,13 @@ class Checkpoint:
             run, its settings.
 
     Example:
-        >>> Checkpoint.capture(model, optimizer, extra={"epoch": 3}).save(path)  # doctest: +SKIP
-        >>> Checkpoint.load(path).restore(model, optimizer)  # doctest: +SKIP
+        >>> model = nn.Linear(2, 1)
+        >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+        >>> io.Checkpoint.capture(model, optimizer, extra={"epoch": 3}).save("run.ckpt")
+        >>> saved = io.Checkpoint.load("run.ckpt")
+        >>> saved.restore(model, optimizer)
+        >>> saved.extra["epoch"]
+        3
     """
 
     model: dict[str, Tensor]
@@ -148,6 +153,13 @@ def check_state_dict(model: Module, state: Mapping[str, Tensor]) -> None:
 
     Raises:
         ValueError: names are missing or unexpected, or shapes differ; lists the first of each.
+
+    Example:
+        >>> io.check_state_dict(nn.Linear(2, 1), nn.Linear(2, 1).state_dict())
+        >>> io.check_state_dict(nn.Linear(2, 1), nn.Linear(3, 1).state_dict())
+        Traceback (most recent call last):
+            ...
+        ValueError: ...
     """
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in state.items()}

@@ -61,7 +61,7 @@ def save(
         OSError: the file cannot be written; an older file of that name is left as it was.
 
     Example:
-        >>> tw.save(model.state_dict(), "weights.safetensors")  # doctest: +SKIP
+        >>> tw.save(nn.Linear(2, 1).state_dict(), "weights.safetensors", {"model": "linear"})
     """
     if not isinstance(tensors, Mapping):
         raise TypeError(
@@ -121,7 +121,10 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
             message names the path.
 
     Example:
-        >>> model.load_state_dict(tw.load("weights.safetensors"))  # doctest: +SKIP
+        >>> model = nn.Linear(2, 1)
+        >>> tw.save(model.state_dict(), "weights.safetensors")
+        >>> model.load_state_dict(tw.load("weights.safetensors"))
+        <All keys matched successfully>
     """
     return {name: from_numpy(array) for name, array in read(path)[0].items()}
 
@@ -133,8 +136,9 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         FileNotFoundError, ValueError: as `load`.
 
     Example:
-        >>> load_metadata("weights.safetensors")["model"]  # doctest: +SKIP
-        'fashion_cnn'
+        >>> tw.save(nn.Linear(2, 1).state_dict(), "weights.safetensors", {"model": "linear"})
+        >>> io.load_metadata("weights.safetensors")["model"]
+        'linear'
     """
     path = Path(path)
     with path.open("rb") as stream:

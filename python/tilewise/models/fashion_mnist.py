@@ -22,7 +22,7 @@ class FashionCNN(nn.Module):
         float32 (N, in_channels, 28, 28) → logits (N, classes).
 
     Example:
-        >>> FashionCNN()(tw.zeros(2, 1, 28, 28)).shape  # doctest: +SKIP
+        >>> models.create("fashion_cnn")(tw.zeros(2, 1, 28, 28)).shape
         (2, 10)
     """
 
@@ -73,7 +73,7 @@ class MLP(nn.Module):
         float32 (N, …) with in_features values each → logits (N, classes).
 
     Example:
-        >>> MLP()(tw.zeros(2, 1, 28, 28)).shape  # doctest: +SKIP
+        >>> models.create("mlp")(tw.zeros(2, 1, 28, 28)).shape
         (2, 10)
     """
 

@@ -21,7 +21,7 @@ class LeNet5(nn.Module):
         float32 (N, in_channels, 28, 28) → logits (N, classes).
 
     Example:
-        >>> LeNet5()(tw.zeros(2, 1, 28, 28)).shape  # doctest: +SKIP
+        >>> models.create("lenet5")(tw.zeros(2, 1, 28, 28)).shape
         (2, 10)
     """
 

@@ -38,7 +38,8 @@ def create(name: str, **arguments: Any) -> Module:
         ValueError: there is no model of that name.
 
     Example:
-        >>> create("lenet5", classes=10)  # doctest: +SKIP
+        >>> models.create("lenet5", classes=5)(tw.zeros(1, 1, 28, 28)).shape
+        (1, 5)
     """
     if name not in _MODELS:
         raise ValueError(f"models.create: expected one of {', '.join(available())}, got {name!r}")
@@ -46,7 +47,12 @@ def create(name: str, **arguments: Any) -> Module:
 
 
 class ParameterCount(NamedTuple):
-    """Numbers of trainable parameters and of normalisation statistics."""
+    """Numbers of trainable parameters and of normalisation statistics.
+
+    Example:
+        >>> models.ParameterCount(trainable=1_677_674, statistics=1_408).total
+        1679082
+    """
 
     trainable: int
     statistics: int

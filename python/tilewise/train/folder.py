@@ -17,6 +17,11 @@ class RunFolder:
 
     Args:
         path: the folder; `create` makes it.
+
+    Example:
+        >>> from pathlib import Path
+        >>> train.RunFolder(Path("runs/a")).weights.name
+        'weights.safetensors'
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,6 +82,10 @@ def choose_folder(recipe: Recipe, out: Path | None = None, *, resume: bool = Fal
 
     Raises:
         ValueError: `out` holds a run, and it was not asked to resume it.
+
+    Example:
+        >>> train.choose_folder(train.default_recipe("mnist", "mlp")).path.as_posix()
+        'runs/mnist-mlp'
     """
     if out is not None:
         folder = RunFolder(out)

@@ -28,7 +28,7 @@ class MetricsLog:
         OSError: the file cannot be written.
 
     Example:
-        >>> with MetricsLog("metrics.jsonl") as log:  # doctest: +SKIP
+        >>> with train.MetricsLog("metrics.jsonl") as log:
         ...     log.write({"kind": "step", "loss": 0.5})
     """
 
@@ -79,7 +79,10 @@ def read_metrics(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
         ValueError: a line before the last is no JSON object; the message names it.
 
     Example:
-        >>> losses = [r["loss"] for r in read_metrics("metrics.jsonl")]  # doctest: +SKIP
+        >>> with train.MetricsLog("metrics.jsonl") as log:
+        ...     log.write({"kind": "step", "loss": 0.5})
+        >>> [record["loss"] for record in train.read_metrics("metrics.jsonl")]
+        [0.5]
     """
     with Path(path).open(encoding="utf-8") as stream:
         for number, line in enumerate(stream, start=1):

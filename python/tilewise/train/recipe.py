@@ -41,6 +41,10 @@ class Recipe:
 
     Raises:
         ValueError: a setting is out of its range.
+
+    Example:
+        >>> train.Recipe(dataset="fashion-mnist", model="mlp", epochs=1).batch_size
+        128
     """
 
     dataset: str

@@ -34,6 +34,10 @@ class RunOptions:
         resume: go on with the run in the folder, where there is one.
         checkpoint_every: steps between checkpoints.
         quiet: print nothing but errors.
+
+    Example:
+        >>> train.RunOptions(resume=True).checkpoint_every
+        200
     """
 
     data: Path | None = None
@@ -45,7 +49,16 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a finished run gives."""
+    """What a finished run gives.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> recipe = replace(train.default_recipe("fashion-mnist", "mlp"), epochs=1)
+        >>> folder = train.choose_folder(recipe)
+        >>> options = train.RunOptions(quiet=True)
+        >>> train.run(recipe, folder, options, print).test.accuracy > 0.5
+        True
+    """
 
     folder: RunFolder
     test: Evaluation
@@ -76,8 +89,13 @@ def run(
         OSError: a file cannot be written; the last checkpoint is whole.
 
     Example:
-        >>> recipe = default_recipe("mnist", "lenet5")  # doctest: +SKIP
-        >>> run(recipe, choose_folder(recipe), RunOptions(), print)  # doctest: +SKIP
+        >>> from dataclasses import replace
+        >>> recipe = replace(train.default_recipe("fashion-mnist", "mlp"), epochs=1)
+        >>> folder = train.choose_folder(recipe)
+        >>> options = train.RunOptions(quiet=True)
+        >>> result = train.run(recipe, folder, options, print)
+        >>> result.folder.weights.is_file()
+        True
     """
     with folder.claim():
         checkpoint = None

@@ -73,6 +73,13 @@ class Trainer:
         folder: where the checkpoint and the metrics go.
         checkpoint_every: steps between checkpoints; one is also written before the first step and
             after each epoch.
+
+    Example:
+        >>> recipe = train.default_recipe("fashion-mnist", "mlp")
+        >>> images = data.FashionMNIST(transform=data.transforms.ToTensor())
+        >>> split = Split(data.Subset(images, range(256)), None, "the first 256")
+        >>> train.Trainer(recipe, split, train.choose_folder(recipe)).images_per_epoch
+        256
     """
 
     def __init__(

@@ -35,7 +35,7 @@ def confusion_matrix(
         ImportError: matplotlib is not installed.
 
     Example:
-        >>> confusion_matrix(np.eye(2, dtype=int), ["cat", "dog"], "cm.png")  # doctest: +SKIP
+        >>> viz.confusion_matrix(np.eye(2, dtype=int), ["cat", "dog"], "confusion.png")
     """
     counts = np.asarray(counts)
     size = len(classes)

@@ -34,7 +34,9 @@ def learning_curve(
         ImportError: matplotlib is not installed.
 
     Example:
-        >>> learning_curve(read_metrics("runs/a/metrics.jsonl"), "curve.png")  # doctest: +SKIP
+        >>> figures = {"kind": "step", "loss": 0.5, "accuracy": 0.8}
+        >>> steps = [{**figures, "progress": i} for i in (1, 2)]
+        >>> viz.learning_curve(steps, "curve.png")
     """
     kinds: dict[str, list[Record]] = {"step": [], "epoch": [], "test": []}
     for record in records:
