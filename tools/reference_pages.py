@@ -91,7 +91,7 @@ def entry(path: str, value: Any, level: int) -> list[str]:
     """The blocks of Markdown of a function or a class with its methods."""
     name = path.rsplit(".", 1)[-1]
     call, doc = signature(path, value), inspect.getdoc(value) or ""
-    if call is None and doc.startswith(f"{name}("):  # of the core: the first line is its signature
+    if call is None and re.match(r"\w+\(", doc):  # of the core: the first line is its signature
         call, _, doc = doc.partition("\n")
     blocks = [f"{'#' * level} {name} {{ #{path} }}"]
     blocks += [f"```python\n{call}\n```"] if call else []

@@ -117,7 +117,12 @@ Array arange(const py::object& start, const py::object& step, index_t count, DTy
 }  // namespace
 
 void bind_array(py::module_& m) {
-  py::enum_<DType>(m, "DType")
+  py::enum_<DType>(m, "DType", R"(The type of a tensor's elements: tw.float32, tw.int64, ….
+
+Example:
+    >>> tw.float32.name, tw.ones(2).dtype == tw.float32
+    ('float32', True)
+)")
       .value("float32", DType::float32)
       .value("float64", DType::float64)
       .value("int64", DType::int64)

@@ -42,12 +42,36 @@ py::dict config() {
 }  // namespace
 
 void bind_runtime(py::module_& m) {
-  m.def("get_num_threads", &num_threads);
-  m.def("set_num_threads", &set_num_threads, py::arg("count"));
+  m.def("get_num_threads", &num_threads, R"(The number of threads that operations use.
+
+Example:
+    >>> tw.set_num_threads(2)
+    >>> tw.get_num_threads()
+    2
+)");
+  m.def("set_num_threads", &set_num_threads, py::arg("count"),
+        R"(Sets how many threads operations use. Results do not depend on it, to the bit.
+
+Args:
+    count: 1 to 1024. Before the first call it is what OMP_NUM_THREADS, the CPU affinity and the
+        container allow.
+
+Raises:
+    ValueError: for another count.
+
+Example:
+    >>> tw.set_num_threads(1)
+)");
   m.def("available_isas", &isa_names);
   m.def("isa", [] { return std::string(name_of(active_isa())); });
   m.def("set_isa", &set_isa, py::arg("name"));
-  m.def("config", &config);
+  m.def("config", &config,
+        R"(The version, the processor, the instruction set in use and the threads.
+
+Example:
+    >>> tw.show_config()["threads"] == tw.get_num_threads()
+    True
+)");
   m.def("memory_stats", &memory_report);
   m.def("reset_peak_memory", &reset_peak_memory);
   m.def("empty_cache", &release_cached_memory);

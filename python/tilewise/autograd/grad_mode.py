@@ -24,7 +24,13 @@ grad_mode = _GradMode()
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations are recorded in this thread."""
+    """Whether operations are recorded in this thread.
+
+    Example:
+        >>> with tw.no_grad():
+        ...     tw.is_grad_enabled()
+        False
+    """
     return grad_mode.enabled
 
 
@@ -62,10 +68,14 @@ class no_grad(_SetGrad):  # noqa: N801
     """Within it nothing is recorded: for evaluation and for changing parameters.
 
     Example:
+        >>> w = tw.ones(2, requires_grad=True)
         >>> with tw.no_grad():
-        ...     weight -= 0.1 * weight.grad
+        ...     w -= 0.5
         >>> @tw.no_grad()
-        ... def predict(x): return model(x).argmax(1)
+        ... def predict(x):
+        ...     return (x * w).sum()
+        >>> predict(tw.ones(2)).requires_grad
+        False
     """
 
     __slots__ = ()
@@ -73,14 +83,30 @@ class no_grad(_SetGrad):  # noqa: N801
 
 
 class enable_grad(_SetGrad):  # noqa: N801
-    """Within it operations are recorded again, inside `no_grad` too."""
+    """Within it operations are recorded again, inside `no_grad` too.
+
+    Example:
+        >>> w = tw.ones(2, requires_grad=True)
+        >>> with tw.no_grad(), tw.enable_grad():
+        ...     y = w * 2
+        >>> y.requires_grad
+        True
+    """
 
     __slots__ = ()
     _mode = True
 
 
 class set_grad_enabled(_SetGrad):  # noqa: N801
-    """Recording on or off by a flag; takes effect at once, and until the end of a `with`."""
+    """Recording on or off by a flag; takes effect at once, and until the end of a `with`.
+
+    Example:
+        >>> training = False
+        >>> with tw.set_grad_enabled(training):
+        ...     y = tw.ones(2, requires_grad=True) * 2
+        >>> y.requires_grad
+        False
+    """
 
     __slots__ = ("_mode",)
 
