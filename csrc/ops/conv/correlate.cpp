@@ -12,7 +12,7 @@ namespace tilewise {
 namespace {
 
 constexpr index_t kReduction = 192;
-constexpr index_t kStripBytes = 128 << 10;
+constexpr index_t kStripBytes = 256 << 10;     // and a quarter of L2 at most
 constexpr index_t kMaxStripBytes = 384 << 10;  // of a single row
 constexpr index_t kPanelsBytes = 16 << 10;     // of B that stays in L1 beside a tile
 constexpr index_t kWantedPieces = 16;
@@ -103,8 +103,9 @@ class CorrelatePlan {
     block_cols_ = ceil_div(job_.dst_extent[2], col_blocks);
     strip_cols_ = region_extent(2, block_cols_);
     const index_t row_bytes = checked_mul(planes_ * strip_cols_, pixel_bytes);
+    const index_t strip_bytes = std::min<index_t>(kStripBytes, cache_sizes().l2 / 4);
     index_t rows = 1;
-    while (rows < job_.dst_extent[1] && region_extent(1, rows + 1) * row_bytes <= kStripBytes)
+    while (rows < job_.dst_extent[1] && region_extent(1, rows + 1) * row_bytes <= strip_bytes)
       ++rows;
     const index_t fixed = job_.images * job_.dst_extent[0] * col_blocks;
     const index_t wanted_row_blocks = ceil_div(kWantedPieces, std::max<index_t>(1, fixed));
