@@ -25,7 +25,6 @@
 #include "ops/conv/implicit_gemm.h"
 #include "ops/conv/problem.h"
 #include "ops/conv/strip.h"
-#include "ops/conv/weight_shares.h"
 
 namespace tilewise {
 namespace {
@@ -352,6 +351,55 @@ class WeightGradient {
   index_t panels_a_group_ = 1;
 };
 
+// partial[0] += the other shares, in order.
+void add_shares(index_t shares, index_t size, float* partial) {
+  constexpr index_t grain = 16384;
+  const auto add = gemm_kernels().add;
+  parallel_ranges(size, grain, [&](index_t first, index_t last) {
+    for (index_t share = 1; share < shares; ++share) {
+      add(partial + first, partial + share * size + first, last - first);
+    }
+  });
+}
+
+// out[k][c][tap] = sums[tap][c][k] for one group. Rows (c, tap) are gathered side by side and
+// transposed through registers.
+void transpose_sums(const ConvProblem& p, const float* sums, float* out) {
+  constexpr index_t most_columns = 1024;
+  const GemmKernels& kernels = gemm_kernels();
+  const index_t taps = p.taps();
+  const index_t cg = p.group_c();
+  const index_t kg = p.group_k();
+  const index_t rows = cg * taps;
+  const index_t panel = kernels.panel;
+  const index_t column_blocks = ceil_div(kg, most_columns);
+  parallel_for(ceil_div(rows, panel) * column_blocks, rows * kg, [&](index_t piece) {
+    const index_t row0 = piece / column_blocks * panel;
+    const index_t k0 = piece % column_blocks * most_columns;
+    const index_t count = std::min(panel, rows - row0);
+    const index_t columns = std::min(most_columns, kg - k0);
+    Scratch<float> gathered(static_cast<std::size_t>(taps > 1 ? count * columns : 0));
+    PackTransposed t{sums + row0 * kg + k0, kg, count, columns, nullptr, 1, panel, rows};
+    if (taps > 1) {
+      for (index_t i = 0; i < count; ++i) {
+        const index_t row = (row0 + i) % taps * cg + (row0 + i) / taps;
+        std::copy_n(sums + row * kg + k0, columns, gathered.data() + i * columns);
+      }
+      t.src = gathered.data();
+      t.row_stride = columns;
+    }
+    float* dst = out + k0 * rows + row0;
+    if (count == panel) {
+      t.dst = dst;
+      kernels.pack_transposed(t);
+      return;
+    }
+    for (index_t k = 0; k < columns; ++k) {
+      for (index_t i = 0; i < count; ++i) dst[k * rows + i] = t.src[i * t.row_stride + k];
+    }
+  });
+}
+
 }  // namespace
 
 void weight_gradient(const ConvBackwardWeight& conv) {
@@ -365,7 +413,8 @@ void weight_gradient(const ConvBackwardWeight& conv) {
     Scratch<float> partial(static_cast<std::size_t>(checked_mul(shares, size)));
     Scratch<double> bias_partial(conv.dbias != nullptr ? static_cast<std::size_t>(shares * kg) : 0);
     gradient.run(partial.data(), conv.dbias != nullptr ? bias_partial.data() : nullptr);
-    combine_weight_shares(p, shares, partial.data(), conv.dweight.data<float>() + group * size);
+    add_shares(shares, size, partial.data());
+    transpose_sums(p, partial.data(), conv.dweight.data<float>() + group * size);
     if (conv.dbias == nullptr) continue;
     for (index_t k = 0; k < kg; ++k) {
       double sum = 0;
