@@ -20,9 +20,13 @@ SHARED = {"V", "W", "u"}
 
 
 def kernel_objects() -> list[Path]:
-    """Objects of *.kern.cpp in the newest build folder, or in TILEWISE_BUILD_DIR."""
+    """Objects of *.kern.cpp in the newest build folder, or in TILEWISE_BUILD_DIR.
+
+    tools/sanitize.sh builds in build/sanitize, where AddressSanitizer adds symbols of its own.
+    """
     given = os.environ.get("TILEWISE_BUILD_DIR")
-    folders = [Path(given).resolve()] if given else sorted((REPO / "build").glob("*"))
+    built = [path for path in sorted((REPO / "build").glob("*")) if path.name != "sanitize"]
+    folders = [Path(given).resolve()] if given else built
     found = {folder: sorted(folder.rglob("*.kern.cpp.o")) for folder in folders}
     found = {folder: objects for folder, objects in found.items() if objects}
     if not found:

@@ -129,17 +129,14 @@ class CorrelatePlan {
   bool reads_in_place() const { return !aliases(job_.src_pixel) && job_.gate.y == nullptr; }
   bool aliases(index_t pixel) const { return pixels_alias(pixel * job_.step[2]); }
 
-  // Outputs that no cache could keep, written once: fetching their lines first would cost as much
-  // again as writing them.
   bool wants_streaming() const {
     const index_t bytes = job_.images * job_.dst_image * static_cast<index_t>(sizeof(float));
     const bool once = static_cast<index_t>(std::max(strip_.taps.size(), direct_.taps.size())) <=
                       std::min(strip_.taps_a_block, direct_.taps_a_block);
-    const bool pending = job_.stage != nullptr && job_.stage->pending();
     const bool dense = job_.dst_stride[2] == job_.columns;
     const bool aligned =
         reinterpret_cast<std::uintptr_t>(job_.dst) % 64 == 0 && job_.columns % kernels_.width == 0;
-    return bytes > cache_sizes().l3 && once && !pending && dense && aligned;
+    return stores_past_caches(job_.stage, bytes) && once && dense && aligned;
   }
 
   // For a source with these distances between pixels, rows, and the planes that are read.

@@ -35,7 +35,6 @@
 // Error: sums of taps() products, in one order at any number of threads.
 #include <algorithm>
 
-#include "base/cpu.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "ops/conv/algorithm.h"
@@ -74,9 +73,9 @@ class DepthwiseCorrelation {
       : g_(g), source_(source), target_(target), pieces_(g, kPieceFloats) {
     const index_t bytes =
         g.p.n * g.out_rows() * g.out[2] * target.channels * static_cast<index_t>(sizeof(float));
-    const bool pending = target.stage != nullptr && target.stage->pending();
-    streaming_ = !pending && target.channels == g.p.k &&
-                 target.channels % depthwise_kernels().width == 0 && 2 * bytes > cache_sizes().l3;
+    // Twice the bytes: the input is as large and passes through the same cache.
+    streaming_ = stores_past_caches(target.stage, 2 * bytes) && target.channels == g.p.k &&
+                 target.channels % depthwise_kernels().width == 0;
     // Neighbouring output rows share source rows.
     two_rows_ = !multiplied() && g.p.stride[1] == 1 && g.p.dilation[1] == 1 && g.p.kernel[1] > 1 &&
                 g.p.stride[2] == 1 && depthwise_kernels().two_rows(g.chunk);

@@ -18,7 +18,6 @@
 
 #include <algorithm>
 
-#include "base/cpu.h"
 #include "base/threads.h"
 #include "kernels/gemm.h"
 #include "ops/conv/grouped_plan.h"
@@ -96,17 +95,14 @@ class GroupedCorrelation {
     return plan_.block(piece / plan_.unit_blocks(), piece % plan_.unit_blocks());
   }
 
-  // Outputs that no cache could keep, stored in whole lines: fetching these first would cost as
-  // much again as writing them.
   bool wants_streaming(const float* dst) const {
     const GroupedChannels& c = plan_.channels();
     const index_t width = grouped_kernels().width;
     const bool lines =
         width == 16 && c.groups() * c.group_out() % width == 0 && c.unit_out() % width == 0;
-    const bool pending = stage_ != nullptr && stage_->pending();
     const index_t bytes = job_.images * job_.dst_image * static_cast<index_t>(sizeof(float));
-    return lines && !pending && reinterpret_cast<std::uintptr_t>(dst) % 64 == 0 &&
-           bytes > cache_sizes().l3;
+    return lines && reinterpret_cast<std::uintptr_t>(dst) % 64 == 0 &&
+           stores_past_caches(stage_, bytes);
   }
 
   // The input of the piece that this thread will probably take next: a hint, no more.

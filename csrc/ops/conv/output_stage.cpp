@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/cpu.h"
 #include "base/error.h"
 
 namespace tilewise {
@@ -84,6 +85,10 @@ ChannelStatistics OutputStage::statistics() const {
     s.variance.data<double>()[c] = n > 0 && !(squares < 0) ? squares / n : 0;
   }
   return s;
+}
+
+bool stores_past_caches(const OutputStage* stage, index_t bytes) {
+  return bytes > cache_sizes().l3 && !(stage != nullptr && stage->pending());
 }
 
 }  // namespace tilewise

@@ -76,4 +76,9 @@ class OutputStage {
   std::unique_ptr<Scratch<float>> pivots_;    // [piece][channel]: of the piece's first row
 };
 
+// Whether to store outputs past the caches, where an algorithm can (whole vectors at aligned
+// addresses, each written once): no cache could keep them, so that fetching their lines first would
+// cost as much again as writing them, and the stage, or null, does not read them again.
+bool stores_past_caches(const OutputStage* stage, index_t bytes);
+
 }  // namespace tilewise

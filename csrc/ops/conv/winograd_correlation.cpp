@@ -58,8 +58,7 @@ class Correlator {
     const index_t output_bytes =
         job.grid.images * job.grid.out_height * job.grid.out_width * job.out_channels * kFloat;
     // Streaming stores take whole lines.
-    past_caches_ = output_bytes > cache_sizes().l3 && job.out_channels % 16 == 0 &&
-                   !(job.stage != nullptr && job.stage->pending());
+    past_caches_ = stores_past_caches(job.stage, output_bytes) && job.out_channels % 16 == 0;
     by_filters_ = tiles <= kFewTiles && filter_floats() * kFloat >= kManyFilters;
     if (by_filters_) {
       block_ = tiles;
