@@ -377,8 +377,8 @@ def test_clip_grad() -> None:
     a.grad.fill_(float("nan"))
     with pytest.raises(RuntimeError, match="finite"):
         nn.utils.clip_grad_norm_([a], 1.0, error_if_nonfinite=True)
-    with pytest.raises(ValueError, match="norm_type"):
-        nn.utils.clip_grad_norm_([a], 1.0, 3)
+    with pytest.raises(TypeError, match="norm_type"):
+        nn.utils.clip_grad_norm_([a], 1.0, "two")
     assert nn.utils.clip_grad_norm_([nn.Parameter(tw.zeros(1))], 1.0).item() == 0
 
 

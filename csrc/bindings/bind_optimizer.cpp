@@ -1,39 +1,44 @@
 #include <pybind11/stl.h>
 
+#include "base/error.h"
 #include "bindings/bindings.h"
 #include "ops/optimizer.h"
 
 namespace tilewise::bindings {
 namespace {
 
-void bind_sgd(const ArrayList& params, const ArrayList& grads, const ArrayList& momentum_buffers,
-              double lr, double momentum, double dampening, double weight_decay, bool nesterov,
-              bool maximize, bool first_step) {
-  sgd_step(params, grads, momentum_buffers,
-           {lr, momentum, dampening, weight_decay, nesterov, maximize, first_step});
+// The factors of a rule in the order of its struct, from a dict by name.
+std::vector<double> factors_of(const std::string& rule, const py::dict& given) {
+  const OptimizerNeeds& needs = optimizer_needs(rule);
+  std::vector<double> factors;
+  factors.reserve(needs.factors.size());
+  for (const char* name : needs.factors) {
+    PyObject* value = PyDict_GetItemString(given.ptr(), name);
+    TW_CHECK(value != nullptr, rule, ": expected a factor ", name);
+    const double number = PyFloat_AsDouble(value);
+    if (number == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+    factors.push_back(number);
+  }
+  TW_CHECK(py::len(given) == needs.factors.size(), rule, ": expected ", needs.factors.size(),
+           " factors, got ", py::len(given));
+  return factors;
 }
 
-void bind_adam(const ArrayList& params, const ArrayList& grads, const ArrayList& exp_avg,
-               const ArrayList& exp_avg_sq, index_t step, double lr, double beta1, double beta2,
-               double eps, double weight_decay, bool decoupled, const ArrayList& max_exp_avg_sq,
-               bool maximize) {
-  adam_step(params, grads, {exp_avg, exp_avg_sq, max_exp_avg_sq},
-            {step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize});
+void bind_step(const std::string& rule, const ArrayList& params, const ArrayList& grads,
+               const std::vector<ArrayList>& states, const py::dict& factors) {
+  const std::vector<double> numbers = factors_of(rule, factors);
+  const py::gil_scoped_release released;
+  optimizer_step(rule, {params, grads, states, numbers});
 }
 
 }  // namespace
 
 void bind_optimizer(py::module_& m) {
-  m.def("sgd_step", &bind_sgd, py::arg("params"), py::arg("grads"), py::arg("momentum_buffers"),
-        py::arg("lr"), py::arg("momentum") = 0.0, py::arg("dampening") = 0.0,
-        py::arg("weight_decay") = 0.0, py::arg("nesterov") = false, py::arg("maximize") = false,
-        py::arg("first_step") = false, release_gil());
-  m.def("adam_step", &bind_adam, py::arg("params"), py::arg("grads"), py::arg("exp_avg"),
-        py::arg("exp_avg_sq"), py::arg("step"), py::arg("lr"), py::arg("beta1"), py::arg("beta2"),
-        py::arg("eps"), py::arg("weight_decay"), py::arg("decoupled"),
-        py::arg("max_exp_avg_sq") = ArrayList(), py::arg("maximize") = false, release_gil());
-  m.def("norm_squared", &norm_squared, py::arg("arrays"), release_gil());
+  m.def("optimizer_step", &bind_step, py::arg("rule"), py::arg("params"), py::arg("grads"),
+        py::arg("states"), py::arg("factors"));
+  m.def("total_norm", &total_norm, py::arg("arrays"), py::arg("order"), release_gil());
   m.def("scale_", &scale_arrays, py::arg("arrays"), py::arg("factor"), release_gil());
+  m.def("clamp_", &clamp_arrays, py::arg("arrays"), py::arg("bound"), release_gil());
 }
 
 }  // namespace tilewise::bindings

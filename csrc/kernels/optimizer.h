@@ -1,54 +1,40 @@
 // Updates of parameters by their gradients, on contiguous float32 ranges; ref/optimizer.h has the
-// formulas.
+// formulas and says what the states `s` are.
 #pragma once
 
+#include "base/optimizer_factors.h"
 #include "kernels/dispatch.h"
 
 namespace tilewise {
 
-struct AdamArrays {
+struct OptimizerArrays {
   float* p;
   const float* g;
-  float* m;
-  float* v;
-  float* v_max;  // null without amsgrad
-};
-
-struct AdamFactors {
-  float sign;    // -1 to maximize
-  float l2;      // weight decay as part of the gradient
-  float shrink;  // 1 - lr * decoupled weight decay
-  float beta1;
-  float one_minus_beta1;
-  float beta2;
-  float one_minus_beta2;
-  float correction;  // 1 / sqrt(1 - beta2^step)
-  float eps;
-  float step_size;  // lr / (1 - beta1^step)
-};
-
-struct SgdArrays {
-  float* p;
-  const float* g;
-  float* buffer;  // null without momentum
-};
-
-struct SgdFactors {
-  float sign;
-  float l2;
-  float momentum;
-  float one_minus_dampening;
-  float lr;
-  bool first;  // the buffer becomes the gradient
-  bool nesterov;
+  float* s[3];  // null: without
 };
 
 struct OptimizerKernels {
-  void (*adam)(const AdamArrays& a, const AdamFactors& f, index_t count);
-  void (*sgd)(const SgdArrays& a, const SgdFactors& f, index_t count);
-  // Sums of squares of blocks, combined in float64.
+  // `factors` is the rule's struct of base/optimizer_factors.h.
+  using Update = void (*)(OptimizerArrays a, const float* factors, index_t count);
+  Update sgd;
+  Update adam;
+  Update adamax;
+  Update rmsprop;
+  Update adagrad;
+  Update adadelta;
+  Update lion;
+  Update asgd;
+  Update rprop;
+  Update lerp;
+  // LAMB's two passes: the first adds the squares of p and of the direction to squares[0] and [1].
+  void (*lamb_average)(OptimizerArrays a, const float* factors, index_t count, double* squares);
+  void (*lamb_move)(OptimizerArrays a, const float* factors, index_t count, float ratio);
+  // Sums of squares, or of absolute values, of blocks, combined in float64.
   double (*sum_squares)(const float* x, index_t count);
+  double (*sum_sizes)(const float* x, index_t count);
+  float (*largest_size)(const float* x, index_t count);  // NaN where there is one
   void (*scale)(float* x, float factor, index_t count);
+  void (*clamp)(float* x, float bound, index_t count);  // to [-bound, bound]; NaN stays
 };
 TW_KERNEL_TABLE(OptimizerKernels, optimizer_kernels)
 

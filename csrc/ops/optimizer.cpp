@@ -1,82 +1,92 @@
-// All tensors of a call are cut into pieces of one flat table: small ones do not cost a wake-up of
-// the threads each, and large ones are shared out.
+// A table of rules and one loop over the pieces of all parameters.
 #include "ops/optimizer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/error.h"
-#include "base/threads.h"
 #include "kernels/optimizer.h"
-#include "ops/copy.h"
+#include "ref/optimizer.h"
 
 namespace tilewise {
 namespace {
 
-struct Piece {
-  std::size_t tensor;
-  index_t first;
-  index_t count;
+constexpr std::size_t most_factors = 16;
+constexpr std::size_t most_states = ref::most_optimizer_states;
+
+using Reference = void (*)(const ref::OptimizerArrays& a, const double* factors, index_t count);
+
+struct Rule {
+  const char* name;
+  OptimizerNeeds needs;
+  OptimizerKernels::Update OptimizerKernels::* kernel;
+  Reference reference;
 };
 
-std::vector<Piece> cut(const ArrayList& arrays) {
-  std::vector<Piece> pieces;
-  for (std::size_t t = 0; t < arrays.size(); ++t) {
-    const index_t size = arrays[t].size();
-    for (index_t first = 0; first < size; first += elementwise_grain) {
-      pieces.push_back({t, first, std::min(elementwise_grain, size - first)});
-    }
-  }
-  return pieces;
+// A function of ref/ that takes its factors as a list.
+template <typename Factors, void (*step)(const ref::OptimizerArrays&, const Factors&, index_t)>
+void by_list(const ref::OptimizerArrays& a, const double* factors, index_t count) {
+  static_assert(sizeof(Factors) <= most_factors * sizeof(double));
+  step(a, *reinterpret_cast<const Factors*>(factors), count);
 }
 
-template <typename Body>
-void for_each_piece(const std::vector<Piece>& pieces, const Body& body) {
-  parallel_for(static_cast<index_t>(pieces.size()),
-               [&](index_t i) { body(pieces[static_cast<std::size_t>(i)]); });
+// A row of the table; LAMB has functions of its own.
+template <typename Factors, void (*step)(const ref::OptimizerArrays&, const Factors&, index_t)>
+Rule row(const char* name, std::vector<const char*> factors, std::size_t states,
+         std::size_t required, OptimizerKernels::Update OptimizerKernels::* kernel) {
+  TW_CHECK(factors.size() * sizeof(double) == sizeof(Factors), name, ": factors without a name");
+  return {name, {std::move(factors), states, required}, kernel, by_list<Factors, step>};
 }
 
-// Arrays that a call writes: worked on in place where contiguous, else through a copy.
-class Written {
- public:
-  explicit Written(const ArrayList& arrays) : arrays_(arrays) {
-    for (const Array& a : arrays) dense_.push_back(contiguous(a));
-  }
-  bool empty() const { return arrays_.empty(); }
-  const ArrayList& dense() const { return dense_; }
-  template <typename T>
-  T* at(const Piece& piece) const {
-    return arrays_.empty() ? nullptr : dense_[piece.tensor].data<T>() + piece.first;
-  }
-  void finish() const {
-    for (std::size_t i = 0; i < arrays_.size(); ++i) {
-      if (dense_[i].storage() == arrays_[i].storage()) {
-        arrays_[i].storage()->bump_version();
-      } else {
-        copy_into(arrays_[i], dense_[i]);
-      }
-    }
-  }
-
- private:
-  const ArrayList& arrays_;
-  ArrayList dense_;
-};
-
-ArrayList all_contiguous(const ArrayList& arrays) {
-  ArrayList dense;
-  for (const Array& a : arrays) dense.push_back(contiguous(a));
-  return dense;
+const std::vector<Rule>& rules() {
+  using K = OptimizerKernels;
+  static const std::vector<Rule> table{
+      row<SgdFactors<double>, ref::sgd>(
+          "sgd", {"sign", "l2", "momentum", "one_minus_dampening", "lr", "first", "nesterov"}, 1, 0,
+          &K::sgd),
+      row<AdamFactors<double>, ref::adam>(
+          "adam",
+          {"sign", "l2", "shrink", "beta1", "one_minus_beta1", "beta2", "one_minus_beta2",
+           "correction", "eps", "step_size", "gradient_share"},
+          3, 2, &K::adam),
+      row<AdamaxFactors<double>, ref::adamax>(
+          "adamax", {"sign", "l2", "beta1", "one_minus_beta1", "beta2", "eps", "step_size"}, 2, 2,
+          &K::adamax),
+      row<RmspropFactors<double>, ref::rmsprop>(
+          "rmsprop", {"sign", "l2", "alpha", "one_minus_alpha", "momentum", "eps", "lr"}, 3, 1,
+          &K::rmsprop),
+      row<AdagradFactors<double>, ref::adagrad>("adagrad", {"sign", "l2", "eps", "lr"}, 1, 1,
+                                                &K::adagrad),
+      row<AdadeltaFactors<double>, ref::adadelta>(
+          "adadelta", {"sign", "l2", "rho", "one_minus_rho", "eps", "lr"}, 2, 2, &K::adadelta),
+      row<LionFactors<double>, ref::lion>(
+          "lion", {"sign", "shrink", "beta1", "one_minus_beta1", "beta2", "one_minus_beta2", "lr"},
+          1, 1, &K::lion),
+      row<AsgdFactors<double>, ref::asgd>("asgd", {"sign", "l2", "shrink", "eta", "mu"}, 1, 1,
+                                          &K::asgd),
+      row<RpropFactors<double>, ref::rprop>(
+          "rprop", {"sign", "eta_minus", "eta_plus", "smallest", "largest"}, 2, 2, &K::rprop),
+      row<LerpFactors<double>, ref::lerp>("lerp", {"weight", "one_minus_weight"}, 0, 0, &K::lerp),
+      {"lamb",
+       {{"sign", "weight_decay", "beta1", "one_minus_beta1", "beta2", "one_minus_beta2",
+         "correction", "eps", "mean_scale", "lr"},
+        2,
+        2},
+       nullptr,
+       nullptr},
+  };
+  return table;
 }
 
-void check_floating(const char* op, const ArrayList& arrays) {
-  for (std::size_t i = 0; i < arrays.size(); ++i) {
-    TW_CHECK_TYPE(is_floating(arrays[i].dtype()), op, ": expected floating tensors, got ",
-                  name_of(arrays[i].dtype()), " at position ", i);
+const Rule& find_rule(const std::string& name) {
+  for (const Rule& rule : rules()) {
+    if (name == rule.name) return rule;
   }
+  throw ValueError("optimizer_step: expected the name of a rule, got '" + name + "'");
 }
 
-void check_like(const char* op, const char* name, const ArrayList& arrays,
+void check_like(const char* op, const std::string& name, const ArrayList& arrays,
                 const ArrayList& params) {
   TW_CHECK(arrays.size() == params.size(), op, ": expected ", params.size(), " ", name,
            ", one a parameter, got ", arrays.size());
@@ -90,128 +100,111 @@ void check_like(const char* op, const char* name, const ArrayList& arrays,
   }
 }
 
-bool is_float32(const Written& w, const Piece& piece) {
-  return w.dense()[piece.tensor].dtype() == DType::float32;
+void check(const Rule& rule, const OptimizerCall& call) {
+  const OptimizerNeeds& needs = rule.needs;
+  check_floating(rule.name, call.params);
+  check_like(rule.name, "gradients", call.grads, call.params);
+  TW_CHECK(call.factors.size() == needs.factors.size(), rule.name, ": expected ",
+           needs.factors.size(), " factors, got ", call.factors.size());
+  TW_CHECK(call.states.size() == needs.states, rule.name, ": expected ", needs.states,
+           " lists of state, got ", call.states.size());
+  for (std::size_t s = 0; s < needs.states; ++s) {
+    if (s >= needs.required && call.states[s].empty()) continue;
+    check_like(rule.name, concat("state ", s, " "), call.states[s], call.params);
+  }
 }
 
-float f32(double value) { return static_cast<float>(value); }
+// The arrays of a call in the form that the loop takes.
+struct Operands {
+  explicit Operands(const OptimizerCall& call)
+      : p(call.params), g(all_contiguous(call.grads)), pieces(cut(p.dense())) {
+    states.reserve(call.states.size());
+    for (const ArrayList& state : call.states) states.emplace_back(state);
+    std::copy(call.factors.begin(), call.factors.end(), factors.begin());
+    for (std::size_t i = 0; i < most_factors; ++i) factors32[i] = static_cast<float>(factors[i]);
+  }
 
-AdamFactors adam_factors(const AdamOptions& o) {
-  const double t = static_cast<double>(o.step);
-  return {f32(o.maximize ? -1 : 1),
-          f32(o.decoupled ? 0 : o.weight_decay),
-          f32(o.decoupled ? 1 - o.lr * o.weight_decay : 1),
-          f32(o.beta1),
-          f32(1 - o.beta1),
-          f32(o.beta2),
-          f32(1 - o.beta2),
-          f32(1 / std::sqrt(1 - std::pow(o.beta2, t))),
-          f32(o.eps),
-          f32(o.lr / (1 - std::pow(o.beta1, t)))};
+  bool is_float32(const Piece& i) const { return p.dense()[i.array].dtype() == DType::float32; }
+
+  // Arrays is the kernels' struct, or ref's.
+  template <typename Arrays, typename T>
+  Arrays at(const Piece& i) const {
+    Arrays a{p.at<T>(i), g[i.array].template data<T>() + i.first, {}};
+    for (std::size_t s = 0; s < states.size(); ++s) a.s[s] = states[s].template at<T>(i);
+    return a;
+  }
+  OptimizerArrays in32(const Piece& i) const { return at<OptimizerArrays, float>(i); }
+  ref::OptimizerArrays in64(const Piece& i) const { return at<ref::OptimizerArrays, double>(i); }
+
+  void finish() const {
+    p.finish();
+    for (const Written& state : states) state.finish();
+  }
+
+  Written p;
+  ArrayList g;
+  std::vector<Written> states;
+  std::vector<Piece> pieces;
+  std::array<double, most_factors> factors{};
+  std::array<float, most_factors> factors32{};
+};
+
+void step_by(const Rule& rule, const Operands& x) {
+  const auto kernel = optimizer_kernels().*rule.kernel;
+  for_each_piece(x.pieces, [&](std::size_t i) {
+    const Piece& piece = x.pieces[i];
+    if (x.is_float32(piece)) {
+      kernel(x.in32(piece), x.factors32.data(), piece.count);
+    } else {
+      rule.reference(x.in64(piece), x.factors.data(), piece.count);
+    }
+  });
+}
+
+// Two passes: the length of a step is known when all of a tensor's directions are.
+void step_by_lamb(const Operands& x) {
+  const OptimizerKernels& kernels = optimizer_kernels();
+  const auto& f = *reinterpret_cast<const LambFactors<double>*>(x.factors.data());
+  std::vector<std::array<double, 2>> squares(x.pieces.size(), {0.0, 0.0});
+  for_each_piece(x.pieces, [&](std::size_t i) {
+    const Piece& piece = x.pieces[i];
+    if (x.is_float32(piece)) {
+      kernels.lamb_average(x.in32(piece), x.factors32.data(), piece.count, squares[i].data());
+    } else {
+      ref::lamb_average(x.in64(piece), f, piece.count, squares[i].data());
+    }
+  });
+  std::vector<std::array<double, 2>> sums(x.g.size(), {0.0, 0.0});
+  for (std::size_t i = 0; i < x.pieces.size(); ++i) {
+    for (std::size_t j = 0; j < 2; ++j) sums[x.pieces[i].array][j] += squares[i][j];
+  }
+  for_each_piece(x.pieces, [&](std::size_t i) {
+    const Piece& piece = x.pieces[i];
+    const auto& sum = sums[piece.array];
+    const bool known = sum[0] > 0 && sum[1] > 0;
+    const double ratio = known ? std::sqrt(sum[0] / sum[1]) : 1.0;
+    if (x.is_float32(piece)) {
+      kernels.lamb_move(x.in32(piece), x.factors32.data(), piece.count, static_cast<float>(ratio));
+    } else {
+      ref::lamb_move(x.in64(piece), f, piece.count, ratio);
+    }
+  });
 }
 
 }  // namespace
 
-void sgd_step(const ArrayList& params, const ArrayList& grads, const ArrayList& momentum_buffers,
-              const SgdOptions& o) {
-  check_floating("sgd_step", params);
-  check_like("sgd_step", "grads", grads, params);
-  TW_CHECK(o.momentum == 0 || !momentum_buffers.empty() || params.empty(),
-           "sgd_step: expected momentum_buffers with momentum ", o.momentum);
-  if (!momentum_buffers.empty()) {
-    check_like("sgd_step", "momentum_buffers", momentum_buffers, params);
+const OptimizerNeeds& optimizer_needs(const std::string& rule) { return find_rule(rule).needs; }
+
+void optimizer_step(const std::string& name, const OptimizerCall& call) {
+  const Rule& rule = find_rule(name);
+  check(rule, call);
+  const Operands operands(call);
+  if (rule.kernel != nullptr) {
+    step_by(rule, operands);
+  } else {
+    step_by_lamb(operands);
   }
-  const Written p(params);
-  const Written buffer(momentum_buffers);
-  const ArrayList g = all_contiguous(grads);
-  const SgdFactors factors{f32(o.maximize ? -1 : 1),
-                           f32(o.weight_decay),
-                           f32(o.momentum),
-                           f32(1 - o.dampening),
-                           f32(o.lr),
-                           o.first_step,
-                           o.nesterov};
-  const auto kernel = optimizer_kernels().sgd;
-  for_each_piece(cut(p.dense()), [&](const Piece& i) {
-    if (is_float32(p, i)) {
-      const float* grad = g[i.tensor].data<float>() + i.first;
-      kernel({p.at<float>(i), grad, buffer.at<float>(i)}, factors, i.count);
-    } else {
-      const double* grad = g[i.tensor].data<double>() + i.first;
-      ref::sgd(p.at<double>(i), grad, buffer.at<double>(i), i.count, o);
-    }
-  });
-  p.finish();
-  buffer.finish();
-}
-
-void adam_step(const ArrayList& params, const ArrayList& grads, const AdamState& state,
-               const AdamOptions& o) {
-  check_floating("adam_step", params);
-  check_like("adam_step", "grads", grads, params);
-  check_like("adam_step", "exp_avg", state.exp_avg, params);
-  check_like("adam_step", "exp_avg_sq", state.exp_avg_sq, params);
-  if (!state.max_exp_avg_sq.empty()) {
-    check_like("adam_step", "max_exp_avg_sq", state.max_exp_avg_sq, params);
-  }
-  TW_CHECK(o.step >= 1, "adam_step: expected step >= 1, got ", o.step);
-  const Written p(params);
-  const Written m(state.exp_avg);
-  const Written v(state.exp_avg_sq);
-  const Written v_max(state.max_exp_avg_sq);
-  const ArrayList g = all_contiguous(grads);
-  const AdamFactors factors = adam_factors(o);
-  const auto kernel = optimizer_kernels().adam;
-  for_each_piece(cut(p.dense()), [&](const Piece& i) {
-    if (is_float32(p, i)) {
-      const float* grad = g[i.tensor].data<float>() + i.first;
-      kernel({p.at<float>(i), grad, m.at<float>(i), v.at<float>(i), v_max.at<float>(i)}, factors,
-             i.count);
-    } else {
-      const double* grad = g[i.tensor].data<double>() + i.first;
-      ref::adam(p.at<double>(i), grad, m.at<double>(i), v.at<double>(i), v_max.at<double>(i),
-                i.count, o);
-    }
-  });
-  for (const Written* written : {&p, &m, &v, &v_max}) written->finish();
-}
-
-double norm_squared(const ArrayList& arrays) {
-  check_floating("norm_squared", arrays);
-  const ArrayList x = all_contiguous(arrays);
-  const std::vector<Piece> pieces = cut(x);
-  std::vector<double> sums(pieces.size());
-  const auto kernel = optimizer_kernels().sum_squares;
-  parallel_for(static_cast<index_t>(pieces.size()), [&](index_t i) {
-    const Piece& piece = pieces[static_cast<std::size_t>(i)];
-    double& sum = sums[static_cast<std::size_t>(i)];
-    if (x[piece.tensor].dtype() == DType::float32) {
-      const float* values = x[piece.tensor].data<float>() + piece.first;
-      sum = kernel(values, piece.count);
-      // Squares above 3e38 fit a double.
-      if (!std::isfinite(sum)) sum = ref::sum_squares(values, piece.count);
-    } else {
-      sum = ref::sum_squares(x[piece.tensor].data<double>() + piece.first, piece.count);
-    }
-  });
-  double total = 0;
-  for (const double sum : sums) total += sum;
-  return total;
-}
-
-void scale_arrays(const ArrayList& arrays, double factor) {
-  check_floating("scale_", arrays);
-  const Written x(arrays);
-  const auto kernel = optimizer_kernels().scale;
-  for_each_piece(cut(x.dense()), [&](const Piece& i) {
-    if (is_float32(x, i)) {
-      kernel(x.at<float>(i), f32(factor), i.count);
-      return;
-    }
-    double* values = x.at<double>(i);
-    for (index_t j = 0; j < i.count; ++j) values[j] *= factor;
-  });
-  x.finish();
+  operands.finish();
 }
 
 }  // namespace tilewise

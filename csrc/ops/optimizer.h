@@ -1,30 +1,29 @@
-// One call updates all parameters of a group in place. The lists have the parameters' length; an
-// empty one stands for "none".
+// One call updates all parameters of a group in place, by one of the rules of ref/optimizer.h.
 #pragma once
 
+#include <string>
 #include <vector>
 
-#include "base/array.h"
-#include "ref/optimizer.h"
+#include "ops/array_lists.h"
 
 namespace tilewise {
 
-using ArrayList = std::vector<Array>;
-
-void sgd_step(const ArrayList& params, const ArrayList& grads, const ArrayList& momentum_buffers,
-              const SgdOptions& options);
-
-struct AdamState {
-  ArrayList exp_avg;
-  ArrayList exp_avg_sq;
-  ArrayList max_exp_avg_sq;  // empty: without amsgrad
+// What a call of a rule needs.
+struct OptimizerNeeds {
+  std::vector<const char*> factors;  // names of the members of base/optimizer_factors.h's struct
+  std::size_t states;                // lists of state; the ones from `required` on may be empty
+  std::size_t required;
 };
-void adam_step(const ArrayList& params, const ArrayList& grads, const AdamState& state,
-               const AdamOptions& options);
+// Throws ValueError for a name that is none.
+const OptimizerNeeds& optimizer_needs(const std::string& rule);
 
-// The sum of the squares of all elements of all arrays.
-double norm_squared(const ArrayList& arrays);
-// Multiplies every element in place.
-void scale_arrays(const ArrayList& arrays, double factor);
+// Every list has the parameters' length, or is empty where the rule can do without it.
+struct OptimizerCall {
+  const ArrayList& params;
+  const ArrayList& grads;
+  const std::vector<ArrayList>& states;
+  const std::vector<double>& factors;
+};
+void optimizer_step(const std::string& rule, const OptimizerCall& call);
 
 }  // namespace tilewise

@@ -113,6 +113,11 @@ def as_bool(op: str, name: str, value: Any) -> bool:
     raise wrong_type(op, name, "a bool", value)
 
 
+def as_optional_bool(op: str, name: str, value: Any) -> bool | None:
+    """A Python bool, or None for what the library chooses."""
+    return None if value is None else as_bool(op, name, value)
+
+
 def as_axis(op: str, dim: Any, ndim: int) -> int:
     """`dim` in [0, ndim); negative values count from the end, a scalar has dimension 0."""
     if type(dim) is not int:

@@ -17,7 +17,6 @@ __all__: list[str] = [
     "abs",
     "activation",
     "activation_backward",
-    "adam_step",
     "adaptive_avg_pool_backward",
     "adaptive_avg_pool_forward",
     "adaptive_max_pool_forward",
@@ -36,6 +35,7 @@ __all__: list[str] = [
     "bernoulli",
     "ceil",
     "clamp",
+    "clamp_",
     "col2im",
     "concat",
     "config",
@@ -105,8 +105,8 @@ __all__: list[str] = [
     "nll_loss_backward",
     "nll_loss_forward",
     "nonzero",
-    "norm_squared",
     "normal",
+    "optimizer_step",
     "permutation",
     "philox",
     "pow",
@@ -123,7 +123,6 @@ __all__: list[str] = [
     "scatter_add",
     "set_isa",
     "set_num_threads",
-    "sgd_step",
     "sigmoid",
     "sign",
     "sin",
@@ -138,6 +137,7 @@ __all__: list[str] = [
     "sum_to",
     "tanh",
     "topk",
+    "total_norm",
     "uniform",
     "var",
     "where",
@@ -145,13 +145,6 @@ __all__: list[str] = [
 
 class DType:
     """
-    The type of a tensor's elements: tw.float32, tw.int64, ….
-
-    Example:
-        >>> tw.float32.name, tw.ones(2).dtype == tw.float32
-        ('float32', True)
-
-
     Members:
 
       float32
@@ -268,19 +261,6 @@ class Array:
     def version(self) -> int: ...
 
 class Generator:
-    """
-    A stream of random numbers (Philox4x32-10), a function of seed and offset.
-
-    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
-
-    Args:
-        seed: tells the stream from others.
-
-    Example:
-        >>> a, b = tw.Generator(seed=7), tw.Generator(seed=7)
-        >>> tw.equal(tw.rand(3, generator=a), tw.rand(3, generator=b))
-        True
-    """
     def __getstate__(self) -> tuple[int, int]: ...
     def __init__(self, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> None: ...
     def __repr__(self) -> str: ...
@@ -315,21 +295,6 @@ def activation(
 def activation_backward(
     dy: Array, x: Array, name: str, slope: typing.SupportsFloat | typing.SupportsIndex = 0.01
 ) -> Array: ...
-def adam_step(
-    params: collections.abc.Sequence[Array],
-    grads: collections.abc.Sequence[Array],
-    exp_avg: collections.abc.Sequence[Array],
-    exp_avg_sq: collections.abc.Sequence[Array],
-    step: typing.SupportsInt | typing.SupportsIndex,
-    lr: typing.SupportsFloat | typing.SupportsIndex,
-    beta1: typing.SupportsFloat | typing.SupportsIndex,
-    beta2: typing.SupportsFloat | typing.SupportsIndex,
-    eps: typing.SupportsFloat | typing.SupportsIndex,
-    weight_decay: typing.SupportsFloat | typing.SupportsIndex,
-    decoupled: bool,
-    max_exp_avg_sq: collections.abc.Sequence[Array] = [],
-    maximize: bool = False,
-) -> None: ...
 def adaptive_avg_pool_backward(dy: Array, input_shape: tuple[int, ...]) -> Array: ...
 def adaptive_avg_pool_forward(x: Array, output_size: tuple[int, ...]) -> Array: ...
 def adaptive_max_pool_forward(
@@ -398,6 +363,9 @@ def bernoulli(
 ) -> Array: ...
 def ceil(x: Array) -> Array: ...
 def clamp(a: Array, low: typing.Any = None, high: typing.Any = None) -> Array: ...
+def clamp_(
+    arrays: collections.abc.Sequence[Array], bound: typing.SupportsFloat | typing.SupportsIndex
+) -> None: ...
 def col2im(
     columns: Array,
     input_shape: tuple[int, ...],
@@ -410,15 +378,7 @@ def col2im(
 def concat(
     arrays: collections.abc.Sequence[Array], axis: typing.SupportsInt | typing.SupportsIndex = 0
 ) -> Array: ...
-def config() -> dict[str, typing.Any]:
-    """
-    The version, the processor, the instruction set in use and the threads.
-
-    Example:
-        >>> tw.show_config()["threads"] == tw.get_num_threads()
-        True
-    """
-
+def config() -> dict[str, typing.Any]: ...
 def conv_backward(
     dy: Array,
     x: Array | None,
@@ -557,16 +517,7 @@ def floor(x: Array) -> Array: ...
 def floor_div(a: typing.Any, b: typing.Any) -> Array: ...
 def gather(a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array) -> Array: ...
 def ge(a: typing.Any, b: typing.Any) -> Array: ...
-def get_num_threads() -> int:
-    """
-    The number of threads that operations use.
-
-    Example:
-        >>> tw.set_num_threads(2)
-        >>> tw.get_num_threads()
-        2
-    """
-
+def get_num_threads() -> int: ...
 def gt(a: typing.Any, b: typing.Any) -> Array: ...
 def im2col(
     x: Array,
@@ -655,7 +606,6 @@ def nll_loss_forward(
     reduction: str = "mean",
 ) -> tuple[typing.Any, ...]: ...
 def nonzero(mask: Array) -> Array: ...
-def norm_squared(arrays: collections.abc.Sequence[Array]) -> float: ...
 def normal(
     shape: tuple[int, ...],
     mean: typing.SupportsFloat | typing.SupportsIndex,
@@ -663,6 +613,13 @@ def normal(
     generator: Generator,
     dtype: DType = DType.float32,
 ) -> Array: ...
+def optimizer_step(
+    rule: str,
+    params: collections.abc.Sequence[Array],
+    grads: collections.abc.Sequence[Array],
+    states: collections.abc.Sequence[collections.abc.Sequence[Array]],
+    factors: dict[str, typing.Any],
+) -> None: ...
 def permutation(n: typing.SupportsInt | typing.SupportsIndex, generator: Generator) -> Array: ...
 def philox(
     seed: typing.SupportsInt | typing.SupportsIndex,
@@ -693,33 +650,7 @@ def scatter_add(
     src: Array,
 ) -> Array: ...
 def set_isa(name: str) -> None: ...
-def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None:
-    """
-    Sets how many threads operations use. Results do not depend on it, to the bit.
-
-    Args:
-        count: 1 to 1024. Before the first call it is what OMP_NUM_THREADS, the CPU affinity and the
-            container allow.
-
-    Raises:
-        ValueError: for another count.
-
-    Example:
-        >>> tw.set_num_threads(1)
-    """
-
-def sgd_step(
-    params: collections.abc.Sequence[Array],
-    grads: collections.abc.Sequence[Array],
-    momentum_buffers: collections.abc.Sequence[Array],
-    lr: typing.SupportsFloat | typing.SupportsIndex,
-    momentum: typing.SupportsFloat | typing.SupportsIndex = 0.0,
-    dampening: typing.SupportsFloat | typing.SupportsIndex = 0.0,
-    weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.0,
-    nesterov: bool = False,
-    maximize: bool = False,
-    first_step: bool = False,
-) -> None: ...
+def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None: ...
 def sigmoid(x: Array) -> Array: ...
 def sign(x: Array) -> Array: ...
 def sin(x: Array) -> Array: ...
@@ -743,6 +674,9 @@ def topk(
     axis: typing.SupportsInt | typing.SupportsIndex = -1,
     largest: bool = True,
 ) -> tuple[Array, Array]: ...
+def total_norm(
+    arrays: collections.abc.Sequence[Array], order: typing.SupportsFloat | typing.SupportsIndex
+) -> float: ...
 def uniform(
     shape: tuple[int, ...],
     low: typing.SupportsFloat | typing.SupportsIndex,

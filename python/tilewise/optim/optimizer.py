@@ -2,36 +2,64 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tilewise._arguments import describe, wrong_type
 from tilewise._dtypes import FLOATING
+from tilewise._hooks import RemovableHandle, new_registry
 from tilewise.autograd import enable_grad
 from tilewise.tensor import Tensor
 
-if TYPE_CHECKING:
-    from tilewise._core import Array
-
-    Params = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[dict[str, Any]]
+Params = Iterable[Tensor] | Iterable[tuple[str, Tensor]] | Iterable[dict[str, Any]]
 
 
 class Optimizer:
     """Changes parameters by their gradients.
 
-    Subclasses define `_check_options` and `_step_group`.
+    An optimizer of one's own passes the defaults of its options to `super().__init__` and defines
+    `step`.
+
+    Args:
+        params: tensors, (name, tensor) pairs, or dicts with "params" and options of their own.
+        defaults: the options of groups that do not set them.
 
     Attributes:
         param_groups: dicts of the options with the tensors under "params".
         state: what the optimizer remembers of each tensor.
+
+    Raises:
+        TypeError, ValueError: for parameters or options that cannot be.
+
+    Example:
+        >>> class SignDescent(optim.Optimizer):
+        ...     def __init__(self, params, lr=0.5):
+        ...         super().__init__(params, {"lr": lr})
+        ...     def step(self):
+        ...         with tw.no_grad():
+        ...             for group in self.param_groups:
+        ...                 for p in group["params"]:
+        ...                     p -= group["lr"] * tw.sign(p.grad)
+        >>> weight = nn.Parameter(tw.tensor([1.0, -1.0]))
+        >>> optimizer = SignDescent([weight])
+        >>> (weight**2).sum().backward()
+        >>> optimizer.step()
+        >>> weight.tolist()
+        [0.5, -0.5]
     """
+
+    # Entries of a parameter's state that are numbers.
+    _numbers: tuple[str, ...] = ("step",)
 
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         op = type(self).__name__
-        if isinstance(params, Tensor | str) or not isinstance(params, Iterable):
-            raise wrong_type(op, "params", "tensors or dicts of groups", params)
+        if isinstance(params, Tensor | str | set) or not isinstance(params, Iterable):
+            raise wrong_type(op, "params", "a list of tensors or of dicts of groups", params)
         self.defaults = defaults
-        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self._pre_hooks: dict[int, Callable[..., Any]] = new_registry()
+        self._post_hooks: dict[int, Callable[..., Any]] = new_registry()
         self.param_groups: list[dict[str, Any]] = []
         given = list(params)
         if not given:
@@ -44,11 +72,10 @@ class Optimizer:
 
     def _check_options(self, group: dict[str, Any]) -> None:
         """Raise for options that cannot be; for subclasses."""
-        raise NotImplementedError
 
     def _step_group(self, group: dict[str, Any], params: list[Tensor]) -> None:
         """Change the tensors of one group, which all have gradients; for subclasses."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__}: expected a step method, got none")
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add tensors with options of their own; the others are the optimizer's defaults.
@@ -62,9 +89,13 @@ class Optimizer:
             raise wrong_type(op, "a group", "a dict with 'params'", param_group)
         given = param_group["params"]
         tensors = [given] if isinstance(given, Tensor) else list(given)
-        tensors = [t[1] if isinstance(t, tuple) and len(t) == 2 else t for t in tensors]
+        named = bool(tensors) and all(isinstance(t, tuple) and len(t) == 2 for t in tensors)
+        names = [t[0] for t in tensors] if named else []
+        tensors = [t[1] for t in tensors] if named else tensors
         known = {id(t) for group in self.param_groups for t in group["params"]}
         for tensor in tensors:
+            if isinstance(tensor, tuple):
+                raise ValueError(f"{op}: expected all parameters with names, or all without")
             if not isinstance(tensor, Tensor):
                 raise wrong_type(op, "a parameter", "a Tensor", tensor)
             if not tensor.is_leaf or tensor.dtype not in FLOATING:
@@ -73,7 +104,12 @@ class Optimizer:
                 raise ValueError(f"{op}: a parameter of shape {tensor.shape} was given twice")
             known.add(id(tensor))
         group = {**self.defaults, **param_group, "params": tensors}
-        unknown = set(param_group) - set(self.defaults) - {"params", "initial_lr", "name"}
+        if named:
+            group["param_names"] = names
+        if any(("param_names" in other) is not named for other in self.param_groups):
+            raise ValueError(f"{op}: expected all parameters with names, or all without")
+        own = {"params", "initial_lr", "name", "param_names"}
+        unknown = set(param_group) - set(self.defaults) - own
         if unknown:
             raise ValueError(f"{op}: expected options among {sorted(self.defaults)}, got {unknown}")
         self._check_options(group)
@@ -97,6 +133,8 @@ class Optimizer:
         Returns:
             What the closure returns, or None.
         """
+        for hook in tuple(self._pre_hooks.values()):
+            hook(self, (closure,), {})
         loss = None
         if closure is not None:
             with enable_grad():
@@ -105,7 +143,17 @@ class Optimizer:
             params = [p for p in group["params"] if p._grad is not None]
             if params:
                 self._step_group(group, params)
+        for hook in tuple(self._post_hooks.values()):
+            hook(self, (closure,), {})
         return loss
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before every step."""
+        return RemovableHandle(self._pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after every step."""
+        return RemovableHandle(self._post_hooks, hook)
 
     def state_dict(self) -> dict[str, Any]:
         """The options and what is remembered, with tensors by number; see `load_state_dict`."""
@@ -143,13 +191,16 @@ class Optimizer:
             for group, own in zip(groups, self.param_groups, strict=True)
             for number, parameter in zip(group["params"], own["params"], strict=True)
         }
-        state: dict[Tensor, dict[str, Any]] = {}
+        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         for number, memory in state_dict["state"].items():
             parameter = by_number.get(int(number))
             if parameter is None:
                 raise ValueError(f"{op}: expected state of {len(ours)} groups, got {number!r}")
             state[parameter] = {
-                name: _own_copy(op, name, value, parameter) for name, value in memory.items()
+                name: _number(name, value)
+                if name in self._numbers
+                else _own_copy(op, name, value, parameter)
+                for name, value in memory.items()
             }
         merged = [
             {**own, **group, "params": own["params"]}
@@ -168,10 +219,13 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
+def _number(name: str, value: Any) -> int | float:
+    """A number of the state: the count of steps as an int."""
+    return int(value) if name == "step" else float(value)
+
+
 def _own_copy(op: str, name: str, value: Any, parameter: Tensor) -> Any:
-    """A value of the state as this optimizer keeps it: tensors copied, the step as an int."""
-    if name == "step":
-        return int(value)
+    """A value of the state as this optimizer keeps it: tensors are copied."""
     if not hasattr(value, "_array") and hasattr(value, "__array__"):
         from tilewise.creation import tensor
 
@@ -181,14 +235,3 @@ def _own_copy(op: str, name: str, value: Any, parameter: Tensor) -> Any:
             raise ValueError(f"{op}: expected {name} of shape {parameter.shape}, got {value.shape}")
         return value.detach().clone().to(parameter.dtype)
     return value
-
-
-def gradient_arrays(params: list[Tensor]) -> list[Array]:
-    """The gradients in the layout of the parameters: dense, in C order."""
-    arrays = []
-    for parameter in params:
-        gradient = parameter._grad
-        assert gradient is not None
-        array = gradient._array
-        arrays.append(array if array.is_contiguous() else array.contiguous())
-    return arrays

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tilewise._arguments import as_bool, as_choice, as_float, as_int
-from tilewise.optim.lr_scheduler.base import LRScheduler, check_optimizer
+from tilewise.optim.lr_scheduler.base import (
+    LRScheduler,
+    check_optimizer,
+    for_each_group,
+    set_momentum,
+    use_beta1,
+)
 from tilewise.optim.optimizer import Optimizer
-
-
-class _Phase(NamedTuple):
-    """A stretch of the schedule, between two of a group's entries."""
-
-    end_step: float
-    lr: tuple[str, str]
-    momentum: tuple[str, str]
 
 
 def _cosine(start: float, end: float, part: float) -> float:
@@ -78,12 +76,15 @@ class OneCycleLR(LRScheduler):
         part = as_float(op, "pct_start", pct_start)
         if not 0.0 <= part <= 1.0:
             raise ValueError(f"{op}: expected pct_start between 0 and 1, got {pct_start}")
-        self._phases = _phases(part, self.total_steps, as_bool(op, "three_phase", three_phase))
-        self.anneal_strategy = as_choice(op, "anneal_strategy", anneal_strategy, ("cos", "linear"))
+        self._schedule_phases = _phases(
+            part, self.total_steps, as_bool(op, "three_phase", three_phase)
+        )
+        self._anneal_func_type = as_choice(
+            op, "anneal_strategy", anneal_strategy, ("cos", "linear")
+        )
         self.cycle_momentum = as_bool(op, "cycle_momentum", cycle_momentum)
-        self._use_beta1 = "betas" in optimizer.defaults
-        if self.cycle_momentum and not self._use_beta1 and "momentum" not in optimizer.defaults:
-            raise ValueError(f"{op}: expected an optimizer with momentum or betas to cycle")
+        if self.cycle_momentum:
+            self.use_beta1 = use_beta1(op, optimizer)
         if last_epoch == -1:
             self._set_ends("max_lr", max_lr)
             for group in optimizer.param_groups:
@@ -96,40 +97,30 @@ class OneCycleLR(LRScheduler):
 
     def _set_ends(self, name: str, values: float | Sequence[float]) -> None:
         """Write one value, or one for each, into the groups."""
-        groups = self.optimizer.param_groups
-        many = list(values) if isinstance(values, list | tuple) else [values] * len(groups)
-        if len(many) != len(groups):
-            raise ValueError(f"OneCycleLR: expected {len(groups)} of {name}, got {len(many)}")
-        for group, value in zip(groups, many, strict=True):
-            group[name] = as_float("OneCycleLR", name, value)
+        numbers = for_each_group("OneCycleLR", name, self.optimizer, values)
+        for group, value in zip(self.optimizer.param_groups, numbers, strict=True):
+            group[name] = value
 
     def get_lr(self) -> list[float]:
         """The rule; it changes the momentum too."""
         step = self.last_epoch
         if step > self.total_steps:
             raise ValueError(f"OneCycleLR: expected at most {self.total_steps} steps, got {step}")
-        anneal = _cosine if self.anneal_strategy == "cos" else _linear
+        anneal = _cosine if self._anneal_func_type == "cos" else _linear
         start = 0.0
-        for phase in self._phases:
-            if step <= phase.end_step or phase is self._phases[-1]:
+        for phase in self._schedule_phases:
+            if step <= phase["end_step"] or phase is self._schedule_phases[-1]:
                 break
-            start = phase.end_step
-        length = phase.end_step - start
+            start = phase["end_step"]
+        length = phase["end_step"] - start
         part = (step - start) / length if length else 1.0
         rates = []
         for group in self.optimizer.param_groups:
-            rates.append(anneal(group[phase.lr[0]], group[phase.lr[1]], part))
+            rates.append(anneal(group[phase["start_lr"]], group[phase["end_lr"]], part))
             if self.cycle_momentum:
-                momentum = anneal(group[phase.momentum[0]], group[phase.momentum[1]], part)
-                if self._use_beta1:
-                    group["betas"] = (momentum, *group["betas"][1:])
-                else:
-                    group["momentum"] = momentum
+                ends = group[phase["start_momentum"]], group[phase["end_momentum"]]
+                set_momentum(group, self.use_beta1, anneal(*ends, part))
         return rates
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer; the phases follow from the settings."""
-        return {name: v for name, v in super().state_dict().items() if name != "_phases"}
 
 
 def _total_steps(
@@ -142,18 +133,23 @@ def _total_steps(
     return as_int(op, "epochs", epochs, 1) * as_int(op, "steps_per_epoch", steps_per_epoch, 1)
 
 
-def _phases(pct_start: float, total_steps: int, three_phase: bool) -> list[_Phase]:
-    up = _Phase(
-        float(pct_start * total_steps) - 1,
-        ("initial_lr", "max_lr"),
-        ("max_momentum", "base_momentum"),
-    )
+def _phase(end_step: float, lr: tuple[str, str], momentum: tuple[str, str]) -> dict[str, Any]:
+    """A stretch of the schedule, between two of a group's entries."""
+    return {
+        "end_step": end_step,
+        "start_lr": lr[0],
+        "end_lr": lr[1],
+        "start_momentum": momentum[0],
+        "end_momentum": momentum[1],
+    }
+
+
+def _phases(pct_start: float, total_steps: int, three_phase: bool) -> list[dict[str, Any]]:
+    falls, rises = ("max_momentum", "base_momentum"), ("base_momentum", "max_momentum")
+    up = _phase(float(pct_start * total_steps) - 1, ("initial_lr", "max_lr"), falls)
     last = total_steps - 1
     if not three_phase:
-        return [up, _Phase(last, ("max_lr", "min_lr"), ("base_momentum", "max_momentum"))]
-    down = _Phase(
-        float(2 * pct_start * total_steps) - 2,
-        ("max_lr", "initial_lr"),
-        ("base_momentum", "max_momentum"),
-    )
-    return [up, down, _Phase(last, ("initial_lr", "min_lr"), ("max_momentum", "max_momentum"))]
+        return [up, _phase(last, ("max_lr", "min_lr"), rises)]
+    down = _phase(float(2 * pct_start * total_steps) - 2, ("max_lr", "initial_lr"), rises)
+    stays = ("max_momentum", "max_momentum")
+    return [up, down, _phase(last, ("initial_lr", "min_lr"), stays)]

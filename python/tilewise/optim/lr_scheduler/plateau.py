@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, SupportsFloat
+from typing import SupportsFloat
 
-from tilewise._arguments import as_choice, as_float, as_int, wrong_type
-from tilewise.optim.lr_scheduler.base import check_optimizer
+from tilewise._arguments import as_choice, as_float, as_int
+from tilewise.optim.lr_scheduler.base import LRScheduler, check_optimizer, for_each_group
 from tilewise.optim.optimizer import Optimizer
 
 
-class ReduceLROnPlateau:
+class ReduceLROnPlateau(LRScheduler):
     """The rate times `factor` after more than `patience` steps without improvement.
 
     Args:
@@ -55,17 +55,15 @@ class ReduceLROnPlateau:
         self.threshold = as_float(op, "threshold", threshold)
         self.threshold_mode = as_choice(op, "threshold_mode", threshold_mode, ("rel", "abs"))
         self.cooldown = as_int(op, "cooldown", cooldown, 0)
-        groups = optimizer.param_groups
-        many = list(min_lr) if isinstance(min_lr, list | tuple) else [min_lr] * len(groups)
-        if len(many) != len(groups):
-            raise ValueError(f"{op}: expected {len(groups)} of min_lr, got {len(many)}")
-        self.min_lrs = [as_float(op, "min_lr", value) for value in many]
+        self.min_lrs = for_each_group(op, "min_lr", optimizer, min_lr)
+        self.default_min_lr = None if isinstance(min_lr, list | tuple) else self.min_lrs[0]
         self.eps = as_float(op, "eps", eps)
         self.last_epoch = 0
-        self.best = math.inf if mode == "min" else -math.inf
+        self.mode_worse = math.inf if mode == "min" else -math.inf
+        self.best = self.mode_worse
         self.num_bad_epochs = 0
         self.cooldown_counter = 0
-        self._last_lr = [float(group["lr"]) for group in groups]
+        self._last_lr = self._current()
 
     @property
     def in_cooldown(self) -> bool:
@@ -81,10 +79,10 @@ class ReduceLROnPlateau:
             bound = best + sign * self.threshold
         return value > bound if self.mode == "max" else value < bound
 
-    def step(self, metrics: SupportsFloat) -> None:
+    def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
         """Take note of the measure, and reduce the rate when it is time."""
         value = float(metrics)
-        self.last_epoch += 1
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self.is_better(value, self.best):
             self.best = value
             self.num_bad_epochs = 0
@@ -97,32 +95,19 @@ class ReduceLROnPlateau:
             self._reduce()
             self.cooldown_counter = self.cooldown
             self.num_bad_epochs = 0
-        self._last_lr = [float(group["lr"]) for group in self.optimizer.param_groups]
+        self._last_lr = self._current()
 
     def _reduce(self) -> None:
         groups = self.optimizer.param_groups
-        lowest = self.min_lrs + self.min_lrs[-1:] * (len(groups) - len(self.min_lrs))
-        for group, low in zip(groups, lowest, strict=True):
+        if len(groups) != len(self.min_lrs):
+            if self.default_min_lr is None:
+                raise RuntimeError(
+                    f"ReduceLROnPlateau: expected {len(self.min_lrs)} groups, one for each of "
+                    f"min_lr, got {len(groups)}"
+                )
+            self.min_lrs = [self.default_min_lr] * len(groups)
+        for group, low in zip(groups, self.min_lrs, strict=True):
             before = float(group["lr"])
             after = max(before * self.factor, low)
             if before - after > self.eps:
                 group["lr"] = after
-
-    def get_last_lr(self) -> list[float]:
-        """The rates after the last step."""
-        return self._last_lr
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer."""
-        return {name: value for name, value in self.__dict__.items() if name != "optimizer"}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the state of another scheduler of this kind."""
-        if not isinstance(state_dict, dict):
-            raise wrong_type(
-                "ReduceLROnPlateau.load_state_dict", "state_dict", "a dict", state_dict
-            )
-        unknown = set(state_dict) - set(self.state_dict())
-        if unknown:
-            raise ValueError(f"ReduceLROnPlateau: expected its own entries, got {sorted(unknown)}")
-        self.__dict__.update(state_dict)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from tilewise._arguments import as_float, as_int, wrong_type
-from tilewise.optim.lr_scheduler.base import LRScheduler, check_optimizer
+from tilewise.optim.lr_scheduler.base import LRScheduler, functions_for
 from tilewise.optim.optimizer import Optimizer
 
 
@@ -30,14 +30,7 @@ class LambdaLR(LRScheduler):
         lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
         last_epoch: int = -1,
     ) -> None:
-        groups = check_optimizer("LambdaLR", optimizer).param_groups
-        many = list(lr_lambda) if isinstance(lr_lambda, list | tuple) else [lr_lambda] * len(groups)
-        if len(many) != len(groups):
-            raise ValueError(f"LambdaLR: expected {len(groups)} functions, got {len(many)}")
-        for function in many:
-            if not callable(function):
-                raise wrong_type("LambdaLR", "lr_lambda", "a function", function)
-        self.lr_lambdas: list[Any] = many
+        self.lr_lambdas = functions_for("LambdaLR", optimizer, lr_lambda)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -45,9 +38,43 @@ class LambdaLR(LRScheduler):
         pairs = zip(self.base_lrs, self.lr_lambdas, strict=True)
         return [base * function(self.last_epoch) for base, function in pairs]
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer and the functions."""
-        return {name: v for name, v in super().state_dict().items() if name != "lr_lambdas"}
+
+class MultiplicativeLR(LRScheduler):
+    """The rate times a function of the step's number, at every step.
+
+    Args:
+        optimizer: whose groups to change.
+        lr_lambda: a function, or one for each group.
+        last_epoch: -1 to start.
+
+    Raises:
+        TypeError, ValueError: for what is no function, or another number than groups.
+
+    Example:
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0)
+        >>> scheduler = optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 0.5)
+        >>> for _ in range(3):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.125]
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[int], float] | Sequence[Callable[[int], float]],
+        last_epoch: int = -1,
+    ) -> None:
+        self.lr_lambdas = functions_for("MultiplicativeLR", optimizer, lr_lambda)
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """The rule."""
+        if self._is_initial:
+            return self._current()
+        pairs = zip(self._current(), self.lr_lambdas, strict=True)
+        return [lr * function(self.last_epoch) for lr, function in pairs]
 
 
 class StepLR(LRScheduler):
@@ -73,8 +100,9 @@ class StepLR(LRScheduler):
             return self._current()
         return self._scaled(self.gamma)
 
-    def _restart_lr(self) -> list[float]:
-        return list(self.base_lrs)
+    def _get_closed_form_lr(self) -> list[float]:
+        power = self.last_epoch // self.step_size
+        return [base * self.gamma**power for base in self.base_lrs]
 
 
 class MultiStepLR(LRScheduler):
@@ -106,8 +134,9 @@ class MultiStepLR(LRScheduler):
             return self._current()
         return self._scaled(self.gamma ** self.milestones[self.last_epoch])
 
-    def _restart_lr(self) -> list[float]:
-        return [base * self.gamma ** self.milestones[0] for base in self.base_lrs]
+    def _get_closed_form_lr(self) -> list[float]:
+        passed = bisect_right(sorted(self.milestones.elements()), self.last_epoch)
+        return [base * self.gamma**passed for base in self.base_lrs]
 
 
 class ExponentialLR(LRScheduler):
@@ -125,10 +154,10 @@ class ExponentialLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         """The rule."""
-        return self._current() if self._initial else self._scaled(self.gamma)
+        return self._current() if self._is_initial else self._scaled(self.gamma)
 
-    def _restart_lr(self) -> list[float]:
-        return list(self.base_lrs)
+    def _get_closed_form_lr(self) -> list[float]:
+        return [base * self.gamma**self.last_epoch for base in self.base_lrs]
 
 
 class ConstantLR(LRScheduler):
@@ -162,8 +191,8 @@ class ConstantLR(LRScheduler):
             return self._scaled(1.0 / self.factor)
         return self._current()
 
-    def _restart_lr(self) -> list[float]:
-        factor = self.factor if self.total_iters else 1.0
+    def _get_closed_form_lr(self) -> list[float]:
+        factor = 1.0 if self.last_epoch >= self.total_iters else self.factor
         return [base * factor for base in self.base_lrs]
 
 
@@ -203,14 +232,15 @@ class LinearLR(LRScheduler):
         """The rule."""
         if self.last_epoch == 0:
             return self._scaled(self.start_factor)
-        if self._initial or self.last_epoch > self.total_iters:
+        if self._is_initial or self.last_epoch > self.total_iters:
             return self._current()
         rise = self.end_factor - self.start_factor
         before = self.total_iters * self.start_factor + (self.last_epoch - 1) * rise
         return self._scaled(1.0 + rise / before)
 
-    def _restart_lr(self) -> list[float]:
-        return [base * self.start_factor for base in self.base_lrs]
+    def _get_closed_form_lr(self) -> list[float]:
+        rise = (self.end_factor - self.start_factor) * min(self.total_iters, self.last_epoch)
+        return [base * (self.start_factor + rise / self.total_iters) for base in self.base_lrs]
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -234,7 +264,7 @@ class CosineAnnealingLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         """The rule."""
-        if self._initial:
+        if self._is_initial:
             return self._current()
         step, half, low = self.last_epoch, self.T_max, self.eta_min
         if self._step_count == 1 and step > 0:
@@ -248,5 +278,48 @@ class CosineAnnealingLR(LRScheduler):
         ratio = (1 + math.cos(math.pi * step / half)) / (1 + math.cos(math.pi * (step - 1) / half))
         return [ratio * (lr - low) + low for lr in self._current()]
 
-    def _restart_lr(self) -> list[float]:
-        return list(self.base_lrs)
+    def _get_closed_form_lr(self) -> list[float]:
+        part = (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
+        return [self.eta_min + (base - self.eta_min) * part for base in self.base_lrs]
+
+
+class PolynomialLR(LRScheduler):
+    """The rate times (1 - step / total_iters) ** power, down to 0.
+
+    Args:
+        optimizer: whose groups to change.
+        total_iters: the number of steps down.
+        power: of the polynomial.
+        last_epoch: -1 to start.
+
+    Raises:
+        TypeError, ValueError: for settings that cannot be.
+
+    Example:
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0)
+        >>> scheduler = optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4)
+        >>> for _ in range(3):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.25]
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
+    ) -> None:
+        self.total_iters = as_int("PolynomialLR", "total_iters", total_iters, 1)
+        self.power = as_float("PolynomialLR", "power", power)
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """The rule."""
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return self._current()
+        left = 1.0 - self.last_epoch / self.total_iters
+        before = 1.0 - (self.last_epoch - 1) / self.total_iters
+        return self._scaled((left / before) ** self.power)
+
+    def _get_closed_form_lr(self) -> list[float]:
+        left = 1.0 - min(self.total_iters, self.last_epoch) / self.total_iters
+        return [base * left**self.power for base in self.base_lrs]

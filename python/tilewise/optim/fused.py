@@ -1,0 +1,194 @@
+"""What the optimizers share that change all parameters of a group in one call of the core."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tilewise import _core
+from tilewise._arguments import as_bool, as_float, as_optional_bool
+from tilewise.autograd import wrap
+from tilewise.optim.optimizer import Optimizer
+from tilewise.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tilewise._core import Array
+
+
+def _not_negative(op: str, name: str, value: Any) -> Any:
+    as_float(op, name, value, 0.0)
+    return value
+
+
+def _number(op: str, name: str, value: Any) -> Any:
+    as_float(op, name, value)
+    return value
+
+
+def _part(op: str, name: str, value: Any) -> Any:
+    if not 0.0 <= as_float(op, name, value) <= 1.0:
+        raise ValueError(f"{op}: expected {name} between 0 and 1, got {value}")
+    return value
+
+
+def _pair(op: str, name: str, value: Any) -> tuple[Any, Any]:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise TypeError(f"{op}: expected {name} as two numbers, got {value!r}")
+    first, second = value
+    return first, second
+
+
+def _betas(op: str, name: str, value: Any) -> Any:
+    pair = _pair(op, name, value)
+    if isinstance(pair[0], Tensor) is not isinstance(pair[1], Tensor):
+        raise ValueError(f"{op}: expected {name} as two numbers or two tensors, got {value!r}")
+    if not all(0.0 <= as_float(op, name, beta) < 1.0 for beta in pair):
+        raise ValueError(f"{op}: expected {name} in [0, 1), got {value!r}")
+    return pair
+
+
+def _etas(op: str, name: str, value: Any) -> Any:
+    minus, plus = (as_float(op, name, eta) for eta in _pair(op, name, value))
+    if not 0.0 < minus < 1.0 < plus:
+        raise ValueError(f"{op}: expected 0 < {name}[0] < 1 < {name}[1], got {value!r}")
+    return minus, plus
+
+
+def _step_sizes(op: str, name: str, value: Any) -> Any:
+    smallest, largest = (as_float(op, name, size, 0.0) for size in _pair(op, name, value))
+    return smallest, largest
+
+
+def _refused(op: str, name: str, value: Any) -> Any:
+    if as_bool(op, name, value):
+        raise ValueError(f"{op}: expected {name}=False, the only form that there is, got True")
+    return value
+
+
+# How an option is checked, whatever the optimizer.
+_CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
+    **dict.fromkeys(("lr", "eps", "weight_decay", "momentum"), _not_negative),
+    **dict.fromkeys(("lr_decay", "initial_accumulator_value", "momentum_decay"), _not_negative),
+    **dict.fromkeys(("dampening", "lambd", "t0"), _number),
+    **dict.fromkeys(("maximize", "amsgrad", "nesterov", "centered"), as_bool),
+    "alpha": _not_negative,
+    "rho": _part,
+    "betas": _betas,
+    "etas": _etas,
+    "step_sizes": _step_sizes,
+    "decoupled_weight_decay": as_bool,
+    "foreach": as_optional_bool,
+    "fused": as_optional_bool,
+    "capturable": _refused,
+    "differentiable": _refused,
+}
+
+
+class _Batch(NamedTuple):
+    """Parameters of a group that are changed with the same numbers."""
+
+    memory: dict[str, Any]
+    params: list[Array]
+    grads: list[Array]
+    states: list[list[Array]]
+
+
+class FusedOptimizer(Optimizer):
+    """An optimizer whose step is one call of the core for all parameters of a group.
+
+    Subclasses name the core's rule, the tensors that it keeps of each parameter, in the rule's
+    order, and the numbers that are kept besides; they compute the rule's factors.
+    """
+
+    _rule = ""
+    _tensors: tuple[str, ...] = ()
+    _numbers: tuple[str, ...] = ("step",)
+
+    def _check_options(self, group: dict[str, Any]) -> None:
+        op = type(self).__name__
+        for name, check in _CHECKS.items():
+            if name in group:
+                group[name] = check(op, name, group[name])
+        if group.get("foreach") and group.get("fused"):
+            raise RuntimeError(f"{op}: expected one of foreach and fused as True, got both")
+
+    def _used(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The tensors that a group's options ask for; an empty name for those left out."""
+        return self._tensors
+
+    def _first(self, group: dict[str, Any], name: str) -> float:
+        """The value of a tensor of the state before the first step."""
+        return 0.0
+
+    def _start(self, group: dict[str, Any]) -> dict[str, Any]:
+        """The numbers of a parameter's state before the first step."""
+        return {"step": 0}
+
+    def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
+        """Go on to the next step; what comes back tells parameters of different factors apart."""
+        memory["step"] += 1
+        return memory["step"]
+
+    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
+        """The factors of the rule in this step."""
+        raise NotImplementedError
+
+    def _memory(self, group: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
+        """The state of a parameter, complete."""
+        memory = self.state.get(parameter)
+        if not memory:
+            memory = self.state[parameter] = self._start(group)
+        for name in self._used(group):
+            if name and name not in memory:
+                value = self._first(group, name)
+                memory[name] = wrap(_core.Array.full(parameter.shape, value, parameter.dtype))
+        return memory
+
+    def _step_group(self, group: dict[str, Any], params: list[Tensor]) -> None:
+        used = self._used(group)
+        batches: dict[Any, _Batch] = {}
+        for parameter in params:
+            memory = self._memory(group, parameter)
+            key = self._advance(group, memory)
+            batch = batches.get(key)
+            if batch is None:
+                batch = batches[key] = _Batch(memory, [], [], [[] for _ in used])
+            batch.params.append(parameter._array)
+            batch.grads.append(parameter._grad._array)  # type: ignore[union-attr]
+            for arrays, name in zip(batch.states, used, strict=True):
+                if name:
+                    arrays.append(memory[name]._array)
+        for memory, arrays, grads, states in batches.values():
+            factors = self._factors(group, memory)
+            _core.optimizer_step(self._rule, arrays, grads, states, factors)
+
+
+def sign(group: dict[str, Any]) -> float:
+    """The factor of the gradient."""
+    return -1.0 if group["maximize"] else 1.0
+
+
+def mean_factors(group: dict[str, Any]) -> dict[str, float]:
+    """The weights of the two running means of the Adam family."""
+    beta1, beta2 = map(float, group["betas"])
+    return {
+        "sign": sign(group),
+        "beta1": beta1,
+        "one_minus_beta1": 1.0 - beta1,
+        "beta2": beta2,
+        "one_minus_beta2": 1.0 - beta2,
+    }
+
+
+def decay_factors(group: dict[str, Any], decoupled: bool) -> dict[str, float]:
+    """Weight decay as part of the gradient, or apart from it."""
+    decay = float(group["weight_decay"])
+    if decoupled:
+        return {"l2": 0.0, "shrink": 1.0 - float(group["lr"]) * decay}
+    return {"l2": decay, "shrink": 1.0}
+
+
+def root_correction(group: dict[str, Any], step: int) -> float:
+    """What makes the root of a running square, which began at zero, one of a mean."""
+    return 1.0 / math.sqrt(1.0 - float(group["betas"][1]) ** step)
