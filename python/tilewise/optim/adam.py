@@ -87,8 +87,8 @@ class Adam(FusedOptimizer):
     def _used(self, group: dict[str, Any]) -> tuple[str, ...]:
         return self._tensors if group["amsgrad"] else ("exp_avg", "exp_avg_sq", "")
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
-        step = memory["step"]
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
+        step: int = moment
         decoupled = self._decoupled or group["decoupled_weight_decay"]
         return {
             **mean_factors(group),
@@ -241,8 +241,8 @@ class NAdam(FusedOptimizer):
         memory["mu_product"] *= self._momentum(group, memory["step"])
         return memory["step"], memory["mu_product"]
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
-        step, product, lr = memory["step"], memory["mu_product"], float(group["lr"])
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
+        (step, product), lr = moment, float(group["lr"])
         mu, mu_next = self._momentum(group, step), self._momentum(group, step + 1)
         return {
             **mean_factors(group),
@@ -316,8 +316,8 @@ class RAdam(FusedOptimizer):
     def _used(self, group: dict[str, Any]) -> tuple[str, ...]:
         return (*self._tensors, "")
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
-        step = memory["step"]
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
+        step: int = moment
         beta1, beta2 = map(float, group["betas"])
         step_size = float(group["lr"]) / (1.0 - beta1**step)
         left = 1.0 - beta2**step
@@ -395,7 +395,7 @@ class Adamax(FusedOptimizer):
         }
         super().__init__(params, options)
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
         beta1, beta2 = map(float, group["betas"])
         return {
             "sign": sign(group),
@@ -404,5 +404,5 @@ class Adamax(FusedOptimizer):
             "one_minus_beta1": 1.0 - beta1,
             "beta2": beta2,
             "eps": group["eps"],
-            "step_size": float(group["lr"]) / (1.0 - beta1 ** memory["step"]),
+            "step_size": float(group["lr"]) / (1.0 - beta1**moment),
         }

@@ -80,7 +80,7 @@ class RMSprop(FusedOptimizer):
         memory["step"] += 1
         return None
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
         alpha = float(group["alpha"])
         return {
             "sign": sign(group),
@@ -163,8 +163,8 @@ class Adagrad(FusedOptimizer):
     def _first(self, group: dict[str, Any], name: str) -> float:
         return float(group["initial_accumulator_value"])
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
-        slower = 1.0 + (memory["step"] - 1) * float(group["lr_decay"])
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
+        slower = 1.0 + (moment - 1) * float(group["lr_decay"])
         return {
             "sign": sign(group),
             "l2": group["weight_decay"],
@@ -233,7 +233,7 @@ class Adadelta(FusedOptimizer):
         memory["step"] += 1
         return None
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
         rho = float(group["rho"])
         return {
             "sign": sign(group),

@@ -88,7 +88,6 @@ _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
 class _Batch(NamedTuple):
     """Parameters of a group that are changed with the same numbers."""
 
-    memory: dict[str, Any]
     params: list[Array]
     grads: list[Array]
     states: list[list[Array]]
@@ -126,12 +125,12 @@ class FusedOptimizer(Optimizer):
         return {"step": 0}
 
     def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
-        """Go on to the next step; what comes back tells parameters of different factors apart."""
+        """Go on to the next step: returns all that the factors depend on besides the group."""
         memory["step"] += 1
         return memory["step"]
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
-        """The factors of the rule in this step."""
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
+        """The factors of the rule, of what `_advance` returned."""
         raise NotImplementedError
 
     def _memory(self, group: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
@@ -150,17 +149,17 @@ class FusedOptimizer(Optimizer):
         batches: dict[Any, _Batch] = {}
         for parameter in params:
             memory = self._memory(group, parameter)
-            key = self._advance(group, memory)
-            batch = batches.get(key)
+            moment = self._advance(group, memory)
+            batch = batches.get(moment)
             if batch is None:
-                batch = batches[key] = _Batch(memory, [], [], [[] for _ in used])
+                batch = batches[moment] = _Batch([], [], [[] for _ in used])
             batch.params.append(parameter._array)
             batch.grads.append(parameter._grad._array)  # type: ignore[union-attr]
             for arrays, name in zip(batch.states, used, strict=True):
                 if name:
                     arrays.append(memory[name]._array)
-        for memory, arrays, grads, states in batches.values():
-            factors = self._factors(group, memory)
+        for moment, (arrays, grads, states) in batches.items():
+            factors = self._factors(group, moment)
             _core.optimizer_step(self._rule, arrays, grads, states, factors)
 
 

@@ -58,7 +58,7 @@ class Lion(FusedOptimizer):
     def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
         return None
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
         lr = float(group["lr"])
         return {
             **mean_factors(group),
@@ -121,8 +121,8 @@ class LAMB(FusedOptimizer):
         if not float(group["eps"]) > 0.0:
             raise ValueError(f"LAMB: expected eps > 0, got {group['eps']}")
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
-        step = memory["step"]
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
+        step: int = moment
         return {
             **mean_factors(group),
             "weight_decay": group["weight_decay"],

@@ -96,14 +96,14 @@ class SGD(FusedOptimizer):
     def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
         return "first" in memory
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
         return {
             "sign": sign(group),
             "l2": group["weight_decay"],
             "momentum": group["momentum"],
             "one_minus_dampening": 1.0 - float(group["dampening"]),
             "lr": group["lr"],
-            "first": "first" in memory,
+            "first": moment,
             "nesterov": group["nesterov"],
         }
 
@@ -178,11 +178,10 @@ class ASGD(FusedOptimizer):
         step, lr = memory["step"], float(group["lr"])
         memory["eta"] = lr / (1.0 + float(group["lambd"]) * lr * step) ** float(group["alpha"])
         memory["mu"] = 1.0 / max(1.0, step - float(group["t0"]))
-        memory["_now"] = now
         return now
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
-        eta, mu = memory.pop("_now")
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
+        eta, mu = moment
         return {
             "sign": sign(group),
             "l2": group["weight_decay"],
@@ -253,7 +252,7 @@ class Rprop(FusedOptimizer):
         memory["step"] += 1
         return None
 
-    def _factors(self, group: dict[str, Any], memory: dict[str, Any]) -> dict[str, float]:
+    def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
         (eta_minus, eta_plus), (smallest, largest) = group["etas"], group["step_sizes"]
         return {
             "sign": sign(group),

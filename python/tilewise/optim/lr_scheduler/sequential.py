@@ -94,9 +94,7 @@ class SequentialLR(_Composed):
                 f"and {len(self._schedulers)}"
             )
         check_schedulers(op, self._schedulers, optimizer)
-        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = as_int(op, "last_epoch", last_epoch, -1) + 1
-        self._step_count = 0
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"]
         self._undo()
