@@ -91,8 +91,9 @@ def test_trunc_normal() -> None:
     kept = from_scratch[(from_scratch >= -1) & (from_scratch <= 2)]
     assert a.mean() == pytest.approx(kept.mean(), abs=0.02)
     assert a.std() == pytest.approx(kept.std(), abs=0.02)
-    with pytest.raises(ValueError, match="trunc_normal_"):
-        init.trunc_normal_(w, a=50.0, b=60.0)
+    for options in ({"a": 2.0, "b": 1.0}, {"std": 0.0}):
+        with pytest.raises(ValueError, match="trunc_normal_"):
+            init.trunc_normal_(w, **options)
 
 
 @pytest.mark.parametrize("shape", [(5, 9), (9, 5), (8, 2, 2, 2), (4, 4)])
@@ -180,3 +181,90 @@ def test_seeds_repeat() -> None:
 def test_faults(call: Callable[[], Any], error: Any) -> None:
     with pytest.raises(error):
         call()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("mean", "std", "low", "high"),
+    [
+        (0.0, 1.0, -2.0, 2.0),
+        (0.5, 2.0, -1.0, 0.25),
+        (0.0, 1.0, 1.5, 9.0),
+        (1.0, 0.1, -50.0, 0.5),
+        (0.0, 1.0, 50.0, 60.0),
+        (0.0, 10.0, -0.5, 0.75),
+    ],
+)
+def test_truncated_normal_distribution(
+    mean: float, std: float, low: float, high: float, dtype: str
+) -> None:
+    """The share of values below each of 20 places is that of the distribution."""
+    tw.manual_seed(5)
+    w = init.trunc_normal_(tw.zeros(20000, dtype=dtype), mean, std, low, high)
+    values = np.sort(w.numpy().astype(np.float64))
+    assert low <= values[0] <= values[-1] <= np.float32(high)
+    # A fine sum of the density, from its peak on so that a far tail does not underflow.
+    x = np.linspace(low, high, 400001)
+    exponent = -0.5 * ((x - mean) / std) ** 2
+    total = np.cumsum(np.exp(exponent - exponent.max()))
+    places = np.interp(np.linspace(0.05, 0.95, 20), total / total[-1], x)
+    shares = np.searchsorted(values, places) / values.size
+    np.testing.assert_allclose(shares, np.linspace(0.05, 0.95, 20), atol=0.015)
+
+
+def test_sparse() -> None:
+    w = init.sparse_(nn.Parameter(tw.zeros(50, 40)), 0.31, 0.5)
+    zero = (w.detach().numpy() == 0).sum(0)
+    assert (zero == 16).all()
+    assert float(w.detach().numpy()[w.detach().numpy() != 0].std()) == pytest.approx(0.5, rel=0.1)
+    assert len({tuple(np.flatnonzero(column == 0)) for column in w.detach().numpy().T}) > 30
+    for bad in (tw.zeros(3), tw.zeros(1, 2, 3)):
+        with pytest.raises(ValueError, match="sparse_"):
+            init.sparse_(bad, 0.5)
+    with pytest.raises(ValueError, match="sparsity"):
+        init.sparse_(tw.zeros(2, 2), 1.5)
+
+
+@requires_torch
+def test_gains_and_fans_as_in_torch() -> None:
+    import torch
+
+    for name in ("linear", "sigmoid", "tanh", "relu", "leaky_relu", "selu"):
+        assert init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
+    for n in (1, 2, 3):
+        for name in (f"conv{n}d", f"conv_transpose{n}d"):
+            assert init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
+    assert init.calculate_gain("leaky_relu", 0.3) == torch.nn.init.calculate_gain("leaky_relu", 0.3)
+    for shape in ((3, 4), (5, 2, 3), (6, 2, 3, 5), (2, 3, 1, 2, 4)):
+        ours = init._calculate_fan_in_and_fan_out(tw.zeros(*shape))
+        assert ours == torch.nn.init._calculate_fan_in_and_fan_out(torch.zeros(*shape))
+
+
+@requires_torch
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("name", "shape", "options"),
+    [
+        ("ones_", (2, 3), {}),
+        ("zeros_", (2, 3), {}),
+        ("constant_", (2, 3), {"val": 0.3}),
+        ("eye_", (3, 5), {}),
+        ("eye_", (5, 3), {}),
+        *[
+            ("dirac_", (filters, channels, *kernel), {"groups": groups})
+            for filters, channels, groups in ((4, 4, 1), (6, 2, 3), (2, 5, 1), (8, 3, 2))
+            for kernel in ((3,), (3, 4), (2, 3, 5))
+        ],
+    ],
+)
+def test_exact_ones_as_in_torch(
+    name: str, shape: tuple[int, ...], options: dict[str, Any], dtype: str
+) -> None:
+    import torch
+
+    ours = getattr(init, name)(tw.full(shape, 7.0, dtype=dtype), **options)
+    theirs = getattr(torch.nn.init, name)(
+        torch.full(shape, 7.0, dtype=getattr(torch, dtype)), **options
+    )
+    np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    assert ours.dtype == tw.full((1,), 0.0, dtype=dtype).dtype

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_choice, as_float, as_int
+from tilewise._arguments import array_of, as_choice, as_float, as_int, as_probability
+from tilewise._ops.elementwise import where
 from tilewise.autograd import no_grad, wrap
 from tilewise.random import Generator, as_generator
 
@@ -21,6 +22,9 @@ _GAINS = {
     "conv1d": 1.0,
     "conv2d": 1.0,
     "conv3d": 1.0,
+    "conv_transpose1d": 1.0,
+    "conv_transpose2d": 1.0,
+    "conv_transpose3d": 1.0,
     "sigmoid": 1.0,
     "tanh": 5.0 / 3.0,
     "relu": math.sqrt(2.0),
@@ -32,11 +36,16 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor of the standard deviation that keeps a signal's variance through an activation.
 
     Args:
-        nonlinearity: "linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu" or "selu".
+        nonlinearity: "linear", "conv1d" to "conv_transpose3d", "sigmoid", "tanh", "relu",
+            "leaky_relu" or "selu".
         param: the negative slope of "leaky_relu", 0.01 by default.
 
     Raises:
         ValueError: for another name.
+
+    Example:
+        >>> round(nn.init.calculate_gain("relu"), 4)
+        1.4142
     """
     as_choice("calculate_gain", "nonlinearity", nonlinearity, (*_GAINS, "leaky_relu"))
     if nonlinearity == "leaky_relu":
@@ -62,7 +71,13 @@ def _fill(tensor: Tensor, array: Array) -> Tensor:
 def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Uniform in [a, b)."""
+    """Uniform in [a, b).
+
+    Example:
+        >>> weight = nn.init.uniform_(tw.empty(100), -0.5, 0.5)
+        >>> bool((weight.abs() <= 0.5).all())
+        True
+    """
     array_of("uniform_", "tensor", tensor)
     with no_grad():
         return tensor.uniform_(a, b, generator=generator)
@@ -71,7 +86,12 @@ def uniform_(
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Normal with the given mean and standard deviation."""
+    """Normal with the given mean and standard deviation.
+
+    Example:
+        >>> nn.init.normal_(tw.empty(3, 4), std=0.02).shape
+        (3, 4)
+    """
     array_of("normal_", "tensor", tensor)
     with no_grad():
         return tensor.normal_(mean, std, generator=generator)
@@ -87,28 +107,60 @@ def trunc_normal_(
 ) -> Tensor:
     """Normal, with values outside [a, b] drawn again.
 
+    Args:
+        tensor: of floating point.
+        mean: of the normal distribution.
+        std: its standard deviation.
+        a: the lowest value.
+        b: the highest.
+        generator: None for the default one.
+
     Raises:
-        ValueError: where [a, b] lies so far from the mean that drawing would not end.
+        ValueError: for bounds the wrong way round, or a standard deviation that is not above 0.
+
+    Example:
+        >>> weight = nn.init.trunc_normal_(tw.empty(100), a=-0.5, b=0.5)
+        >>> bool((weight.abs() <= 0.5).all())
+        True
     """
-    x = array_of("trunc_normal_", "tensor", tensor)
-    centre = as_float("trunc_normal_", "mean", mean)
-    spread = as_float("trunc_normal_", "std", std, 0.0)
-    low, high = as_float("trunc_normal_", "a", a), as_float("trunc_normal_", "b", b)
-    inside = _normal_cdf((high - centre) / (spread or 1.0)) - _normal_cdf(
-        (low - centre) / (spread or 1.0)
-    )
-    if not low < high or inside < 1e-3:
-        raise ValueError(
-            f"trunc_normal_: expected bounds around {centre} (std {spread}), got [{a}, {b}]"
-        )
-    source = as_generator("trunc_normal_", generator)
-    values = _core.normal(x.shape, centre, spread, source, x.dtype).numpy()
-    outside = (values < low) | (values > high)
-    while outside.any():
-        count = int(outside.sum())
-        values[outside] = _core.normal((count,), centre, spread, source, x.dtype).numpy()
-        outside = (values < low) | (values > high)
-    return _fill(tensor, _core.Array.from_numpy(values))
+    op = "trunc_normal_"
+    x = array_of(op, "tensor", tensor)
+    centre, spread = as_float(op, "mean", mean), as_float(op, "std", std)
+    low, high = as_float(op, "a", a), as_float(op, "b", b)
+    if not low < high or not spread > 0.0:
+        raise ValueError(f"{op}: expected a < b and std > 0, got [{a}, {b}] and {std}")
+    source = as_generator(op, generator)
+    inside = _normal_cdf((high - centre) / spread) - _normal_cdf((low - centre) / spread)
+    draw = _inside_normal if inside > 0.3 else _inside_uniform
+    values, refused = draw(x, (low, high), centre, spread, source)
+    while bool(refused.any()):
+        again, still = draw(x, (low, high), centre, spread, source)
+        values = where(refused, again, values)
+        refused = refused & still
+    return _fill(tensor, values._array)
+
+
+def _inside_normal(
+    x: Array, bounds: tuple[float, float], mean: float, std: float, source: Generator
+) -> tuple[Tensor, Tensor]:
+    """Normal values, and which of them lie outside."""
+    values = wrap(_core.normal(x.shape, mean, std, source, x.dtype))
+    return values, (values < bounds[0]) | (values > bounds[1])
+
+
+def _inside_uniform(
+    x: Array, bounds: tuple[float, float], mean: float, std: float, source: Generator
+) -> tuple[Tensor, Tensor]:
+    """Uniform values within the bounds, and which of them the normal density refuses."""
+    low, high = bounds
+    peak = (max(low, min(mean, high)) - mean) / std
+    if abs(peak) > 1.0:  # in a tail, which falls by e^-20 on this length
+        reach = 20.0 * std / abs(peak)
+        low, high = (low, min(high, low + reach)) if peak > 0 else (max(low, high - reach), high)
+    values = wrap(_core.uniform(x.shape, low, high, source, x.dtype))
+    heights = wrap(_core.uniform(x.shape, 0.0, 1.0, source, x.dtype))
+    distance = (values - mean) / std
+    return values, heights > ((peak**2 - distance * distance) * 0.5).exp()
 
 
 def _normal_cdf(x: float) -> float:
@@ -116,24 +168,47 @@ def _normal_cdf(x: float) -> float:
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """One value."""
+    """One value.
+
+    Example:
+        >>> nn.init.constant_(tw.empty(2), 0.5).tolist()
+        [0.5, 0.5]
+    """
     array_of("constant_", "tensor", tensor)
     with no_grad():
         return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Ones."""
+    """Ones.
+
+    Example:
+        >>> nn.init.ones_(tw.empty(2)).tolist()
+        [1.0, 1.0]
+    """
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Zeros."""
+    """Zeros.
+
+    Example:
+        >>> nn.init.zeros_(tw.empty(2)).tolist()
+        [0.0, 0.0]
+    """
     return constant_(tensor, 0.0)
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """The identity matrix."""
+    """The identity matrix.
+
+    Raises:
+        ValueError: for other than 2 dimensions.
+
+    Example:
+        >>> nn.init.eye_(tw.empty(2, 3)).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
+    """
     x = array_of("eye_", "tensor", tensor)
     if x.ndim != 2:
         raise ValueError(f"eye_: expected a tensor of 2 dimensions, got shape {x.shape}")
@@ -145,6 +220,10 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
     Raises:
         ValueError: for other than 3 to 5 dimensions, or filters that `groups` does not divide.
+
+    Example:
+        >>> nn.init.dirac_(tw.empty(2, 2, 3)).tolist()
+        [[[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]
     """
     x = array_of("dirac_", "tensor", tensor)
     if x.ndim not in {3, 4, 5}:
@@ -161,17 +240,56 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     return _fill(tensor, _core.Array.from_numpy(values))
 
 
+def sparse_(
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> Tensor:
+    """Normal, with a part of each column zero (Martens, 2010).
+
+    Args:
+        tensor: of 2 dimensions.
+        sparsity: the part of a column that is zero, rounded up to whole elements.
+        std: the standard deviation of the others.
+        generator: None for the default one.
+
+    Raises:
+        ValueError: for another number of dimensions, or a part outside [0, 1].
+
+    Example:
+        >>> weight = nn.init.sparse_(tw.empty(10, 3), sparsity=0.25)
+        >>> (weight == 0).sum(0).tolist()
+        [3, 3, 3]
+    """
+    op = "sparse_"
+    x = array_of(op, "tensor", tensor)
+    if x.ndim != 2:
+        raise ValueError(f"{op}: expected a tensor of 2 dimensions, got shape {x.shape}")
+    zeros = math.ceil(as_probability(op, "sparsity", sparsity) * x.shape[0])
+    source = as_generator(op, generator)
+    values = wrap(_core.normal(x.shape, 0.0, as_float(op, "std", std, 0.0), source, x.dtype))
+    keys = wrap(_core.uniform(x.shape, 0.0, 1.0, source, _core.DType.float64))
+    rank = keys.argsort(0).argsort(0)
+    return _fill(tensor, where(rank < zeros, 0.0, values)._array)
+
+
 def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Uniform of variance 2 gain² / (fan_in + fan_out) (Glorot and Bengio, 2010)."""
+    """Uniform of variance 2 gain² / (fan_in + fan_out) (Glorot and Bengio, 2010).
+
+    Example:
+        >>> weight = nn.init.xavier_uniform_(tw.empty(3, 5), gain=nn.init.calculate_gain("tanh"))
+    """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor, "xavier_uniform_")
     bound = as_float("xavier_uniform_", "gain", gain) * math.sqrt(6.0 / (fan_in + fan_out))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Normal of variance 2 gain² / (fan_in + fan_out)."""
+    """Normal of variance 2 gain² / (fan_in + fan_out); see `xavier_uniform_`.
+
+    Example:
+        >>> weight = nn.init.xavier_normal_(tw.empty(3, 5))
+    """
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor, "xavier_normal_")
     std = as_float("xavier_normal_", "gain", gain) * math.sqrt(2.0 / (fan_in + fan_out))
     return normal_(tensor, 0.0, std, generator)
@@ -198,6 +316,9 @@ def kaiming_uniform_(
         mode: "fan_in" keeps the variance forwards, "fan_out" backwards.
         nonlinearity: see `calculate_gain`.
         generator: None for the default one.
+
+    Example:
+        >>> weight = nn.init.kaiming_uniform_(tw.empty(8, 3, 3, 3), nonlinearity="relu")
     """
     std = _kaiming_std("kaiming_uniform_", tensor, a, mode, nonlinearity)
     return uniform_(tensor, -math.sqrt(3.0) * std, math.sqrt(3.0) * std, generator)
@@ -210,13 +331,24 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal of variance gain² / fan; see `kaiming_uniform_`."""
+    """Normal of variance gain² / fan; see `kaiming_uniform_`.
+
+    Example:
+        >>> weight = nn.init.kaiming_normal_(
+        ...     tw.empty(8, 3, 3, 3), mode="fan_out", nonlinearity="relu")
+    """
     std = _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity)
     return normal_(tensor, 0.0, std, generator)
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Orthogonal rows or columns of the (K, rest) matrix (Saxe et al., 2013)."""
+    """Orthogonal rows or columns of the (K, rest) matrix (Saxe et al., 2013).
+
+    Example:
+        >>> weight = nn.init.orthogonal_(tw.empty(2, 4))
+        >>> np.round((weight @ weight.T).abs().numpy(), 4).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
     x = array_of("orthogonal_", "tensor", tensor)
     if x.ndim < 2:
         raise ValueError(f"orthogonal_: expected at least 2 dimensions, got shape {x.shape}")
