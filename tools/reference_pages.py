@@ -31,6 +31,7 @@ MODULES = [
     "tilewise.nn.utils",
     "tilewise.optim",
     "tilewise.optim.lr_scheduler",
+    "tilewise.optim.swa_utils",
     "tilewise.data",
     "tilewise.data.transforms",
     "tilewise.io",

@@ -114,6 +114,14 @@ class ModuleList(_Listed):
 
     Args:
         modules: the parts.
+
+    Example:
+        >>> layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+        >>> x = tw.ones(2, 4)
+        >>> for layer in layers:
+        ...     x = layer(x)
+        >>> len(layers), x.shape
+        (3, (2, 4))
     """
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
@@ -138,6 +146,11 @@ class ModuleDict(Module):
 
     Args:
         modules: names and parts, as a mapping or pairs.
+
+    Example:
+        >>> heads = nn.ModuleDict({"a": nn.Linear(4, 2), "b": nn.Linear(4, 3)})
+        >>> heads["b"](tw.ones(1, 4)).shape
+        (1, 3)
     """
 
     def __init__(

@@ -366,7 +366,14 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
 
 
 def default_(weight: Tensor, bias: Tensor | None) -> None:
-    """PyTorch's default of convolution and linear layers: both uniform in ±1 / √fan_in."""
+    """PyTorch's default of convolution and linear layers: both uniform in ±1 / √fan_in.
+
+    Example:
+        >>> layer = nn.Linear(4, 2)
+        >>> nn.init.default_(layer.weight, layer.bias)
+        >>> bool((layer.weight.abs() <= 0.5).all())
+        True
+    """
     kaiming_uniform_(weight, a=math.sqrt(5.0))
     if bias is not None:
         fan_in, _ = _calculate_fan_in_and_fan_out(weight)

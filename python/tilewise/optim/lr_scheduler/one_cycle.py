@@ -50,7 +50,13 @@ class OneCycleLR(LRScheduler):
         TypeError, ValueError: for settings that cannot be, and for a step beyond the last.
 
     Example:
-        >>> optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, epochs=12, steps_per_epoch=469)
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), momentum=0.9)
+        >>> scheduler = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.5, total_steps=10)
+        >>> for _ in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr(), optimizer.param_groups[0]["momentum"]
+        ([0.5], 0.85)
     """
 
     def __init__(

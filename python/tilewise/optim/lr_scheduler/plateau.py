@@ -29,8 +29,13 @@ class ReduceLROnPlateau(LRScheduler):
         TypeError, ValueError: for settings that cannot be.
 
     Example:
-        >>> scheduler = optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=3)
-        >>> scheduler.step(validation_loss)
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0)
+        >>> scheduler = optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
+        >>> for validation_loss in (0.8, 0.7, 0.7, 0.7):
+        ...     optimizer.step()
+        ...     scheduler.step(validation_loss)
+        >>> scheduler.get_last_lr()
+        [0.5]
     """
 
     def __init__(

@@ -72,9 +72,15 @@ class SequentialLR(_Composed):
         TypeError, ValueError: for schedules of another optimizer, or milestones that do not fit.
 
     Example:
-        >>> warmup = LinearLR(optimizer, start_factor=0.1, total_iters=100)
-        >>> cosine = CosineAnnealingLR(optimizer, T_max=900)
-        >>> scheduler = SequentialLR(optimizer, [warmup, cosine], milestones=[100])
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0)
+        >>> warmup = optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+        >>> cosine = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
+        >>> scheduler = optim.lr_scheduler.SequentialLR(optimizer, [warmup, cosine], [2])
+        >>> for _ in range(6):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.0]
     """
 
     def __init__(

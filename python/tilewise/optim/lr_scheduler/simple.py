@@ -21,7 +21,13 @@ class LambdaLR(LRScheduler):
         last_epoch: -1 to start.
 
     Example:
-        >>> optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.95**epoch)
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0)
+        >>> scheduler = optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 0.5**epoch)
+        >>> for _ in range(3):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.125]
     """
 
     def __init__(
@@ -85,6 +91,15 @@ class StepLR(LRScheduler):
         step_size: how many steps a rate lasts.
         gamma: the factor.
         last_epoch: -1 to start.
+
+    Example:
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0)
+        >>> scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
+        >>> for _ in range(5):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.25]
     """
 
     def __init__(
@@ -113,6 +128,15 @@ class MultiStepLR(LRScheduler):
         milestones: numbers of steps.
         gamma: the factor.
         last_epoch: -1 to start.
+
+    Example:
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0)
+        >>> scheduler = optim.lr_scheduler.MultiStepLR(optimizer, milestones=[2, 3], gamma=0.5)
+        >>> for _ in range(5):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.25]
     """
 
     def __init__(
@@ -146,6 +170,15 @@ class ExponentialLR(LRScheduler):
         optimizer: whose groups to change.
         gamma: the factor.
         last_epoch: -1 to start.
+
+    Example:
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0)
+        >>> scheduler = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+        >>> for _ in range(3):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.125]
     """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
@@ -168,6 +201,15 @@ class ConstantLR(LRScheduler):
         factor: from 0 to 1.
         total_iters: how long.
         last_epoch: -1 to start.
+
+    Example:
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0)
+        >>> scheduler = optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=3)
+        >>> for _ in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.5]
     """
 
     def __init__(
@@ -207,7 +249,13 @@ class LinearLR(LRScheduler):
         last_epoch: -1 to start.
 
     Example:
-        >>> optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=500)
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0)
+        >>> scheduler = optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=4)
+        >>> for _ in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.75]
     """
 
     def __init__(
@@ -253,6 +301,15 @@ class CosineAnnealingLR(LRScheduler):
         T_max: the number of steps down.
         eta_min: the lowest rate.
         last_epoch: -1 to start.
+
+    Example:
+        >>> optimizer = optim.SGD(nn.Linear(2, 2).parameters(), lr=1.0)
+        >>> scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
+        >>> for _ in range(2):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.0]
     """
 
     def __init__(
