@@ -228,21 +228,29 @@ TW_INLINE double total(const VecF (&sums)[4]) {
   return double{reduce_add((sums[0] + sums[1]) + (sums[2] + sums[3]))};
 }
 
-// Adds term(x) of every register to one of four sums; the lanes beyond a tail are 0.
+// Adds term(x) of every register to one of four sums; the lanes beyond a tail are 0. The sums run
+// through four parts of a range at once: one core reads faster from several places, above all
+// where pages are small.
 template <typename Term>
 TW_INLINE double sum_of(const float* x, index_t count, const Term& term) {
+  const index_t part = count / (4 * VecF::width) * VecF::width;
+  constexpr index_t ahead = 256;  // elements, to L2
   double result = 0;
-  for (index_t first = 0; first < count; first += sum_block) {
-    const index_t end = count - first < sum_block ? count : first + sum_block;
+  for (index_t first = 0; first < part; first += sum_block / 4) {
+    const index_t end = part - first < sum_block / 4 ? part : first + sum_block / 4;
     VecF sums[4] = {zero(), zero(), zero(), zero()};
-    index_t i = first;
-    for (; i + 4 * VecF::width <= end; i += 4 * VecF::width) {
-      for (int j = 0; j < 4; ++j) sums[j] = term(load(x + i + j * VecF::width), sums[j]);
+    for (index_t i = first; i < end; i += VecF::width) {
+      for (int j = 0; j < 4; ++j) {
+        prefetch_to_l2(x + i + j * part + ahead);
+        sums[j] = term(load(x + i + j * part), sums[j]);
+      }
     }
-    for (; i < end; i += VecF::width) sums[0] = term(load_n(x + i, end - i), sums[0]);
     result += total(sums);
   }
-  return result;
+  VecF rest = zero();
+  for (index_t i = 4 * part; i < count; i += VecF::width)
+    rest = term(load_n(x + i, count - i), rest);
+  return result + double{reduce_add(rest)};
 }
 
 double sum_squares(const float* x, index_t count) {

@@ -236,7 +236,7 @@ class NAdam(FusedOptimizer):
         fall: float = 0.96 ** (step * float(group["momentum_decay"]))
         return float(group["betas"][0]) * (1.0 - 0.5 * fall)
 
-    def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
+    def _advance(self, group: dict[str, Any], memory: dict[str, Any], new: bool) -> Any:
         memory["step"] += 1
         memory["mu_product"] *= self._momentum(group, memory["step"])
         return memory["step"], memory["mu_product"]

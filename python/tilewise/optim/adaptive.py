@@ -76,7 +76,7 @@ class RMSprop(FusedOptimizer):
         centre = "grad_avg" if group["centered"] else ""
         return "square_avg", centre, "momentum_buffer" if group["momentum"] > 0 else ""
 
-    def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
+    def _advance(self, group: dict[str, Any], memory: dict[str, Any], new: bool) -> Any:
         memory["step"] += 1
         return None
 
@@ -157,8 +157,7 @@ class Adagrad(FusedOptimizer):
         """Add tensors with options of their own; their sums begin here."""
         super().add_param_group(param_group)
         group = self.param_groups[-1]
-        for parameter in group["params"]:
-            self._memory(group, parameter)
+        self._complete(group, group["params"])
 
     def _first(self, group: dict[str, Any], name: str) -> float:
         return float(group["initial_accumulator_value"])
@@ -229,7 +228,7 @@ class Adadelta(FusedOptimizer):
         }
         super().__init__(params, options)
 
-    def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
+    def _advance(self, group: dict[str, Any], memory: dict[str, Any], new: bool) -> Any:
         memory["step"] += 1
         return None
 

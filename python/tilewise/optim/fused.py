@@ -124,7 +124,7 @@ class FusedOptimizer(Optimizer):
         """The numbers of a parameter's state before the first step."""
         return {"step": 0}
 
-    def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
+    def _advance(self, group: dict[str, Any], memory: dict[str, Any], new: bool) -> Any:
         """Go on to the next step: returns all that the factors depend on besides the group."""
         memory["step"] += 1
         return memory["step"]
@@ -133,23 +133,32 @@ class FusedOptimizer(Optimizer):
         """The factors of the rule, of what `_advance` returned."""
         raise NotImplementedError
 
-    def _memory(self, group: dict[str, Any], parameter: Tensor) -> dict[str, Any]:
-        """The state of a parameter, complete."""
-        memory = self.state.get(parameter)
-        if not memory:
-            memory = self.state[parameter] = self._start(group)
-        for name in self._used(group):
-            if name and name not in memory:
-                value = self._first(group, name)
-                memory[name] = wrap(_core.Array.full(parameter.shape, value, parameter.dtype))
-        return memory
+    def _complete(self, group: dict[str, Any], params: list[Tensor]) -> set[int]:
+        """Make the state that parameters lack; the ids of those that had none."""
+        used = [name for name in self._used(group) if name]
+        if not used:
+            return {id(p) for p in params}
+        new: set[int] = set()
+        for i, name in enumerate(used):
+            lacking = [p for p in params if self.state[p].get(name) is None]
+            if not lacking:
+                continue
+            if i == 0:
+                new = {id(p) for p in lacking}
+                for p in lacking:
+                    self.state[p].update(self._start(group))
+            tensors = _together(lacking, self._first(group, name))
+            for p, tensor in zip(lacking, tensors, strict=True):
+                self.state[p][name] = tensor
+        return new
 
     def _step_group(self, group: dict[str, Any], params: list[Tensor]) -> None:
         used = self._used(group)
+        new = self._complete(group, params)
         batches: dict[Any, _Batch] = {}
         for parameter in params:
-            memory = self._memory(group, parameter)
-            moment = self._advance(group, memory)
+            memory = self.state.get(parameter, {})
+            moment = self._advance(group, memory, id(parameter) in new)
             batch = batches.get(moment)
             if batch is None:
                 batch = batches[moment] = _Batch([], [], [[] for _ in used])
@@ -161,6 +170,25 @@ class FusedOptimizer(Optimizer):
         for moment, (arrays, grads, states) in batches.items():
             factors = self._factors(group, moment)
             _core.optimizer_step(self._rule, arrays, grads, states, factors)
+
+
+_LINE = 16  # elements of float32 in a cache line
+
+
+def _together(params: list[Tensor], value: float) -> list[Tensor]:
+    """Tensors like the parameters, in one block for each dtype: small ones get huge pages too."""
+    sizes = [-(-p.numel() // _LINE) * _LINE for p in params]
+    blocks: dict[Any, Any] = {}
+    for p, size in zip(params, sizes, strict=True):
+        blocks[p.dtype] = blocks.get(p.dtype, 0) + size
+    for dtype, total in blocks.items():
+        blocks[dtype] = [_core.Array.full((total,), value, dtype), 0]
+    tensors = []
+    for p, size in zip(params, sizes, strict=True):
+        block, start = blocks[p.dtype]
+        blocks[p.dtype][1] = start + size
+        tensors.append(wrap(block.slice(0, start, start + p.numel(), 1).reshape(p.shape)))
+    return tensors
 
 
 def sign(group: dict[str, Any]) -> float:

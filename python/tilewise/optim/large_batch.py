@@ -55,7 +55,7 @@ class Lion(FusedOptimizer):
     def _start(self, group: dict[str, Any]) -> dict[str, Any]:
         return {}
 
-    def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
+    def _advance(self, group: dict[str, Any], memory: dict[str, Any], new: bool) -> Any:
         return None
 
     def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:

@@ -84,17 +84,8 @@ class SGD(FusedOptimizer):
     def _start(self, group: dict[str, Any]) -> dict[str, Any]:
         return {}
 
-    def _memory(self, group: dict[str, Any], parameter: Any) -> dict[str, Any]:
-        if not group["momentum"]:
-            return {"first": True}
-        memory = self.state[parameter]
-        if memory.get("momentum_buffer") is not None:
-            return memory
-        memory.pop("momentum_buffer", None)
-        return {**super()._memory(group, parameter), "first": True}
-
-    def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
-        return "first" in memory
+    def _advance(self, group: dict[str, Any], memory: dict[str, Any], new: bool) -> Any:
+        return new
 
     def _factors(self, group: dict[str, Any], moment: Any) -> dict[str, float]:
         return {
@@ -171,7 +162,7 @@ class ASGD(FusedOptimizer):
     def _start(self, group: dict[str, Any]) -> dict[str, Any]:
         return {"step": 0, "eta": float(group["lr"]), "mu": 1.0}
 
-    def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
+    def _advance(self, group: dict[str, Any], memory: dict[str, Any], new: bool) -> Any:
         """The numbers of a step are computed at the end of the one before."""
         now = memory["eta"], memory["mu"]
         memory["step"] += 1
@@ -248,7 +239,7 @@ class Rprop(FusedOptimizer):
     def _first(self, group: dict[str, Any], name: str) -> float:
         return float(group["lr"]) if name == "step_size" else 0.0
 
-    def _advance(self, group: dict[str, Any], memory: dict[str, Any]) -> Any:
+    def _advance(self, group: dict[str, Any], memory: dict[str, Any], new: bool) -> Any:
         memory["step"] += 1
         return None
 
