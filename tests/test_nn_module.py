@@ -390,3 +390,58 @@ def test_parameters_as_a_vector() -> None:
     assert layer.bias.tolist() == [6, 7, 8]
     with pytest.raises(ValueError, match="9 elements"):
         nn.utils.vector_to_parameters(tw.arange(8.0), layer.parameters())
+
+
+def test_parameter_containers() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.many = nn.ParameterList([tw.ones(2), nn.Parameter(tw.zeros(3))])
+            self.named = nn.ParameterDict({"a": tw.ones(1)})
+
+    net = Net()
+    net.many.append(tw.full((4,), 2.0))
+    net.named["b"] = nn.Parameter(tw.zeros(2))
+    assert list(net.state_dict()) == ["many.0", "many.1", "many.2", "named.a", "named.b"]
+    assert [p.shape for p in net.many] == [(2,), (3,), (4,)]
+    assert (len(net.many), len(net.named), "b" in net.named) == (3, 2, True)
+    assert net.many[-1].tolist() == [2.0] * 4
+    assert [p.shape for p in net.many[1:]] == [(3,), (4,)]
+    net.many[0] = tw.zeros(5)
+    assert net.many[0].shape == (5,)
+    assert net.named.pop("b").shape == (2,)
+    assert net.named.get("b") is None
+    assert "many.0" in dict(copy.deepcopy(net).named_parameters())
+    assert "of size 5" in repr(net)
+    for bad in (3, [3], ["a"], tw.ones(2)):
+        with pytest.raises(TypeError, match="ParameterList"):
+            nn.ParameterList(bad)
+    with pytest.raises(TypeError, match="ParameterDict"):
+        nn.ParameterDict({"a": 3})
+
+
+def test_to_and_names_as_pytorch_scripts_call_them() -> None:
+    layer = nn.Linear(2, 2)
+    net = nn.Sequential(layer, layer, nn.BatchNorm1d(2))
+    assert len(list(net.named_parameters())) == 4
+    assert len(list(net.named_parameters(remove_duplicate=False))) == 6
+    assert len(list(net.named_modules(remove_duplicate=False))) == 4
+    assert net.get_parameter("0.weight") is layer.weight
+    assert net.get_buffer("2.running_mean").shape == (2,)
+    for name in ("get_parameter", "get_buffer"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(net, name)("0.nothing")
+    for arguments, options in (
+        ((tw.float64,), {}),
+        (("cpu", tw.float64), {}),
+        ((), {"dtype": tw.float64, "device": "cpu", "non_blocking": True}),
+        ((tw.zeros(1, dtype=tw.float64),), {}),
+    ):
+        assert net.float().to(*arguments, **options) is net
+        assert layer.weight.dtype == tw.float64
+    assert net.to("cpu") is net
+    for bad, error in (("cuda", ValueError), (tw.int64, TypeError)):
+        with pytest.raises(error, match="to"):
+            net.to(bad)
+    with pytest.raises(TypeError, match="to: expected"):
+        net.to(colour="red")

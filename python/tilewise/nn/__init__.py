@@ -11,6 +11,7 @@ from tilewise.nn.linear import Flatten, Identity, Linear, Unflatten
 from tilewise.nn.loss import CrossEntropyLoss, MSELoss, NLLLoss
 from tilewise.nn.module import Module
 from tilewise.nn.parameter import Buffer, Parameter
+from tilewise.nn.parameter_containers import ParameterDict, ParameterList
 from tilewise.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -64,6 +65,8 @@ __all__ = [
     "ModuleList",
     "NLLLoss",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "ReLU",
     "Sequential",
     "Sigmoid",

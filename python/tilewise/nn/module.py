@@ -30,6 +30,25 @@ class _Registered(NamedTuple):
     modules: dict[str, Module | None]
 
 
+def _target_dtype(args: tuple[Any, ...], kwargs: dict[str, Any]) -> DType | None:
+    """The dtype that `to` was asked for, or None for a device alone."""
+    unknown = set(kwargs) - {"device", "dtype", "non_blocking", "copy"}
+    if unknown:
+        raise TypeError(f"to: expected dtype, device or non_blocking, got {sorted(unknown)}")
+    targets = [*args[:2], kwargs.get("device"), kwargs.get("dtype")]
+    dtype = None
+    for target in targets:
+        if target is None or isinstance(target, bool):
+            continue
+        if isinstance(target, Tensor):
+            dtype = target.dtype
+        elif isinstance(target, str) and not target.startswith("float"):
+            Tensor(()).to(target)  # raises for another device
+        else:
+            dtype = as_dtype("to", target)
+    return dtype
+
+
 class Module:
     """A layer or a network: a function with parameters.
 
@@ -215,17 +234,19 @@ class Module:
     # ------------------------------------------------------------ walking
 
     def named_modules(
-        self, memo: set[Module] | None = None, prefix: str = ""
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
         """This module and all its parts, each once, with dotted names; its own is empty."""
         seen = set() if memo is None else memo
         if self in seen:
             return
-        seen.add(self)
+        if remove_duplicate:
+            seen.add(self)
         yield prefix, self
         for name, part in self._modules.items():
             if part is not None:
-                yield from part.named_modules(seen, f"{prefix}.{name}" if prefix else name)
+                path = f"{prefix}.{name}" if prefix else name
+                yield from part.named_modules(seen, path, remove_duplicate)
 
     def modules(self) -> Iterator[Module]:
         """This module and all its parts, each once."""
@@ -257,30 +278,58 @@ class Module:
             module = part
         return module
 
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of a dotted name.
+
+        Raises:
+            AttributeError: where there is none.
+        """
+        path, _, name = target.rpartition(".")
+        parameter = self.get_submodule(path)._parameters.get(name)
+        if parameter is None:
+            raise AttributeError(
+                f"get_parameter: {type(self).__name__} has no parameter {target!r}"
+            )
+        return parameter
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of a dotted name.
+
+        Raises:
+            AttributeError: where there is none.
+        """
+        path, _, name = target.rpartition(".")
+        buffer = self.get_submodule(path)._buffers.get(name)
+        if buffer is None:
+            raise AttributeError(f"get_buffer: {type(self).__name__} has no buffer {target!r}")
+        return buffer
+
     def _named(
-        self, place: str, prefix: str, recurse: bool, kind: type[_V]
+        self, place: str, prefix: str, recurse: bool, once: bool, kind: type[_V]
     ) -> Iterator[tuple[str, _V]]:
         seen: set[int] = set()
-        modules = self.named_modules(prefix=prefix) if recurse else ((prefix, self),)
-        for path, module in modules:
+        named = self.named_modules(prefix=prefix, remove_duplicate=once)
+        for path, module in named if recurse else ((prefix, self),):
             for name, value in getattr(module, place).items():
-                if value is not None and id(value) not in seen:
+                if value is not None and not (once and id(value) in seen):
                     seen.add(id(value))
                     yield (f"{path}.{name}" if path else name), value
 
     def named_parameters(
-        self, prefix: str = "", recurse: bool = True
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
-        """The parameters, each once, with dotted names."""
-        return self._named("_parameters", prefix, recurse, Parameter)
+        """The parameters with dotted names, each once unless told otherwise."""
+        return self._named("_parameters", prefix, recurse, remove_duplicate, Parameter)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, each once."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """The buffers, each once, with dotted names."""
-        return self._named("_buffers", prefix, recurse, Tensor)
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """The buffers with dotted names, each once unless told otherwise."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate, Tensor)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, each once."""
@@ -320,20 +369,25 @@ class Module:
             elif parameter._grad is not None:
                 parameter._grad.zero_()
 
-    def to(self, target: DType | Any) -> Self:
+    def to(self, *args: Any, **kwargs: Any) -> Self:
         """Convert the floating-point parameters and buffers to a dtype; returns the module.
 
         Args:
-            target: float32 or float64, or "cpu", where every module is.
+            args: `to(dtype)`, `to("cpu")`, `to("cpu", dtype)`, or `to(tensor)` for its dtype.
+            kwargs: `dtype`, `device`, and `non_blocking`, which does nothing: every module is in
+                the CPU's memory.
 
         Raises:
             TypeError: for another dtype.
             ValueError: for another device.
+
+        Example:
+            >>> nn.Linear(2, 2).to(tw.float64).weight.dtype
+            tilewise.float64
         """
-        if isinstance(target, str) and not target.startswith("float"):
-            Tensor(()).to(target)
+        dtype = _target_dtype(args, kwargs)
+        if dtype is None:
             return self
-        dtype = as_dtype("to", target)
         if dtype not in FLOATING:
             raise TypeError(f"to: expected float32 or float64, got {dtype.name}")
         with no_grad():
