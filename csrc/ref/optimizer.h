@@ -149,6 +149,8 @@ inline void lion(const OptimizerArrays& a, const LionFactors<double>& f, index_t
 //
 // The first pass updates m and v and adds the squares of p and d to `squares`, the second moves p.
 inline double lamb_direction(const OptimizerArrays& a, const LambFactors<double>& f, index_t i) {
+  // The op has checked that both states are there.
+  // NOLINTNEXTLINE(clang-analyzer-core.NullDereference)
   const double denominator = f.correction * std::sqrt(a.s[1][i]) + f.eps;
   return f.mean_scale * a.s[0][i] / denominator + f.weight_decay * a.p[i];
 }
