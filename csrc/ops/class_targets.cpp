@@ -6,13 +6,6 @@
 namespace tilewise {
 namespace {
 
-Reduction parse_reduction(const char* op, const std::string& name) {
-  if (name == "none") return Reduction::none;
-  if (name == "mean") return Reduction::mean;
-  TW_CHECK(name == "sum", op, ": expected reduction none, mean or sum, got ", name);
-  return Reduction::sum;
-}
-
 // (N, C, spatial...) -> (N, spatial...), (C) -> ()
 Dims target_shape(const Dims& scores) {
   Dims shape;
@@ -30,6 +23,13 @@ Array scalar(double value, DType dtype) {
 }
 
 }  // namespace
+
+Reduction parse_reduction(const char* op, const std::string& name) {
+  if (name == "none") return Reduction::none;
+  if (name == "mean") return Reduction::mean;
+  TW_CHECK(name == "sum", op, ": expected reduction none, mean or sum, got ", name);
+  return Reduction::sum;
+}
 
 double element(const Array& a, index_t i) {
   return a.dtype() == DType::float32 ? double{a.data<float>()[i]} : a.data<double>()[i];

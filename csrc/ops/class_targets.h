@@ -6,6 +6,7 @@
 namespace tilewise {
 
 enum class Reduction { none, mean, sum };
+Reduction parse_reduction(const char* op, const std::string& name);
 
 // A validated view of the options, for scores of shape `scores` with channels-last rows.
 class ClassTargets {

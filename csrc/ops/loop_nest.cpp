@@ -47,35 +47,44 @@ bool LoopNest::mergeable(const Dim& outer, const Dim& inner) const {
   return true;
 }
 
+LoopNest::Cut LoopNest::cut() const {
+  const Dim& cols = dims_[rank_ - 1];
+  Cut c{};
+  c.rows = rank_ >= 2 ? dims_[rank_ - 2] : Dim{1, {}};
+  c.planes = 1;
+  for (int i = 0; i < rank_; ++i) {
+    if (dims_[i].extent == 0) return c;
+    if (i < rank_ - 2) c.planes *= dims_[i].extent;
+  }
+  c.col_grain = std::min(cols.extent, elementwise_grain);
+  c.col_pieces = ceil_div(cols.extent, c.col_grain);
+  c.row_grain = std::min(c.rows.extent, ceil_div(elementwise_grain, c.col_grain));
+  c.row_pieces = ceil_div(c.rows.extent, c.row_grain);
+  c.plane_grain = std::min(c.planes, ceil_div(elementwise_grain, c.row_grain * c.col_grain));
+  c.plane_pieces = ceil_div(c.planes, c.plane_grain);
+  return c;
+}
+
+index_t LoopNest::pieces() const { return cut().pieces(); }
+
 void LoopNest::parallel_blocks(FunctionRef<void(const LoopBlock&)> body) const {
   const Dim& cols = dims_[rank_ - 1];
-  const Dim rows = rank_ >= 2 ? dims_[rank_ - 2] : Dim{1, {}};
-  index_t planes = 1;
-  for (int i = 0; i < rank_; ++i) {
-    if (dims_[i].extent == 0) return;
-    if (i < rank_ - 2) planes *= dims_[i].extent;
-  }
-  const index_t col_grain = std::min(cols.extent, elementwise_grain);
-  const index_t col_pieces = ceil_div(cols.extent, col_grain);
-  const index_t row_grain = std::min(rows.extent, ceil_div(elementwise_grain, col_grain));
-  const index_t row_pieces = ceil_div(rows.extent, row_grain);
-  const index_t plane_grain = std::min(planes, ceil_div(elementwise_grain, row_grain * col_grain));
-  const index_t plane_pieces = ceil_div(planes, plane_grain);
-
-  parallel_for(plane_pieces * row_pieces * col_pieces, [&](index_t piece) {
-    const index_t col0 = piece % col_pieces * col_grain;
-    const index_t row0 = piece / col_pieces % row_pieces * row_grain;
-    const index_t plane0 = piece / col_pieces / row_pieces * plane_grain;
+  const Cut c = cut();
+  parallel_for(c.pieces(), [&](index_t piece) {
+    const index_t col0 = piece % c.col_pieces * c.col_grain;
+    const index_t row0 = piece / c.col_pieces % c.row_pieces * c.row_grain;
+    const index_t plane0 = piece / c.col_pieces / c.row_pieces * c.plane_grain;
     LoopBlock block{};
-    block.rows = std::min(row_grain, rows.extent - row0);
-    block.cols = std::min(col_grain, cols.extent - col0);
+    block.piece = piece;
+    block.rows = std::min(c.row_grain, c.rows.extent - row0);
+    block.cols = std::min(c.col_grain, cols.extent - col0);
     for (int k = 0; k < operands_; ++k) {
-      block.row_stride[k] = rows.stride[k];
+      block.row_stride[k] = c.rows.stride[k];
       block.col_stride[k] = cols.stride[k];
     }
-    for (index_t plane = plane0; plane < std::min(plane0 + plane_grain, planes); ++plane) {
+    for (index_t plane = plane0; plane < std::min(plane0 + c.plane_grain, c.planes); ++plane) {
       for (int k = 0; k < operands_; ++k) {
-        block.offset[k] = row0 * rows.stride[k] + col0 * cols.stride[k];
+        block.offset[k] = row0 * c.rows.stride[k] + col0 * cols.stride[k];
       }
       index_t rest = plane;
       for (int i = rank_ - 3; i >= 0; --i) {

@@ -1,4 +1,4 @@
-// Walks up to four strided operands of one shape together, the result first.
+// Walks up to six strided operands of one shape together, the result first.
 //
 // Dimensions of size 1 are dropped, the rest ordered by the strides of the result and merged where
 // every operand allows it: operands of one dense layout become a single run. What is left is cut
@@ -13,7 +13,8 @@
 namespace tilewise {
 
 struct LoopBlock {
-  static constexpr int max_operands = 4;
+  static constexpr int max_operands = 6;
+  index_t piece;  // the share of the work that it belongs to
   index_t rows;
   index_t cols;
   index_t offset[max_operands];  // elements
@@ -29,14 +30,23 @@ class LoopNest {
   // Stride of an operand in the innermost loop.
   index_t inner_stride(int operand) const { return dims_[rank_ - 1].stride[operand]; }
 
+  // Blocks of one piece come in order, on one thread.
   void parallel_blocks(FunctionRef<void(const LoopBlock&)> body) const;
+  index_t pieces() const;  // 0 where there is nothing to walk
 
  private:
   struct Dim {
     index_t extent;
     index_t stride[LoopBlock::max_operands];
   };
+  struct Cut {
+    Dim rows;
+    index_t planes, plane_grain, row_grain, col_grain;
+    index_t plane_pieces, row_pieces, col_pieces;
+    index_t pieces() const { return plane_pieces * row_pieces * col_pieces; }
+  };
   bool mergeable(const Dim& outer, const Dim& inner) const;
+  Cut cut() const;
 
   Dim dims_[Dims::max_rank + 1];
   int rank_ = 0;  // at least 1

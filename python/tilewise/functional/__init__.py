@@ -18,7 +18,25 @@ from tilewise.functional.conv_transpose import (
 )
 from tilewise.functional.dropout import dropout, dropout1d, dropout2d, dropout3d
 from tilewise.functional.linear import linear
-from tilewise.functional.loss import cross_entropy, mse_loss, nll_loss
+from tilewise.functional.losses.binary import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    multilabel_soft_margin_loss,
+    sigmoid_focal_loss,
+    soft_margin_loss,
+)
+from tilewise.functional.losses.classes import cross_entropy, nll_loss
+from tilewise.functional.losses.pointwise import (
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    margin_ranking_loss,
+    mse_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+)
 from tilewise.functional.normalization import batch_norm
 from tilewise.functional.padding import pad
 from tilewise.functional.pooling import (
@@ -47,6 +65,8 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -59,22 +79,33 @@ __all__ = [
     "dropout2d",
     "dropout3d",
     "flatten",
+    "gaussian_nll_loss",
     "hardswish",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
     "leaky_relu",
     "linear",
     "log_softmax",
+    "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
     "mse_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
     "one_hot",
     "pad",
+    "poisson_nll_loss",
     "relu",
     "relu6",
     "relu_",
     "sigmoid",
+    "sigmoid_focal_loss",
     "silu",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
     "tanh",
     "unflatten",

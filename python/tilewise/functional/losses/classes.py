@@ -1,4 +1,4 @@
-"""Losses."""
+"""Losses of one label among many classes."""
 
 from __future__ import annotations
 
@@ -165,50 +165,3 @@ def nll_loss(
         return _core.nll_loss_backward(dy, shape, total_weight, *arguments), None
 
     return record(op, y, (input, target), backward, (t,))
-
-
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """The squared difference of two tensors of one shape.
-
-    Args:
-        input: any shape, float32 or float64.
-        target: the same shape.
-        reduction: "mean", "sum" or "none".
-
-    Returns:
-        A scalar, or the input's shape for "none".
-
-    Raises:
-        TypeError: for arguments of the wrong type.
-        ValueError: for shapes that differ.
-
-    Example:
-        >>> tw.nn.functional.mse_loss(tw.zeros(4), tw.ones(4))
-        tensor(1.)
-    """
-    op = "mse_loss"
-    x, t = array_of(op, "input", input), array_of(op, "target", target)
-    as_choice(op, "reduction", reduction, _REDUCTIONS)
-    if x.shape != t.shape:
-        raise ValueError(f"{op}: expected target of the input's shape {x.shape}, got {t.shape}")
-    if x.dtype not in FLOATING or t.dtype not in FLOATING:
-        raise TypeError(
-            f"{op}: expected floating-point tensors, got {x.dtype.name} and {t.dtype.name}"
-        )
-    difference = _core.sub(x, t)
-    y = _core.square(difference)
-    if reduction != "none":
-        y = (_core.sum if reduction == "sum" else _core.mean)(y, (), False)
-    needs_x, needs_t = input._requires_grad, target._requires_grad
-    if not (grad_mode.enabled and (needs_x or needs_t)):
-        return wrap(y)
-    scale = 2.0 / (x.size or 1) if reduction == "mean" else 2.0
-
-    def backward(dy: Array) -> tuple[Array | None, Array | None]:
-        gradient: Any = _core.mul(difference, _core.mul(dy, scale))
-        return (
-            unbroadcast(gradient, x) if needs_x else None,
-            unbroadcast(_core.neg(gradient), t) if needs_t else None,
-        )
-
-    return record(op, y, (input, target), backward, (difference,))

@@ -1,0 +1,330 @@
+// The formulas stand in csrc/ref/loss_pointwise.h; these are their forms without overflow.
+#include "kernels/loss_pointwise.h"
+
+#include "kernels/simd/simd.h"
+// After simd.h, whose types it uses.
+#include "kernels/simd/math.h"
+
+namespace tilewise {
+namespace TW_ISA {
+namespace {
+
+constexpr index_t w = VecF::width;
+
+struct In {
+  VecF x;
+  VecF t;
+  VecF v;
+};
+struct P {
+  VecF a;
+  VecF b;
+  VecF c;
+};
+
+TW_INLINE VecF one() { return set1(1.0F); }
+TW_INLINE VecF neg(VecF x) { return zero() - x; }
+TW_INLINE VecF sign(VecF x) {
+  return select(x < zero(), set1(-1.0F), select(x > zero(), one(), zero()));
+}
+// log(1 + exp(x))
+TW_INLINE VecF softplus(VecF x) { return max(zero(), x) + log1p(exp(neg(abs(x)))); }
+// sigmoid(x) and sigmoid(-x), both without cancellation.
+struct Sigmoids {
+  VecF p;
+  VecF q;
+};
+TW_INLINE Sigmoids sigmoids(VecF x) {
+  const VecF z = exp(neg(abs(x)));
+  const VecF large = one() / (one() + z);
+  const VecF small = z * large;
+  const Mask positive = x >= zero();
+  return {select(positive, large, small), select(positive, small, large)};
+}
+
+struct Mse {
+  static TW_INLINE VecF value(In in, P) {
+    const VecF d = in.x - in.t;
+    return d * d;
+  }
+  static TW_INLINE VecF dx(In in, P) {
+    const VecF d = in.x - in.t;
+    return d + d;
+  }
+};
+
+struct L1 {
+  static TW_INLINE VecF value(In in, P) { return abs(in.x - in.t); }
+  static TW_INLINE VecF dx(In in, P) { return sign(in.x - in.t); }
+};
+
+// Also SmoothL1.
+struct Huber {
+  static TW_INLINE VecF value(In in, P p) {
+    const VecF q = abs(in.x - in.t);
+    const VecF square = set1(0.5F) * q * q * p.b;
+    return select(q > p.a, p.c * fnmadd(set1(0.5F), p.a, q), square);
+  }
+  static TW_INLINE VecF dx(In in, P p) {
+    const VecF d = in.x - in.t;
+    return select(abs(d) > p.a, p.c * sign(d), d * p.b);
+  }
+};
+
+struct Bce {
+  static TW_INLINE VecF clamped(VecF log) { return max(set1(-100.0F), log); }  // keeps NaN
+  static TW_INLINE VecF value(In in, P) {
+    const VecF hit = clamped(log(in.x));
+    const VecF miss = clamped(log1p(neg(in.x)));
+    return (in.t - one()) * miss - in.t * hit;
+  }
+  static TW_INLINE VecF dx(In in, P) {
+    return (in.x - in.t) / max(set1(1e-12F), (one() - in.x) * in.x);
+  }
+  static TW_INLINE VecF dt(In in, P) { return log1p(neg(in.x)) - log(in.x); }
+};
+
+struct BceWithLogits {
+  static TW_INLINE VecF value(In in, P) {
+    const VecF weight = fmadd(in.v - one(), in.t, one());
+    return fmadd(weight, softplus(neg(in.x)), (one() - in.t) * in.x);
+  }
+  static TW_INLINE VecF dx(In in, P) {
+    const VecF weight = fmadd(in.v - one(), in.t, one());
+    const VecF z = exp(neg(abs(in.x)));
+    const VecF small = weight * (z / (one() + z));  // of sigmoid(-|x|)
+    return select(in.x >= zero(), one() - in.t - small, small - in.t * in.v);
+  }
+  static TW_INLINE VecF dt(In in, P) { return fmadd(in.v - one(), softplus(neg(in.x)), neg(in.x)); }
+  static TW_INLINE VecF dv(In in, P) { return in.t * softplus(neg(in.x)); }
+};
+
+struct KlDiv {
+  static TW_INLINE VecF value(In in, P) {
+    const VecF entropy = select(in.t == zero(), zero(), in.t * log(in.t));
+    return entropy - in.t * in.x;
+  }
+  static TW_INLINE VecF dx(In in, P) { return neg(in.t); }
+  static TW_INLINE VecF dt(In in, P) {
+    return select(in.t == zero(), zero(), log(in.t) + one()) - in.x;
+  }
+};
+
+struct KlDivLog {
+  static TW_INLINE VecF value(In in, P) { return exp(in.t) * (in.t - in.x); }
+  static TW_INLINE VecF dx(In in, P) { return neg(exp(in.t)); }
+  static TW_INLINE VecF dt(In in, P) { return exp(in.t) * (in.t - in.x + one()); }
+};
+
+struct HingeEmbedding {
+  static TW_INLINE VecF value(In in, P p) {
+    const VecF gap = max(zero(), p.a - in.x);
+    return select(in.t != one(), gap, zero()) + select(in.t != set1(-1.0F), in.x, zero());
+  }
+  static TW_INLINE VecF dx(In in, P p) {
+    const VecF below = select((in.t != one()) & (p.a - in.x >= zero()), one(), zero());
+    return select(in.t != set1(-1.0F), one(), zero()) - below;
+  }
+  static TW_INLINE VecF dt(In, P) { return zero(); }
+};
+
+struct SoftMargin {
+  static TW_INLINE VecF value(In in, P) { return softplus(neg(in.t * in.x)); }
+  static TW_INLINE VecF dx(In in, P) { return neg(in.t * sigmoids(in.t * in.x).q); }
+  static TW_INLINE VecF dt(In in, P) { return neg(in.x * sigmoids(in.t * in.x).q); }
+};
+
+struct MarginRanking {
+  static TW_INLINE VecF gap(In in, P p) { return fnmadd(in.t, in.x - in.v, p.a); }
+  static TW_INLINE VecF value(In in, P p) { return max(zero(), gap(in, p)); }
+  static TW_INLINE VecF where_active(In in, P p, VecF d) {
+    return select(gap(in, p) >= zero(), d, zero());
+  }
+  static TW_INLINE VecF dx(In in, P p) { return where_active(in, p, neg(in.t)); }
+  static TW_INLINE VecF dt(In in, P p) { return where_active(in, p, in.v - in.x); }
+  static TW_INLINE VecF dv(In in, P p) { return where_active(in, p, in.t); }
+};
+
+// Stirling's approximation of log(t!), for t > 1.
+TW_INLINE VecF stirling(VecF t, P p) {
+  const VecF term = fmadd(t, log(t), set1(0.5F) * log(set1(6.28318530717958648F) * t)) - t;
+  return select((p.b > zero()) & (t > one()), term, zero());
+}
+TW_INLINE VecF stirling_dt(VecF t, P p) {
+  return select((p.b > zero()) & (t > one()), log(t) + set1(0.5F) / t, zero());
+}
+
+struct PoissonNll {
+  static TW_INLINE VecF value(In in, P p) {
+    return fnmadd(in.t, log(in.x + p.a), in.x) + stirling(in.t, p);
+  }
+  static TW_INLINE VecF dx(In in, P p) { return one() - in.t / (in.x + p.a); }
+  static TW_INLINE VecF dt(In in, P p) { return stirling_dt(in.t, p) - log(in.x + p.a); }
+};
+
+struct PoissonNllLog {
+  static TW_INLINE VecF value(In in, P p) {
+    return fnmadd(in.t, in.x, exp(in.x)) + stirling(in.t, p);
+  }
+  static TW_INLINE VecF dx(In in, P) { return exp(in.x) - in.t; }
+  static TW_INLINE VecF dt(In in, P p) { return stirling_dt(in.t, p) - in.x; }
+};
+
+struct GaussianNll {
+  static TW_INLINE VecF value(In in, P p) {
+    const VecF d = in.x - in.t;
+    const VecF variance = max(p.a, in.v);
+    const VecF half = set1(0.5F) * (log(variance) + d * d / variance) + p.b;
+    return select(in.v < zero(), set1(__builtin_nanf("")), half);
+  }
+  static TW_INLINE VecF dx(In in, P p) { return (in.x - in.t) / max(p.a, in.v); }
+  static TW_INLINE VecF dv(In in, P p) {
+    const VecF inverse = one() / max(p.a, in.v);
+    const VecF ratio = (in.x - in.t) * inverse;
+    return set1(0.5F) * (inverse - ratio * ratio);
+  }
+};
+
+// Lin et al. 2017, with m = 1 - p_t: alpha_t m^gamma (-log p_t).
+struct SigmoidFocal {
+  static TW_INLINE VecF power(VecF m, VecF gamma) {
+    if (!any(gamma != zero())) return one();
+    if (!any(gamma != set1(2.0F))) return m * m;
+    return exp(gamma * log(m));
+  }
+  static TW_INLINE VecF alpha_t(In in, P p) {
+    const VecF other = one() - p.a;
+    return select(p.a < zero(), one(), fmadd(p.a - other, in.t, other));
+  }
+  static TW_INLINE VecF cross_entropy(In in) {
+    return fnmadd(in.x, in.t, max(zero(), in.x)) + log1p(exp(neg(abs(in.x))));
+  }
+  static TW_INLINE VecF value(In in, P p) {
+    const Sigmoids s = sigmoids(in.x);
+    const VecF m = fmadd(in.t, s.q, (one() - in.t) * s.p);
+    return alpha_t(in, p) * power(m, p.b) * cross_entropy(in);
+  }
+  // gamma m^(gamma - 1)
+  static TW_INLINE VecF power_slope(VecF m, P p) {
+    return select(p.b == zero(), zero(), p.b * power(m, p.b - one()));
+  }
+  static TW_INLINE VecF dx(In in, P p) {
+    const Sigmoids s = sigmoids(in.x);
+    const VecF m = fmadd(in.t, s.q, (one() - in.t) * s.p);
+    const VecF dm = (one() - in.t - in.t) * s.p * s.q;
+    const VecF dce = fmadd(one() - in.t, s.p, neg(in.t * s.q));
+    const VecF slope = power_slope(m, p) * dm * cross_entropy(in);
+    return alpha_t(in, p) * fmadd(power(m, p.b), dce, slope);
+  }
+  static TW_INLINE VecF dt(In in, P p) {
+    const Sigmoids s = sigmoids(in.x);
+    const VecF m = fmadd(in.t, s.q, (one() - in.t) * s.p);
+    const VecF ce = cross_entropy(in);
+    const VecF by_alpha = select(p.a < zero(), zero(), p.a + p.a - one());
+    const VecF d = power_slope(m, p) * (s.q - s.p) * ce - power(m, p.b) * in.x;
+    return fmadd(alpha_t(in, p), d, by_alpha * power(m, p.b) * ce);
+  }
+};
+
+// Reads an operand of step 1, or one register that repeats an element.
+struct Reader {
+  TW_INLINE Reader(const float* source, index_t source_step) : p(source), step(source_step) {
+    if (source != nullptr && source_step != 0) return;
+    store(repeated, set1(source == nullptr ? 1.0F : *source));
+    p = repeated;
+    step = 0;
+  }
+  TW_INLINE VecF at(index_t i) const { return load(p + i * step); }
+  TW_INLINE VecF partial(index_t i, index_t n) const { return load_partial(p + i * step, n); }
+  const float* p;
+  index_t step;
+  alignas(64) float repeated[w];
+};
+
+struct Value {
+  template <typename Row>
+  static TW_INLINE VecF of(In in, P p) {
+    return Row::value(in, p);
+  }
+};
+struct Dx {
+  template <typename Row>
+  static TW_INLINE VecF of(In in, P p) {
+    return Row::dx(in, p);
+  }
+};
+struct Dt {
+  template <typename Row>
+  static TW_INLINE VecF of(In in, P p) {
+    return Row::dt(in, p);
+  }
+};
+struct Dv {
+  template <typename Row>
+  static TW_INLINE VecF of(In in, P p) {
+    return Row::dv(in, p);
+  }
+};
+
+template <typename Row, typename Part>
+void run(const LossRun<float>& r, const LossParameters& q, float* out) {
+  const P p{set1(q.a), set1(q.b), set1(q.c)};
+  const VecF scale = set1(q.scale);
+  const Reader x(r.x, r.x_step);
+  const Reader t(r.t, r.t_step);
+  const Reader v(r.v, r.v_step);
+  index_t i = 0;
+  for (; i + w <= r.count; i += w) {
+    store(out + i, scale * Part::template of<Row>({x.at(i), t.at(i), v.at(i)}, p));
+  }
+  const index_t n = r.count - i;
+  if (n > 0) {
+    const In in{x.partial(i, n), t.partial(i, n), v.partial(i, n)};
+    store_partial(out + i, scale * Part::template of<Row>(in, p), n);
+  }
+}
+
+void multiply(const float* x, const LossFactors<float>& f, float* out, index_t count,
+              bool past_caches) {
+  const Reader a(f.w, f.w_step);
+  const Reader b(f.g, f.g_step);
+  index_t i = 0;
+  if (past_caches && reinterpret_cast<std::uintptr_t>(out) % (w * sizeof(float)) == 0) {
+    for (; i + w <= count; i += w) stream(out + i, load(x + i) * (a.at(i) * b.at(i)));
+    stream_fence();
+  }
+  for (; i + w <= count; i += w) store(out + i, load(x + i) * (a.at(i) * b.at(i)));
+  const index_t n = count - i;
+  if (n > 0) {
+    store_partial(out + i, load_partial(x + i, n) * (a.partial(i, n) * b.partial(i, n)), n);
+  }
+}
+
+template <typename Row>
+constexpr LossRow of_difference{run<Row, Value>, run<Row, Dx>, nullptr, nullptr};
+template <typename Row>
+constexpr LossRow of_two{run<Row, Value>, run<Row, Dx>, run<Row, Dt>, nullptr};
+template <typename Row>
+constexpr LossRow of_three{run<Row, Value>, run<Row, Dx>, run<Row, Dt>, run<Row, Dv>};
+
+}  // namespace
+
+const PointwiseLossKernels pointwise_loss_kernels{
+    {of_difference<Mse>,
+     of_difference<L1>,
+     of_difference<Huber>,
+     of_two<Bce>,
+     of_three<BceWithLogits>,
+     of_two<KlDiv>,
+     of_two<KlDivLog>,
+     of_two<HingeEmbedding>,
+     of_two<SoftMargin>,
+     of_three<MarginRanking>,
+     of_two<PoissonNll>,
+     of_two<PoissonNllLog>,
+     {run<GaussianNll, Value>, run<GaussianNll, Dx>, nullptr, run<GaussianNll, Dv>},
+     of_two<SigmoidFocal>},
+    multiply};
+
+}  // namespace TW_ISA
+}  // namespace tilewise
