@@ -10,46 +10,100 @@ namespace tilewise::bindings {
 namespace {
 
 using MaybeArray = std::optional<Array>;
+// The loss, what backward needs of the softmax, and what the mean divides by.
+std::tuple<Array, Array, double> as_tuple(CrossEntropyResult r) {
+  return {std::move(r.loss), std::move(r.log_sum_exp), r.total_weight};
+}
+
 using Constants = std::tuple<double, double, double>;
 
-ClassLoss options(const Array& target, const MaybeArray& weight, index_t ignore_index,
-                  double label_smoothing, const std::string& reduction) {
-  return {target, weight ? *weight : Array(), ignore_index, label_smoothing, reduction};
+void bind_cross_entropy(py::module_& m) {
+  const auto weight = py::arg("weight") = py::none();
+  const auto ignore_index = py::arg("ignore_index") = -100;
+  const auto label_smoothing = py::arg("label_smoothing") = 0.0;
+  const auto reduction = py::arg("reduction") = "mean";
+  const auto gamma = py::arg("gamma") = 0.0;
+  m.def(
+      "cross_entropy_forward",
+      [](const Array& logits, const Array& target, const MaybeArray& w, index_t ignored,
+         double smoothing, std::string reduce, double focal_gamma) {
+        return as_tuple(cross_entropy_forward(logits, {target, w ? *w : Array(), ignored, smoothing,
+                                                       std::move(reduce), focal_gamma}));
+      },
+      py::arg("logits"), py::arg("target"), weight, ignore_index, label_smoothing, reduction, gamma,
+      release_gil());
+  m.def(
+      "cross_entropy_backward",
+      [](const Array& dloss, const Array& logits, const Array& log_sum_exp, double total_weight,
+         const Array& target, const MaybeArray& w, index_t ignored, double smoothing,
+         std::string reduce, double focal_gamma) {
+        return cross_entropy_backward(
+            dloss, logits, log_sum_exp, total_weight,
+            {target, w ? *w : Array(), ignored, smoothing, std::move(reduce), focal_gamma});
+      },
+      py::arg("dloss"), py::arg("logits"), py::arg("log_sum_exp"), py::arg("total_weight"),
+      py::arg("target"), weight, ignore_index, label_smoothing, reduction, gamma, release_gil());
+  m.def(
+      "soft_cross_entropy_forward",
+      [](const Array& logits, const Array& target, const MaybeArray& w, double smoothing,
+         std::string reduce) {
+        return as_tuple(soft_cross_entropy_forward(
+            logits, {target, w ? *w : Array(), -100, smoothing, std::move(reduce)}));
+      },
+      py::arg("logits"), py::arg("target"), weight, label_smoothing, reduction, release_gil());
+  m.def(
+      "soft_cross_entropy_backward",
+      [](const Array& dloss, const Array& logits, const Array& log_sum_exp, bool of_target,
+         const Array& target, const MaybeArray& w, double smoothing, std::string reduce) {
+        return soft_cross_entropy_backward(
+            dloss, logits, log_sum_exp,
+            {target, w ? *w : Array(), -100, smoothing, std::move(reduce)}, of_target);
+      },
+      py::arg("dloss"), py::arg("logits"), py::arg("log_sum_exp"), py::arg("of_target"),
+      py::arg("target"), weight, label_smoothing, reduction, release_gil());
+  m.def(
+      "nll_loss_forward",
+      [](const Array& log_probs, const Array& target, const MaybeArray& w, index_t ignored,
+         std::string reduce) {
+        NllResult r =
+            nll_loss_forward(log_probs, {target, w ? *w : Array(), ignored, 0, std::move(reduce)});
+        return std::make_tuple(std::move(r.loss), r.total_weight);
+      },
+      py::arg("log_probs"), py::arg("target"), weight, ignore_index, reduction, release_gil());
+  m.def(
+      "nll_loss_backward",
+      [](const Array& dloss, const Dims& input_shape, double total_weight, const Array& target,
+         const MaybeArray& w, index_t ignored, std::string reduce) {
+        return nll_loss_backward(dloss, input_shape, total_weight,
+                                 {target, w ? *w : Array(), ignored, 0, std::move(reduce)});
+      },
+      py::arg("dloss"), py::arg("input_shape"), py::arg("total_weight"), py::arg("target"), weight,
+      ignore_index, reduction, release_gil());
 }
 
-py::tuple forward(const Array& logits, const Array& target, const MaybeArray& weight,
-                  index_t ignore_index, double label_smoothing, const std::string& reduction) {
-  CrossEntropyResult r;
-  {
-    py::gil_scoped_release release;
-    r = cross_entropy_forward(logits,
-                              options(target, weight, ignore_index, label_smoothing, reduction));
-  }
-  return py::make_tuple(r.loss, r.log_sum_exp, r.total_weight);
-}
+using MarginForward = Array (*)(const Array&, const MarginLoss&);
+using MarginBackward = Array (*)(const Array&, const Array&, const MarginLoss&);
 
-Array backward(const Array& dloss, const Array& logits, const Array& log_sum_exp,
-               const Array& total_weight, const Array& target, const MaybeArray& weight,
-               index_t ignore_index, double label_smoothing, const std::string& reduction) {
-  return cross_entropy_backward(dloss, logits, log_sum_exp, total_weight,
-                                options(target, weight, ignore_index, label_smoothing, reduction));
-}
-
-py::tuple nll_forward(const Array& log_probs, const Array& target, const MaybeArray& weight,
-                      index_t ignore_index, const std::string& reduction) {
-  NllResult r;
-  {
-    py::gil_scoped_release release;
-    r = nll_loss_forward(log_probs, options(target, weight, ignore_index, 0, reduction));
-  }
-  return py::make_tuple(r.loss, r.total_weight);
-}
-
-Array nll_backward(const Array& dloss, const Dims& input_shape, const Array& total_weight,
-                   const Array& target, const MaybeArray& weight, index_t ignore_index,
-                   const std::string& reduction) {
-  return nll_loss_backward(dloss, input_shape, total_weight,
-                           options(target, weight, ignore_index, 0, reduction));
+void bind_margin(py::module_& m, const char* name, MarginForward forward, MarginBackward backward) {
+  const auto weight = py::arg("weight") = py::none();
+  const auto margin = py::arg("margin") = 1.0;
+  const auto squared = py::arg("squared") = false;
+  const auto reduction = py::arg("reduction") = "mean";
+  m.def(
+      name,
+      [forward](const Array& scores, const Array& target, const MaybeArray& w, double gap,
+                bool square, std::string reduce) {
+        return forward(scores, {target, w ? *w : Array(), gap, square, std::move(reduce)});
+      },
+      py::arg("scores"), py::arg("target"), weight, margin, squared, reduction, release_gil());
+  m.def((std::string(name) + "_backward").c_str(),
+        [backward](const Array& dloss, const Array& scores, const Array& target,
+                   const MaybeArray& w, double gap, bool square, std::string reduce) {
+          return backward(dloss, scores,
+                          {target, w ? *w : Array(), gap, square, std::move(reduce)});
+        },
+        py::arg("dloss"), py::arg("scores"), py::arg("target"), weight, margin, squared, reduction,
+        release_gil());
 }
 
 PointwiseLossOptions pointwise_options(std::string loss, const Array& input, const Array& target,
@@ -106,20 +160,9 @@ void bind_losses(py::module_& m) {
         release_gil());
   m.def("log_softmax_backward", &log_softmax_backward, py::arg("dy"), py::arg("y"), py::arg("axis"),
         release_gil());
-
-  const auto weight = py::arg("weight") = py::none();
-  const auto ignore_index = py::arg("ignore_index") = -100;
-  const auto label_smoothing = py::arg("label_smoothing") = 0.0;
-  const auto reduction = py::arg("reduction") = "mean";
-  m.def("cross_entropy_forward", &forward, py::arg("logits"), py::arg("target"), weight,
-        ignore_index, label_smoothing, reduction);
-  m.def("cross_entropy_backward", &backward, py::arg("dloss"), py::arg("logits"),
-        py::arg("log_sum_exp"), py::arg("total_weight"), py::arg("target"), weight, ignore_index,
-        label_smoothing, reduction, release_gil());
-  m.def("nll_loss_forward", &nll_forward, py::arg("log_probs"), py::arg("target"), weight,
-        ignore_index, reduction);
-  m.def("nll_loss_backward", &nll_backward, py::arg("dloss"), py::arg("input_shape"),
-        py::arg("total_weight"), py::arg("target"), weight, ignore_index, reduction, release_gil());
+  bind_cross_entropy(m);
+  bind_margin(m, "multi_margin_loss", multi_margin_loss, multi_margin_loss_backward);
+  bind_margin(m, "multilabel_margin_loss", multilabel_margin_loss, multilabel_margin_loss_backward);
 }
 
 }  // namespace tilewise::bindings

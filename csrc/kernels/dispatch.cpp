@@ -9,6 +9,7 @@
 #include "kernels/fold.h"
 #include "kernels/gemm.h"
 #include "kernels/grouped.h"
+#include "kernels/loss_classes.h"
 #include "kernels/loss_pointwise.h"
 #include "kernels/optimizer.h"
 #include "kernels/pooling.h"
@@ -41,6 +42,7 @@ namespace tilewise {
 TW_DISPATCH(ActivationKernels, activation_kernels)
 TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
+TW_DISPATCH(ClassLossKernels, class_loss_kernels)
 TW_DISPATCH(DepthwiseKernels, depthwise_kernels)
 TW_DISPATCH(DropoutKernels, dropout_kernels)
 TW_DISPATCH(EpilogueKernels, epilogue_kernels)

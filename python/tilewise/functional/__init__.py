@@ -25,7 +25,13 @@ from tilewise.functional.losses.binary import (
     sigmoid_focal_loss,
     soft_margin_loss,
 )
-from tilewise.functional.losses.classes import cross_entropy, nll_loss
+from tilewise.functional.losses.classes import (
+    cross_entropy,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    nll_loss,
+    softmax_focal_loss,
+)
 from tilewise.functional.losses.pointwise import (
     gaussian_nll_loss,
     hinge_embedding_loss,
@@ -93,6 +99,8 @@ __all__ = [
     "max_pool2d",
     "max_pool3d",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
     "one_hot",
@@ -107,6 +115,7 @@ __all__ = [
     "smooth_l1_loss",
     "soft_margin_loss",
     "softmax",
+    "softmax_focal_loss",
     "tanh",
     "unflatten",
 ]

@@ -57,7 +57,7 @@ class CrossEntropyLoss(_ClassLoss):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """`cross_entropy` of logits (N, C, …) and labels (N, …)."""
         return F.cross_entropy(
-            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+            input, target, self.weight, None, self.ignore_index, None, self.reduction, self.label_smoothing
         )
 
 
@@ -66,7 +66,8 @@ class NLLLoss(_ClassLoss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """`nll_loss` of log-probabilities (N, C, …) and labels (N, …)."""
-        return F.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+        return F.nll_loss(
+            input,target, self.weight, None, self.ignore_index, None, self.reduction)
 
 
 class MSELoss(Module):

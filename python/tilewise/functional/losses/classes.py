@@ -5,46 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_choice, as_float, as_int, optional_array
-from tilewise._dtypes import FLOATING, int64
-from tilewise._ops.common import unbroadcast
-from tilewise._ops.softmax import log_softmax
+from tilewise._arguments import array_of, as_float, as_int, as_probability, optional_array
+from tilewise._dtypes import FLOATING
 from tilewise.autograd import grad_mode, record, wrap
+from tilewise.functional.losses.common import reduction_of
 
 if TYPE_CHECKING:
     from tilewise._core import Array
     from tilewise.tensor import Tensor
 
-_REDUCTIONS = ("none", "mean", "sum")
 
-
-def _check_classes(op: str, x: Array, t: Array, w: Array | None) -> None:
-    """The shapes and types of (N, C, …) with labels (N, …), or of (C,) with a scalar."""
-    if x.dtype not in FLOATING:
-        raise TypeError(f"{op}: expected input of dtype float32 or float64, got {x.dtype.name}")
-    if t.dtype != int64:
-        raise TypeError(f"{op}: expected target of dtype int64, got {t.dtype.name}")
-    if x.ndim == 0:
-        raise ValueError(f"{op}: expected input of shape (N, C, …) or (C,), got a scalar")
-    labels = () if x.ndim == 1 else (x.shape[0], *x.shape[2:])
-    if t.shape != labels:
-        raise ValueError(
-            f"{op}: expected target of shape {labels} for input {x.shape}, got {t.shape}"
-        )
-    classes = x.shape[min(1, x.ndim - 1)]
-    if classes == 0:
-        raise ValueError(f"{op}: expected at least one class, got input {x.shape}")
-    if w is not None and w.shape != (classes,):
-        raise ValueError(f"{op}: expected weight of shape ({classes},), got {w.shape}")
-    if w is not None and w.dtype != x.dtype:
-        raise TypeError(f"{op}: expected weight of dtype {x.dtype.name}, got {w.dtype.name}")
+def _ignored(op: str, index: Any) -> int:
+    return as_int(op, "ignore_index", index, -(2**63), 2**63 - 1)
 
 
 def cross_entropy(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
@@ -55,12 +36,15 @@ def cross_entropy(
         target: int64 labels of shape (N,), (N, spatial…) or (); or the probability of each class,
             of the input's shape and type.
         weight: (C,), a factor for each class.
+        size_average: deprecated, see `reduction`.
         ignore_index: a label that counts for nothing.
-        reduction: "mean" (weighted, over the labels that count), "sum" or "none".
+        reduce: deprecated, see `reduction`.
+        reduction: "mean" (weighted, over the labels that count; over the rows for probabilities),
+            "sum" or "none".
         label_smoothing: how much of each label is spread over all classes, from 0 to 1.
 
     Returns:
-        A scalar, or the target's shape for "none".
+        A scalar, or the labels' shape for "none". A mean over no labels is NaN.
 
     Raises:
         TypeError: for arguments of the wrong type.
@@ -68,67 +52,115 @@ def cross_entropy(
         IndexError: for a label outside the classes.
 
     Example:
-        >>> tw.nn.functional.cross_entropy(tw.zeros(2, 10), tw.tensor([3, 7]))
+        >>> F.cross_entropy(tw.zeros(2, 10), tw.tensor([3, 7]))
         tensor(2.3026)
+        >>> F.cross_entropy(tw.zeros(1, 3, 2, 2), tw.ones(1, 2, 2, dtype=tw.int64))
+        tensor(1.0986)
     """
     op = "cross_entropy"
+    reduction = reduction_of(op, reduction, size_average, reduce)
+    if array_of(op, "target", target).dtype in FLOATING:
+        return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    smoothing = as_probability(op, "label_smoothing", label_smoothing)
+    return _label_loss(op, input, target, weight, ignore_index, (smoothing, reduction))
+
+
+def _label_loss(
+    op: str,
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    options: tuple[Any, ...],
+) -> Tensor:
     x, t = array_of(op, "input", input), array_of(op, "target", target)
     w = optional_array(op, "weight", weight)
-    as_choice(op, "reduction", reduction, _REDUCTIONS)
-    ignored = as_int(op, "ignore_index", ignore_index, -(2**63), 2**63 - 1)
-    smoothing = as_float(op, "label_smoothing", label_smoothing)
-    if not 0.0 <= smoothing <= 1.0:
-        raise ValueError(f"{op}: expected label_smoothing between 0 and 1, got {smoothing}")
-    if t.dtype in FLOATING:
-        return _soft_cross_entropy(input, target, weight, reduction, smoothing)
-    _check_classes(op, x, t, w)
-    if x.ndim == 1:
-        loss = cross_entropy(
-            input.unsqueeze(0), target.unsqueeze(0), weight, ignored, reduction, smoothing
-        )
-        return loss.squeeze(0) if reduction == "none" else loss
-    arguments = (t, w, ignored, smoothing, reduction)
-    y, log_sum_exp, total_weight = _core.cross_entropy_forward(x, *arguments)
+    ignored = _ignored(op, ignore_index)
+    y, log_sum_exp, total = _core.cross_entropy_forward(x, t, w, ignored, *options)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
 
-    def backward(dy: Array) -> tuple[Array | None, None]:
-        return _core.cross_entropy_backward(dy, x, log_sum_exp, total_weight, *arguments), None
+    def backward(dy: Array) -> tuple[Array]:
+        return (
+            _core.cross_entropy_backward(dy, x, log_sum_exp, total, t, w, ignored, *options),
+        )
 
-    return record(op, y, (input, target), backward, (x, t))
+    return record(op, y, (input,), backward, (x, t) if w is None else (x, t, w))
 
 
 def _soft_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, smoothing: float
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
 ) -> Tensor:
     """Cross-entropy with a probability for each class."""
-    if input.shape != target.shape or input.ndim == 0:
-        raise ValueError(
-            f"cross_entropy: expected probabilities of the input's shape {input.shape}, got "
-            f"{target.shape}"
-        )
-    axis = min(1, input.ndim - 1)
-    classes = input.shape[axis]
-    if smoothing:
-        target = target * (1.0 - smoothing) + smoothing / classes
-    terms = log_softmax(input, axis) * target
-    if weight is not None:
-        if weight.shape != (classes,):
-            raise ValueError(
-                f"cross_entropy: expected weight of shape ({classes},), got {weight.shape}"
-            )
-        terms = terms * weight.reshape((classes,) + (1,) * (input.ndim - 1 - axis))
-    loss = -terms.sum(axis)
-    if reduction == "none":
-        return loss
-    return loss.sum() if reduction == "sum" else loss.mean()
+    op = "cross_entropy"
+    x, t = array_of(op, "input", input), target._array
+    w = optional_array(op, "weight", weight)
+    if _ignored(op, ignore_index) >= 0:
+        raise ValueError(f"{op}: expected no ignore_index for probabilities, got {ignore_index}")
+    options = (w, as_probability(op, "label_smoothing", label_smoothing), reduction)
+    y, log_sum_exp, _ = _core.soft_cross_entropy_forward(x, t, *options)
+    needs_x, needs_t = input._requires_grad, target._requires_grad
+    if not (grad_mode.enabled and (needs_x or needs_t)):
+        return wrap(y)
+
+    def backward(dy: Array) -> list[Array | None]:
+        return [
+            _core.soft_cross_entropy_backward(dy, x, log_sum_exp, of_target, t, *options)
+            if needed
+            else None
+            for of_target, needed in ((False, needs_x), (True, needs_t))
+        ]
+
+    return record(op, y, (input, target), backward, (x, t) if w is None else (x, t, w))
+
+
+def softmax_focal_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    gamma: float = 2.0,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
+    """Cross-entropy in which well classified samples count less (Lin et al. 2017).
+
+    (1 - p)^gamma (-log p) for the softmax p at the label.
+
+    Args:
+        input: logits, (N, C), (N, C, spatial…) or (C,), float32 or float64.
+        target: int64 labels of shape (N,), (N, spatial…) or ().
+        weight: (C,), a factor for each class: the paper's alpha.
+        gamma: how much less; 0 gives `cross_entropy`.
+        ignore_index: a label that counts for nothing.
+        reduction: "mean" (as in `cross_entropy`), "sum" or "none".
+
+    Returns:
+        A scalar, or the target's shape for "none".
+
+    Raises:
+        TypeError, ValueError, IndexError: as `cross_entropy`; ValueError for a negative gamma.
+
+    Example:
+        >>> F.softmax_focal_loss(tw.tensor([[4.0, 0.0], [0.0, 0.0]]), tw.tensor([0, 0]))
+        tensor(0.0866)
+    """
+    op = "softmax_focal_loss"
+    options = (0.0, reduction_of(op, reduction), as_float(op, "gamma", gamma, 0.0))
+    return _label_loss(op, input, target, weight, ignore_index, options)
 
 
 def nll_loss(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
     """Minus the input at the label: the loss for the output of `log_softmax`.
@@ -137,31 +169,152 @@ def nll_loss(
         input: log-probabilities, (N, C), (N, C, spatial…) or (C,).
         target: int64 labels; see `cross_entropy`, as the others.
         weight: (C,), a factor for each class.
+        size_average: deprecated, see `reduction`.
         ignore_index: a label that counts for nothing.
+        reduce: deprecated, see `reduction`.
         reduction: "mean", "sum" or "none".
 
     Returns:
         A scalar, or the target's shape for "none".
 
     Raises:
-        TypeError, ValueError: as `cross_entropy`.
+        TypeError, ValueError, IndexError: as `cross_entropy`.
+
+    Example:
+        >>> F.nll_loss(tw.log_softmax(tw.zeros(2, 4), 1), tw.tensor([0, 3]))
+        tensor(1.3863)
     """
     op = "nll_loss"
+    reduction = reduction_of(op, reduction, size_average, reduce)
     x, t = array_of(op, "input", input), array_of(op, "target", target)
     w = optional_array(op, "weight", weight)
-    as_choice(op, "reduction", reduction, _REDUCTIONS)
-    ignored = as_int(op, "ignore_index", ignore_index, -(2**63), 2**63 - 1)
-    _check_classes(op, x, t, w)
-    if x.ndim == 1:
-        loss = nll_loss(input.unsqueeze(0), target.unsqueeze(0), weight, ignored, reduction)
-        return loss.squeeze(0) if reduction == "none" else loss
-    arguments = (t, w, ignored, reduction)
+    arguments = (t, w, _ignored(op, ignore_index), reduction)
     y, total_weight = _core.nll_loss_forward(x, *arguments)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
     shape = x.shape
 
-    def backward(dy: Array) -> tuple[Array | None, None]:
-        return _core.nll_loss_backward(dy, shape, total_weight, *arguments), None
+    def backward(dy: Array) -> tuple[Array]:
+        return (_core.nll_loss_backward(dy, shape, total_weight, *arguments),)
 
-    return record(op, y, (input, target), backward, (t,))
+    return record(op, y, (input,), backward, (t,) if w is None else (t, w))
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The multi-class hinge, the loss of a linear SVM (Crammer and Singer 2001).
+
+    The sum of max(0, margin - x_y + x_j)^p over the classes j other than the label y, divided by
+    the number of classes. p = 2 is the squared hinge.
+
+    Args:
+        input: scores (N, C) or (C,), float32 or float64.
+        target: int64 labels (N,), or one for (C,).
+        p: 1 or 2.
+        margin: by how much the label should win.
+        weight: (C,), a factor for each label's samples.
+        size_average: deprecated, see `reduction`.
+        reduce: deprecated, see `reduction`.
+        reduction: "mean" (over the samples), "sum" or "none".
+
+    Returns:
+        A scalar, or (N,) for "none".
+
+    Raises:
+        TypeError: for arguments of the wrong type.
+        ValueError: for shapes that disagree, or another p.
+        IndexError: for a label outside the classes.
+
+    Example:
+        >>> F.multi_margin_loss(tw.tensor([[0.1, 0.2, 0.4, 0.8]]), tw.tensor([3]))
+        tensor(0.3250)
+    """
+    op = "multi_margin_loss"
+    reduction = reduction_of(op, reduction, size_average, reduce)
+    power = as_int(op, "p", p)
+    if power not in {1, 2}:
+        raise ValueError(f"{op}: expected p as 1 or 2, got {power}")
+    w = optional_array(op, "weight", weight)
+    options = (w, as_float(op, "margin", margin), power == 2)
+    x, t = array_of(op, "input", input), array_of(op, "target", target)
+    labels = (1,) if t.size == 1 and x.ndim < 2 else t.shape
+    return _margin_loss(op, input, target, labels, options, reduction)
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The hinge between the classes that apply to a sample and those that do not.
+
+    The sum of max(0, 1 - x_y + x_j) over the labels y and the classes j that are no labels,
+    divided by the number of classes.
+
+    Args:
+        input: scores (N, C) or (C,), float32 or float64.
+        target: int64 labels of the same shape; those of a sample stand first and end with -1.
+        size_average: deprecated, see `reduction`.
+        reduce: deprecated, see `reduction`.
+        reduction: "mean" (over the samples), "sum" or "none".
+
+    Returns:
+        A scalar, or (N,) for "none".
+
+    Raises:
+        TypeError: for arguments of the wrong type.
+        ValueError: for shapes that disagree.
+        IndexError: for a label outside the classes.
+
+    Example:
+        >>> x = tw.tensor([[0.1, 0.2, 0.4, 0.8]])
+        >>> F.multilabel_margin_loss(x, tw.tensor([[3, 0, -1, 1]]))
+        tensor(0.8500)
+    """
+    op = "multilabel_margin_loss"
+    reduction = reduction_of(op, reduction, size_average, reduce)
+    x, t = array_of(op, "input", input), array_of(op, "target", target)
+    labels = (1, x.size) if x.ndim < 2 and t.shape == x.shape else t.shape
+    return _margin_loss(op, input, target, labels, (None, 1.0, False), reduction)
+
+
+def _margin_loss(
+    op: str,
+    input: Tensor,
+    target: Tensor,
+    labels: tuple[int, ...],
+    options: tuple[Any, ...],
+    reduction: str,
+) -> Tensor:
+    """A hinge of the core, whose scores are (N, C): one sample is a batch of one."""
+    given = input.shape
+    single = len(given) < 2
+    x = input._array.reshape((1, input.numel())) if single else input._array
+    t = target._array.reshape(labels) if target.shape != labels else target._array
+    forward, gradient = (
+        (_core.multi_margin_loss, _core.multi_margin_loss_backward)
+        if op == "multi_margin_loss"
+        else (_core.multilabel_margin_loss, _core.multilabel_margin_loss_backward)
+    )
+    y = forward(x, t, *options, reduction)
+    scalar = single and reduction == "none"
+    if scalar:
+        y = y.reshape(())
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+
+    def backward(dy: Array) -> tuple[Array]:
+        dx = gradient(dy.reshape((1,)) if scalar else dy, x, t, *options, reduction)
+        return (dx.reshape(given) if single else dx,)
+
+    return record(op, y, (input,), backward, (x, t))
