@@ -4,6 +4,7 @@
 #include "bindings/bindings.h"
 #include "ops/losses.h"
 #include "ops/losses_pointwise.h"
+#include "ops/losses_vectors.h"
 #include "ops/softmax.h"
 
 namespace tilewise::bindings {
@@ -150,10 +151,48 @@ void bind_pointwise(py::module_& m) {
       other, weight, reduction, constants, release_gil());
 }
 
+void bind_vectors(py::module_& m) {
+  m.def("pairwise_distance", &pairwise_distance, py::arg("a"), py::arg("b"), py::arg("p") = 2.0,
+        py::arg("eps") = 1e-6, release_gil());
+  m.def("pairwise_distance_backward", &pairwise_distance_backward, py::arg("dy"), py::arg("a"),
+        py::arg("b"), py::arg("y"), py::arg("p"), py::arg("eps"), py::arg("of_b"), release_gil());
+  m.def(
+      "cosine_similarity",
+      [](const Array& a, const Array& b, double eps, bool inside_root) {
+        return cosine_similarity(a, b, {eps, inside_root});
+      },
+      py::arg("a"), py::arg("b"), py::arg("eps") = 1e-8, py::arg("inside_root") = false,
+      release_gil());
+  m.def(
+      "cosine_similarity_backward",
+      [](const Array& dy, const Array& a, const Array& b, double eps, bool inside_root, bool of_b) {
+        return cosine_similarity_backward(dy, a, b, {eps, inside_root}, of_b);
+      },
+      py::arg("dy"), py::arg("a"), py::arg("b"), py::arg("eps"), py::arg("inside_root"),
+      py::arg("of_b"), release_gil());
+  m.def(
+      "dice_loss",
+      [](const Array& input, const Array& target, double eps, bool squared) {
+        DiceResult r = dice_loss(input, target, {eps, squared});
+        return std::make_tuple(std::move(r.loss), std::move(r.sums));
+      },
+      py::arg("input"), py::arg("target"), py::arg("eps") = 1e-6, py::arg("squared") = true,
+      release_gil());
+  m.def(
+      "dice_loss_backward",
+      [](const Array& dloss, const Array& input, const Array& target, const Array& sums, double eps,
+         bool squared, bool of_target) {
+        return dice_loss_backward(dloss, input, target, sums, {eps, squared}, of_target);
+      },
+      py::arg("dloss"), py::arg("input"), py::arg("target"), py::arg("sums"), py::arg("eps"),
+      py::arg("squared"), py::arg("of_target"), release_gil());
+}
+
 }  // namespace
 
 void bind_losses(py::module_& m) {
   bind_pointwise(m);
+  bind_vectors(m);
   m.def("softmax", &softmax, py::arg("x"), py::arg("axis"), release_gil());
   m.def("log_softmax", &log_softmax, py::arg("x"), py::arg("axis"), release_gil());
   m.def("softmax_backward", &softmax_backward, py::arg("dy"), py::arg("y"), py::arg("axis"),

@@ -11,6 +11,7 @@
 #include "kernels/grouped.h"
 #include "kernels/loss_classes.h"
 #include "kernels/loss_pointwise.h"
+#include "kernels/loss_vectors.h"
 #include "kernels/optimizer.h"
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
@@ -56,6 +57,7 @@ TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
 TW_DISPATCH(SoftmaxKernels, softmax_kernels)
 TW_DISPATCH(UnaryKernels, unary_kernels)
+TW_DISPATCH(VectorLossKernels, vector_loss_kernels)
 TW_DISPATCH(WinogradKernels, winograd2_kernels)
 TW_DISPATCH(WinogradKernels, winograd4_kernels)
 

@@ -14,8 +14,9 @@ enum class PointwiseLoss : std::uint8_t {
   bce,
   bce_with_logits,  // v: the weight of positives
   kl_div,
-  kl_div_log,       // the target is a logarithm
-  hinge_embedding,  // a: margin
+  kl_div_log,        // the target is a logarithm
+  hinge_embedding,   // a: margin
+  cosine_embedding,  // a: margin
   soft_margin,
   margin_ranking,   // v: the second input, a: margin
   poisson_nll,      // a: eps, b: 1 with Stirling's term
@@ -23,7 +24,7 @@ enum class PointwiseLoss : std::uint8_t {
   gaussian_nll,     // v: variance, a: eps, b: the constant term
   sigmoid_focal,    // a: alpha (negative: none), b: gamma
 };
-constexpr int pointwise_losses = 14;
+constexpr int pointwise_losses = 15;
 
 // A step is 1, or 0 where one element stands for the whole run. A null v counts as 1.
 template <typename T>

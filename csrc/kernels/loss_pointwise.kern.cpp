@@ -128,6 +128,18 @@ struct HingeEmbedding {
   static TW_INLINE VecF dt(In, P) { return zero(); }
 };
 
+struct CosineEmbedding {
+  static TW_INLINE VecF value(In in, P p) {
+    const VecF unlike = select(in.t == set1(-1.0F), max(zero(), in.x - p.a), zero());
+    return select(in.t == one(), one() - in.x, unlike);
+  }
+  static TW_INLINE VecF dx(In in, P p) {
+    const VecF unlike = select((in.t == set1(-1.0F)) & (in.x - p.a >= zero()), one(), zero());
+    return select(in.t == one(), set1(-1.0F), unlike);
+  }
+  static TW_INLINE VecF dt(In, P) { return zero(); }
+};
+
 struct SoftMargin {
   static TW_INLINE VecF value(In in, P) { return softplus(neg(in.t * in.x)); }
   static TW_INLINE VecF dx(In in, P) { return neg(in.t * sigmoids(in.t * in.x).q); }
@@ -318,6 +330,7 @@ const PointwiseLossKernels pointwise_loss_kernels{
      of_two<KlDiv>,
      of_two<KlDivLog>,
      of_two<HingeEmbedding>,
+     of_two<CosineEmbedding>,
      of_two<SoftMargin>,
      of_three<MarginRanking>,
      of_two<PoissonNll>,

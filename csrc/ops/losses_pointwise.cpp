@@ -40,6 +40,7 @@ constexpr Name names[] = {
     {"kl_div", PointwiseLoss::kl_div, "kl_div"},
     {"kl_div_log", PointwiseLoss::kl_div_log, "kl_div"},
     {"hinge_embedding_loss", PointwiseLoss::hinge_embedding, "hinge_embedding_loss"},
+    {"cosine_embedding_loss", PointwiseLoss::cosine_embedding, "cosine_embedding_loss"},
     {"soft_margin_loss", PointwiseLoss::soft_margin, "soft_margin_loss"},
     {"margin_ranking_loss", PointwiseLoss::margin_ranking, "margin_ranking_loss"},
     {"poisson_nll_loss", PointwiseLoss::poisson_nll, "poisson_nll_loss"},

@@ -8,6 +8,7 @@
 //   bce_with_logits   (1 - t) x + (1 + (v - 1) t) log(1 + e^-x)
 //   kl_div            t (log t - x); with t the logarithm: e^t (t - x)
 //   hinge_embedding   x where t = 1, max(0, a - x) where t = -1
+//   cosine_embedding  1 - x where t = 1, max(0, x - a) where t = -1
 //   soft_margin       log(1 + e^(-t x))
 //   margin_ranking    max(0, a - t (x - v))
 //   poisson_nll       x - t log(x + a), or e^x - t x; b = 1 adds Stirling's log t!
@@ -96,6 +97,15 @@ inline double hinge_embedding_dx(E e, C p) {
 }
 inline double hinge_embedding_dt(E, C) { return 0; }
 
+inline double cosine_embedding(E e, C p) {
+  if (e.t == 1) return 1 - e.x;
+  return e.t == -1 ? (e.x - p.a < 0 ? 0 : e.x - p.a) : 0;
+}
+inline double cosine_embedding_dx(E e, C p) {
+  if (e.t == 1) return -1;
+  return e.t == -1 && e.x - p.a >= 0 ? 1 : 0;
+}
+
 inline double soft_margin(E e, C) { return softplus(-e.t * e.x); }
 inline double soft_margin_dx(E e, C) { return -e.t * logistic(-e.t * e.x); }
 inline double soft_margin_dt(E e, C) { return -e.x * logistic(-e.t * e.x); }
@@ -174,6 +184,7 @@ constexpr LossFunctions pointwise_losses[] = {
     {kl_div, kl_div_dx, kl_div_dt, nullptr},
     {kl_div_log, kl_div_log_dx, kl_div_log_dt, nullptr},
     {hinge_embedding, hinge_embedding_dx, hinge_embedding_dt, nullptr},
+    {cosine_embedding, cosine_embedding_dx, hinge_embedding_dt, nullptr},
     {soft_margin, soft_margin_dx, soft_margin_dt, nullptr},
     {margin_ranking, margin_ranking_dx, margin_ranking_dt, margin_ranking_dv},
     {poisson_nll, poisson_nll_dx, poisson_nll_dt, nullptr},

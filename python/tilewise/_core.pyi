@@ -46,8 +46,12 @@ __all__: list[str] = [
     "conv_fused",
     "conv_transpose_forward",
     "cos",
+    "cosine_similarity",
+    "cosine_similarity_backward",
     "cross_entropy_backward",
     "cross_entropy_forward",
+    "dice_loss",
+    "dice_loss_backward",
     "div",
     "div_",
     "dropout_backward",
@@ -100,6 +104,10 @@ __all__: list[str] = [
     "mul",
     "mul_",
     "mul_scalar_",
+    "multi_margin_loss",
+    "multi_margin_loss_backward",
+    "multilabel_margin_loss",
+    "multilabel_margin_loss_backward",
     "ne",
     "neg",
     "nll_loss_backward",
@@ -107,8 +115,12 @@ __all__: list[str] = [
     "nonzero",
     "normal",
     "optimizer_step",
+    "pairwise_distance",
+    "pairwise_distance_backward",
     "permutation",
     "philox",
+    "pointwise_loss",
+    "pointwise_loss_backward",
     "pow",
     "prod",
     "randint",
@@ -126,6 +138,8 @@ __all__: list[str] = [
     "sigmoid",
     "sign",
     "sin",
+    "soft_cross_entropy_backward",
+    "soft_cross_entropy_forward",
     "softmax",
     "softmax_backward",
     "sort",
@@ -491,16 +505,31 @@ def conv_transpose_forward(
     keep_weights: bool = False,
 ) -> Array: ...
 def cos(x: Array) -> Array: ...
+def cosine_similarity(
+    a: Array,
+    b: Array,
+    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-08,
+    inside_root: bool = False,
+) -> Array: ...
+def cosine_similarity_backward(
+    dy: Array,
+    a: Array,
+    b: Array,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    inside_root: bool,
+    of_b: bool,
+) -> Array: ...
 def cross_entropy_backward(
     dloss: Array,
     logits: Array,
     log_sum_exp: Array,
-    total_weight: Array,
+    total_weight: typing.SupportsFloat | typing.SupportsIndex,
     target: Array,
     weight: Array | None = None,
     ignore_index: typing.SupportsInt | typing.SupportsIndex = -100,
     label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     reduction: str = "mean",
+    gamma: typing.SupportsFloat | typing.SupportsIndex = 0.0,
 ) -> Array: ...
 def cross_entropy_forward(
     logits: Array,
@@ -509,7 +538,23 @@ def cross_entropy_forward(
     ignore_index: typing.SupportsInt | typing.SupportsIndex = -100,
     label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     reduction: str = "mean",
-) -> tuple[typing.Any, ...]: ...
+    gamma: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> tuple[Array, Array, float]: ...
+def dice_loss(
+    input: Array,
+    target: Array,
+    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-06,
+    squared: bool = True,
+) -> tuple[Array, Array]: ...
+def dice_loss_backward(
+    dloss: Array,
+    input: Array,
+    target: Array,
+    sums: Array,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    squared: bool,
+    of_target: bool,
+) -> Array: ...
 def div(a: typing.Any, b: typing.Any) -> Array: ...
 def div_(a: Array, b: typing.Any) -> None: ...
 def dropout_backward(
@@ -624,12 +669,46 @@ def minimum(a: typing.Any, b: typing.Any) -> Array: ...
 def mul(a: typing.Any, b: typing.Any) -> Array: ...
 def mul_(a: Array, b: typing.Any) -> None: ...
 def mul_scalar_(a: Array, b: typing.Any) -> None: ...
+def multi_margin_loss(
+    scores: Array,
+    target: Array,
+    weight: Array | None = None,
+    margin: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+    squared: bool = False,
+    reduction: str = "mean",
+) -> Array: ...
+def multi_margin_loss_backward(
+    dloss: Array,
+    scores: Array,
+    target: Array,
+    weight: Array | None = None,
+    margin: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+    squared: bool = False,
+    reduction: str = "mean",
+) -> Array: ...
+def multilabel_margin_loss(
+    scores: Array,
+    target: Array,
+    weight: Array | None = None,
+    margin: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+    squared: bool = False,
+    reduction: str = "mean",
+) -> Array: ...
+def multilabel_margin_loss_backward(
+    dloss: Array,
+    scores: Array,
+    target: Array,
+    weight: Array | None = None,
+    margin: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+    squared: bool = False,
+    reduction: str = "mean",
+) -> Array: ...
 def ne(a: typing.Any, b: typing.Any) -> Array: ...
 def neg(x: Array) -> Array: ...
 def nll_loss_backward(
     dloss: Array,
     input_shape: tuple[int, ...],
-    total_weight: Array,
+    total_weight: typing.SupportsFloat | typing.SupportsIndex,
     target: Array,
     weight: Array | None = None,
     ignore_index: typing.SupportsInt | typing.SupportsIndex = -100,
@@ -641,7 +720,7 @@ def nll_loss_forward(
     weight: Array | None = None,
     ignore_index: typing.SupportsInt | typing.SupportsIndex = -100,
     reduction: str = "mean",
-) -> tuple[typing.Any, ...]: ...
+) -> tuple[Array, float]: ...
 def nonzero(mask: Array) -> Array: ...
 def normal(
     shape: tuple[int, ...],
@@ -657,11 +736,54 @@ def optimizer_step(
     states: collections.abc.Sequence[collections.abc.Sequence[Array]],
     factors: dict[str, typing.Any],
 ) -> None: ...
+def pairwise_distance(
+    a: Array,
+    b: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex = 2.0,
+    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-06,
+) -> Array: ...
+def pairwise_distance_backward(
+    dy: Array,
+    a: Array,
+    b: Array,
+    y: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    of_b: bool,
+) -> Array: ...
 def permutation(n: typing.SupportsInt | typing.SupportsIndex, generator: Generator) -> Array: ...
 def philox(
     seed: typing.SupportsInt | typing.SupportsIndex,
     counter: typing.SupportsInt | typing.SupportsIndex,
 ) -> tuple[int, int, int, int]: ...
+def pointwise_loss(
+    loss: str,
+    input: Array,
+    target: Array,
+    other: Array | None = None,
+    weight: Array | None = None,
+    reduction: str = "mean",
+    constants: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ] = (0.0, 0.0, 0.0),
+) -> Array: ...
+def pointwise_loss_backward(
+    dy: Array,
+    operand: typing.SupportsInt | typing.SupportsIndex,
+    loss: str,
+    input: Array,
+    target: Array,
+    other: Array | None = None,
+    weight: Array | None = None,
+    reduction: str = "mean",
+    constants: tuple[
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+        typing.SupportsFloat | typing.SupportsIndex,
+    ] = (0.0, 0.0, 0.0),
+) -> Array: ...
 def pow(a: typing.Any, b: typing.Any) -> Array: ...
 def prod(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def randint(
@@ -705,6 +827,23 @@ def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None:
 def sigmoid(x: Array) -> Array: ...
 def sign(x: Array) -> Array: ...
 def sin(x: Array) -> Array: ...
+def soft_cross_entropy_backward(
+    dloss: Array,
+    logits: Array,
+    log_sum_exp: Array,
+    of_target: bool,
+    target: Array,
+    weight: Array | None = None,
+    label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    reduction: str = "mean",
+) -> Array: ...
+def soft_cross_entropy_forward(
+    logits: Array,
+    target: Array,
+    weight: Array | None = None,
+    label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    reduction: str = "mean",
+) -> tuple[Array, Array, float]: ...
 def softmax(x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def softmax_backward(
     dy: Array, y: Array, axis: typing.SupportsInt | typing.SupportsIndex

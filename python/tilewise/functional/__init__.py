@@ -32,6 +32,14 @@ from tilewise.functional.losses.classes import (
     nll_loss,
     softmax_focal_loss,
 )
+from tilewise.functional.losses.distances import (
+    cosine_embedding_loss,
+    cosine_similarity,
+    pairwise_distance,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
+from tilewise.functional.losses.overlap import dice_loss
 from tilewise.functional.losses.pointwise import (
     gaussian_nll_loss,
     hinge_embedding_loss,
@@ -79,7 +87,10 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
+    "dice_loss",
     "dropout",
     "dropout1d",
     "dropout2d",
@@ -105,6 +116,7 @@ __all__ = [
     "nll_loss",
     "one_hot",
     "pad",
+    "pairwise_distance",
     "poisson_nll_loss",
     "relu",
     "relu6",
@@ -117,5 +129,7 @@ __all__ = [
     "softmax",
     "softmax_focal_loss",
     "tanh",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
     "unflatten",
 ]

@@ -81,9 +81,7 @@ def _label_loss(
         return wrap(y)
 
     def backward(dy: Array) -> tuple[Array]:
-        return (
-            _core.cross_entropy_backward(dy, x, log_sum_exp, total, t, w, ignored, *options),
-        )
+        return (_core.cross_entropy_backward(dy, x, log_sum_exp, total, t, w, ignored, *options),)
 
     return record(op, y, (input,), backward, (x, t) if w is None else (x, t, w))
 

@@ -59,7 +59,9 @@ def check_same_shape(op: str, name: str, tensor: Tensor, input: Tensor) -> None:
     """Raise where a tensor that must not broadcast would."""
     expected = array_of(op, "input", input).shape
     if array_of(op, name, tensor).shape != expected:
-        raise ValueError(f"{op}: expected {name} of the input's shape {expected}, got {tensor.shape}")
+        raise ValueError(
+            f"{op}: expected {name} of the input's shape {expected}, got {tensor.shape}"
+        )
 
 
 def pointwise(

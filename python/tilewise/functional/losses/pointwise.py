@@ -221,9 +221,7 @@ def hinge_embedding_loss(
     op = "hinge_embedding_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
     gap = as_float(op, "margin", margin)
-    return pointwise(
-        op, input, as_labels(op, input, target), reduction, constants=(gap, 0.0, 0.0)
-    )
+    return pointwise(op, input, as_labels(op, input, target), reduction, constants=(gap, 0.0, 0.0))
 
 
 def margin_ranking_loss(
