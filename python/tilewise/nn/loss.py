@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from tilewise import functional as F
 from tilewise._arguments import as_float, as_int, as_probability, wrong_type
 from tilewise.functional.losses.common import reduction_of

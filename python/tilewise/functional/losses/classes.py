@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
@@ -299,6 +300,8 @@ def _margin_loss(
     single = len(given) < 2
     x = input._array.reshape((1, input.numel())) if single else input._array
     t = target._array.reshape(labels) if target.shape != labels else target._array
+    forward: Callable[..., Array]
+    gradient: Callable[..., Array]
     forward, gradient = (
         (_core.multi_margin_loss, _core.multi_margin_loss_backward)
         if op == "multi_margin_loss"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from tilewise import creation
 from tilewise._arguments import array_of, as_bool, as_float, wrong_type
@@ -13,9 +12,7 @@ from tilewise.functional.losses.common import (
     pointwise,
     reduction_of,
 )
-
-if TYPE_CHECKING:
-    from tilewise.tensor import Tensor
+from tilewise.tensor import Tensor
 
 
 def _weighted_mean(
@@ -334,12 +331,12 @@ def gaussian_nll_loss(
     constant = 0.5 * math.log(2 * math.pi) if as_bool(op, "full", full) else 0.0
     constants = (as_float(op, "eps", eps), constant, 0.0)
     x = array_of(op, "input", input)
-    if hasattr(var, "_array"):
+    if isinstance(var, int | float) and not isinstance(var, bool):
+        variance = creation.full((), float(var), dtype=x.dtype)
+    elif isinstance(var, Tensor):
         variance = _fitted_variance(op, x.shape, var)
-    elif isinstance(var, bool | str):
-        raise wrong_type(op, "var", "a Tensor or a number", var)
     else:
-        variance = creation.full((), as_float(op, "var", var), dtype=x.dtype)
+        raise wrong_type(op, "var", "a Tensor or a number", var)
     return pointwise(op, input, target, reduction, variance, constants=constants)
 
 
