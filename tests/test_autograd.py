@@ -272,12 +272,14 @@ def test_gradient_of_losses(reduction: str) -> None:
         lambda x: F.cross_entropy(x, t, reduction=reduction),
         lambda x: F.cross_entropy(x, t, w, reduction=reduction, label_smoothing=0.2),
         lambda x: F.cross_entropy(x, ignoring, w, reduction=reduction),
-        lambda x: F.cross_entropy(x, tw.full((4, 3), 1 / 3, dtype=tw.float64), w, -100, reduction),
+        lambda x: F.cross_entropy(
+            x, tw.full((4, 3), 1 / 3, dtype=tw.float64), w, reduction=reduction
+        ),
         lambda x: F.nll_loss(x.log_softmax(1), ignoring, w, reduction=reduction),
-        lambda x: F.mse_loss(x, tw.zeros(4, 3, dtype=tw.float64), reduction),
+        lambda x: F.mse_loss(x, tw.zeros(4, 3, dtype=tw.float64), reduction=reduction),
     ):
         assert gradcheck(fn, x)
-    assert gradcheck(lambda a, b: F.mse_loss(a, b, reduction), (x, leaf(4, 3, seed=5)))
+    assert gradcheck(lambda a, b: F.mse_loss(a, b, reduction=reduction), (x, leaf(4, 3, seed=5)))
     images, labels = leaf(2, 3, 2, 2), tw.tensor([[[0, 1], [2, 0]], [[1, 1], [0, 2]]])
     assert gradcheck(lambda x: F.cross_entropy(x, labels, reduction=reduction), images)
     assert gradcheck(lambda x: F.cross_entropy(x, tw.tensor(1), reduction=reduction), leaf(3))

@@ -262,7 +262,9 @@ def test_soft_cross_entropy(reduction: str, smoothing: float) -> None:
     p = random_array((6, 5), 2, low=0, high=1)
     w = random_array((5,), 3, low=0.2, high=2)
     compare(
-        lambda x: F.cross_entropy(x, tw.tensor(p), tw.tensor(w), -100, reduction, smoothing),
+        lambda x: F.cross_entropy(
+            x, tw.tensor(p), tw.tensor(w), reduction=reduction, label_smoothing=smoothing
+        ),
         lambda x: TF.cross_entropy(
             x, torch.tensor(p), torch.tensor(w), reduction=reduction, label_smoothing=smoothing
         ),
@@ -273,7 +275,7 @@ def test_soft_cross_entropy(reduction: str, smoothing: float) -> None:
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_mse_loss(reduction: str) -> None:
     compare(
-        lambda a, b: F.mse_loss(a, b, reduction),
+        lambda a, b: F.mse_loss(a, b, reduction=reduction),
         lambda a, b: TF.mse_loss(a, b, reduction=reduction),
         random_array((6, 5), 1),
         random_array((6, 5), 2),

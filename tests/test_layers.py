@@ -232,7 +232,7 @@ def test_losses_as_modules() -> None:
     assert tw.equal(ours(x, t), F.cross_entropy(x, t, weight, label_smoothing=0.1))
     assert list(ours.state_dict()) == ["weight"]
     assert tw.equal(nn.NLLLoss()(x, t), F.nll_loss(x, t))
-    assert tw.equal(nn.MSELoss(reduction="sum")(x, x * 2), F.mse_loss(x, x * 2, "sum"))
+    assert tw.equal(nn.MSELoss(reduction="sum")(x, x * 2), F.mse_loss(x, x * 2, reduction="sum"))
     assert F.cross_entropy(x, tw.full((5,), -100)).isnan().item()
     assert F.cross_entropy(tw.tensor([[1e4, 0.0]]), tw.tensor([1])).item() == 1e4
 

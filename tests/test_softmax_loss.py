@@ -221,7 +221,7 @@ def test_errors() -> None:
     x = to_core(np.zeros((3, 4), np.float32))
     target = to_core(np.array([0, 1, 2]))
     forward = _core.cross_entropy_forward
-    with pytest.raises(ValueError, match=r"labels of shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"target of shape \(3,\)"):
         forward(x, to_core(np.array([0, 1])))
     with pytest.raises(TypeError, match="int64"):
         forward(x, to_core(np.zeros(3, np.float32)))
@@ -237,18 +237,16 @@ def test_errors() -> None:
         forward(x, target, reduction="median")
     with pytest.raises(ValueError, match="scalar"):
         forward(to_core(np.float32(1)), target)
-    with pytest.raises(TypeError, match="floating"):
+    with pytest.raises(TypeError, match="float32 or float64"):
         forward(to_core(np.zeros((3, 4), np.int64)), target)
-    with pytest.raises(IndexError, match="0 classes"):
+    with pytest.raises(ValueError, match="at least one class"):
         forward(to_core(np.zeros((3, 0), np.float32)), target)
     loss, state, total = forward(x, target)
     backward = _core.cross_entropy_backward
     with pytest.raises(ValueError, match="gradient of shape"):
         backward(x, x, state, total, target)
     with pytest.raises(ValueError, match="log_sum_exp"):
-        backward(loss, x, total, total, target)
-    with pytest.raises(ValueError, match="total weight"):
-        backward(loss, x, state, x, target)
+        backward(loss, x, x, total, target)
     with pytest.raises(ValueError, match="sizes >= 0"):
         _core.nll_loss_backward(loss, (-3, 4), total, target)
     for axis in (2, -3, 2**40):

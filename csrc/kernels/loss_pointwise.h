@@ -12,7 +12,8 @@ enum class PointwiseLoss : std::uint8_t {
   l1,
   huber,  // a: where the square ends, b: its factor, c: the slope beyond
   bce,
-  bce_with_logits,  // v: the weight of positives
+  bce_with_logits,
+  bce_with_pos_weight,  // bce_with_logits; v: the weight of positives
   kl_div,
   kl_div_log,        // the target is a logarithm
   hinge_embedding,   // a: margin
@@ -24,7 +25,7 @@ enum class PointwiseLoss : std::uint8_t {
   gaussian_nll,     // v: variance, a: eps, b: the constant term
   sigmoid_focal,    // a: alpha (negative: none), b: gamma
 };
-constexpr int pointwise_losses = 15;
+constexpr int pointwise_losses = 16;
 
 // A step is 1, or 0 where one element stands for the whole run. A null v counts as 1.
 template <typename T>

@@ -26,16 +26,17 @@ constexpr index_t tile = 2048;
 struct Name {
   const char* loss;
   PointwiseLoss row;
-  const char* op;  // for messages
+  const char* op;           // for messages
+  bool same_shape = false;  // of input and target: nothing broadcasts by mistake
 };
 constexpr Name names[] = {
     {"mse_loss", PointwiseLoss::mse, "mse_loss"},
     {"l1_loss", PointwiseLoss::l1, "l1_loss"},
     {"huber_loss", PointwiseLoss::huber, "huber_loss"},
     {"smooth_l1_loss", PointwiseLoss::huber, "smooth_l1_loss"},
-    {"binary_cross_entropy", PointwiseLoss::bce, "binary_cross_entropy"},
+    {"binary_cross_entropy", PointwiseLoss::bce, "binary_cross_entropy", true},
     {"binary_cross_entropy_with_logits", PointwiseLoss::bce_with_logits,
-     "binary_cross_entropy_with_logits"},
+     "binary_cross_entropy_with_logits", true},
     {"multilabel_soft_margin_loss", PointwiseLoss::bce_with_logits, "multilabel_soft_margin_loss"},
     {"kl_div", PointwiseLoss::kl_div, "kl_div"},
     {"kl_div_log", PointwiseLoss::kl_div_log, "kl_div"},
@@ -46,7 +47,7 @@ constexpr Name names[] = {
     {"poisson_nll_loss", PointwiseLoss::poisson_nll, "poisson_nll_loss"},
     {"poisson_nll_loss_log", PointwiseLoss::poisson_nll_log, "poisson_nll_loss"},
     {"gaussian_nll_loss", PointwiseLoss::gaussian_nll, "gaussian_nll_loss"},
-    {"sigmoid_focal_loss", PointwiseLoss::sigmoid_focal, "sigmoid_focal_loss"},
+    {"sigmoid_focal_loss", PointwiseLoss::sigmoid_focal, "sigmoid_focal_loss", true},
 };
 
 const Name& named(const std::string& loss) {
@@ -62,10 +63,15 @@ struct Problem {
 
   Problem(const PointwiseLossOptions& o, const Array& dy) : Problem(o, dy, named(o.loss)) {}
   Problem(const PointwiseLossOptions& o, const Array& dy, const Name& name)
-      : loss(name.row),
+      : loss(name.row == PointwiseLoss::bce_with_logits && o.other.defined()
+                 ? PointwiseLoss::bce_with_pos_weight
+                 : name.row),
         op(name.op),
         reduction(parse_reduction(op, o.reduction)),
         dtype(o.input.dtype()) {
+    TW_CHECK(!name.same_shape || o.target.shape() == o.input.shape(), op,
+             ": expected target of the input's shape ", to_string(o.input.shape()), ", got ",
+             to_string(o.target.shape()));
     operand[x] = o.input;
     operand[t] = o.target;
     operand[v] = o.other;
@@ -98,6 +104,7 @@ struct Problem {
     if (!operand[slot].defined()) return;
     operand[slot] = cast(operand[slot], dtype);
     strides[slot] = broadcast_strides(operand[slot], shape);
+    if (strides[slot] == strides[result]) return;
     const LoopNest nest(shape, {&strides[result], &strides[slot]});
     if (nest.inner_stride(0) == 1 && nest.inner_stride(1) <= 1) return;
     const Array copy = empty_result();

@@ -83,7 +83,7 @@ inline double bce_with_logits_dv(E e, C) { return e.t * softplus(-e.x); }
 
 inline double kl_div(E e, C) { return (e.t == 0 ? 0 : e.t * std::log(e.t)) - e.t * e.x; }
 inline double kl_div_dx(E e, C) { return -e.t; }
-inline double kl_div_dt(E e, C) { return (e.t == 0 ? 0 : std::log(e.t) + 1) - e.x; }
+inline double kl_div_dt(E e, C) { return std::log(e.t) + 1 - e.x; }
 inline double kl_div_log(E e, C) { return std::exp(e.t) * (e.t - e.x); }
 inline double kl_div_log_dx(E e, C) { return -std::exp(e.t); }
 inline double kl_div_log_dt(E e, C) { return std::exp(e.t) * (e.t - e.x + 1); }
@@ -180,6 +180,7 @@ constexpr LossFunctions pointwise_losses[] = {
     {l1, l1_dx, nullptr, nullptr},
     {huber, huber_dx, nullptr, nullptr},
     {bce, bce_dx, bce_dt, nullptr},
+    {bce_with_logits, bce_with_logits_dx, bce_with_logits_dt, nullptr},
     {bce_with_logits, bce_with_logits_dx, bce_with_logits_dt, bce_with_logits_dv},
     {kl_div, kl_div_dx, kl_div_dt, nullptr},
     {kl_div_log, kl_div_log_dx, kl_div_log_dt, nullptr},

@@ -46,6 +46,7 @@ class Row:
         skip_error: why an error input does not apply, or None. It sees the OpInfo's ErrorInput.
         gradients: compare gradients too; False where random numbers or integers make it void.
         every: run every n-th sample only, where there are thousands of small ones.
+        least: the least scale of gradients, where some are sums that cancel to nothing.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Row:
     skip_error: Callable[[Any], Reason] = never
     gradients: bool = True
     every: int = 1
+    least: float = 0.0
 
     @property
     def title(self) -> str:
@@ -178,7 +180,7 @@ def _check_outputs(ours: Any, theirs: Any, limit: float) -> None:
 
 
 def _check_gradients(
-    ours: Any, our_inputs: Any, theirs: Any, their_inputs: Any, limit: float
+    ours: Any, our_inputs: Any, theirs: Any, their_inputs: Any, limit: float, least: float
 ) -> None:
     import torch
 
@@ -197,10 +199,13 @@ def _check_gradients(
     actual = tw.autograd.grad(our_outputs, our_leaves, ours_seeds, allow_unused=True)
     for i, (got, want, leaf) in enumerate(zip(actual, expected, their_leaves, strict=True)):
         zeros = np.zeros(tuple(leaf.shape))
+        wanted = zeros if want is None else want.numpy()
+        finite = np.abs(wanted[np.isfinite(wanted)])
         assert_close(
             zeros if got is None else got,
-            zeros if want is None else want,
+            wanted,
             limit=limit,
+            scale=max(float(finite.max(initial=0.0)), least) or 1.0,
             what=f"gradient {i}",
         )
 
@@ -230,7 +235,9 @@ def run_sample(row: Row, op: Any, sample: Any, limit: float) -> None:
     if not row.name.endswith(("empty", "empty_like", "new_empty")):
         _check_outputs(ours, theirs, limit)
     if row.gradients and op.supports_autograd:
-        _check_gradients(ours, (inputs, options), theirs, (given, sample.kwargs), limit * 4)
+        _check_gradients(
+            ours, (inputs, options), theirs, (given, sample.kwargs), limit * 4, row.least
+        )
 
 
 def run_error(row: Row, error: Any) -> None:

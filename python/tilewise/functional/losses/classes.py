@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
@@ -60,7 +59,8 @@ def cross_entropy(
     """
     op = "cross_entropy"
     reduction = reduction_of(op, reduction, size_average, reduce)
-    if array_of(op, "target", target).dtype in FLOATING:
+    x, t = array_of(op, "input", input), array_of(op, "target", target)
+    if t.ndim == x.ndim and t.dtype in FLOATING:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     smoothing = as_probability(op, "label_smoothing", label_smoothing)
     return _label_loss(op, input, target, weight, ignore_index, (smoothing, reduction))
@@ -242,10 +242,10 @@ def multi_margin_loss(
     if power not in {1, 2}:
         raise ValueError(f"{op}: expected p as 1 or 2, got {power}")
     w = optional_array(op, "weight", weight)
-    options = (w, as_float(op, "margin", margin), power == 2)
+    options = (w, as_float(op, "margin", margin), power == 2, reduction)
     x, t = array_of(op, "input", input), array_of(op, "target", target)
     labels = (1,) if t.size == 1 and x.ndim < 2 else t.shape
-    return _margin_loss(op, input, target, labels, options, reduction)
+    return _margin_loss(op, input, target, labels, options)
 
 
 def multilabel_margin_loss(
@@ -284,7 +284,7 @@ def multilabel_margin_loss(
     reduction = reduction_of(op, reduction, size_average, reduce)
     x, t = array_of(op, "input", input), array_of(op, "target", target)
     labels = (1, x.size) if x.ndim < 2 and t.shape == x.shape else t.shape
-    return _margin_loss(op, input, target, labels, (None, 1.0, False), reduction)
+    return _margin_loss(op, input, target, labels, (None, 1.0, False, reduction))
 
 
 def _margin_loss(
@@ -292,30 +292,27 @@ def _margin_loss(
     input: Tensor,
     target: Tensor,
     labels: tuple[int, ...],
-    options: tuple[Any, ...],
-    reduction: str,
+    options: tuple[Array | None, float, bool, str],
 ) -> Tensor:
     """A hinge of the core, whose scores are (N, C): one sample is a batch of one."""
     given = input.shape
     single = len(given) < 2
     x = input._array.reshape((1, input.numel())) if single else input._array
     t = target._array.reshape(labels) if target.shape != labels else target._array
-    forward: Callable[..., Array]
-    gradient: Callable[..., Array]
     forward, gradient = (
         (_core.multi_margin_loss, _core.multi_margin_loss_backward)
         if op == "multi_margin_loss"
         else (_core.multilabel_margin_loss, _core.multilabel_margin_loss_backward)
     )
-    y = forward(x, t, *options, reduction)
-    scalar = single and reduction == "none"
+    y = forward(x, t, *options)
+    scalar = single and options[-1] == "none"
     if scalar:
         y = y.reshape(())
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
 
     def backward(dy: Array) -> tuple[Array]:
-        dx = gradient(dy.reshape((1,)) if scalar else dy, x, t, *options, reduction)
+        dx = gradient(dy.reshape((1,)) if scalar else dy, x, t, *options)
         return (dx.reshape(given) if single else dx,)
 
     return record(op, y, (input,), backward, (x, t))

@@ -27,15 +27,14 @@ def reduction_of(
 ) -> str:
     """The reduction; `size_average` and `reduce` are its old form, which PyTorch still takes."""
     if size_average is not None or reduce is not None:
+        average = size_average is None or as_bool(op, "size_average", size_average)
+        terms = reduce is not None and not as_bool(op, "reduce", reduce)
         warnings.warn(
             f"{op}: size_average and reduce are deprecated, use reduction",
             DeprecationWarning,
             stacklevel=3,
         )
-        average = size_average is None or as_bool(op, "size_average", size_average)
-        if not (reduce is None or as_bool(op, "reduce", reduce)):
-            return "none"
-        return "mean" if average else "sum"
+        return "none" if terms else "mean" if average else "sum"
     if reduction.__class__ is str and reduction in choices:
         return reduction
     return as_choice(op, "reduction", reduction, choices)

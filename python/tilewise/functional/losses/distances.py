@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tilewise import _core, creation
+from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_bool, as_float
 from tilewise._ops.arithmetic import minimum
 from tilewise._ops.elementwise import clamp
@@ -205,7 +205,7 @@ def triplet_margin_loss(
     far = pairwise_distance(anchor, negative, p, eps)
     if as_bool(op, "swap", swap):
         far = minimum(far, pairwise_distance(positive, negative, p, eps))
-    one = creation.ones((), dtype=near.dtype)
+    one = wrap(_core.Array.full((), 1.0, near.dtype))
     return pointwise("margin_ranking_loss", far, one, reduction, near, constants=(gap, 0.0, 0.0))
 
 
