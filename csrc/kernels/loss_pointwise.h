@@ -45,6 +45,7 @@ struct LossParameters {
   float scale;  // of the result
 };
 
+// For whole registers without null operands: called through `run`.
 using LossKernel = void (*)(const LossRun<float>& run, const LossParameters& p, float* out);
 
 struct LossRow {
@@ -64,6 +65,8 @@ struct LossFactors {
 
 struct PointwiseLossKernels {
   LossRow rows[pointwise_losses];
+  // Any run through a row's kernel.
+  void (*run)(LossKernel kernel, const LossRun<float>& run, const LossParameters& p, float* out);
   // out = x w g; may be x itself.
   void (*multiply)(const float* x, const LossFactors<float>& f, float* out, index_t count,
                    bool stream);

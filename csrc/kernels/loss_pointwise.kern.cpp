@@ -266,15 +266,21 @@ struct SigmoidFocal {
 struct Reader {
   TW_INLINE Reader(const float* source, index_t source_step) : p(source), step(source_step) {
     if (source != nullptr && source_step != 0) return;
-    store(repeated, set1(source == nullptr ? 1.0F : *source));
-    p = repeated;
+    store(kept, set1(source == nullptr ? 1.0F : *source));
+    p = kept;
     step = 0;
   }
   TW_INLINE VecF at(index_t i) const { return load(p + i * step); }
-  TW_INLINE VecF partial(index_t i, index_t n) const { return load_partial(p + i * step, n); }
+  // From here on reads the last n elements of a run, padded to a register.
+  TW_INLINE void pad(index_t i, index_t n) {
+    if (step == 0) return;
+    store(kept, load_partial(p + i, n));
+    p = kept;
+    step = 0;
+  }
   const float* p;
   index_t step;
-  alignas(64) float repeated[w];
+  alignas(64) float kept[w];
 };
 
 struct Value {
@@ -302,28 +308,38 @@ struct Dv {
   }
 };
 
+// Whole registers of operands that are all there; the steps are those of the run.
 template <typename Row, typename Part>
-void run(const LossRun<float>& r, const LossParameters& q, float* out) {
+void registers(const LossRun<float>& r, const LossParameters& q, float* out) {
   const P p{set1(q.a), set1(q.b), set1(q.c)};
   const VecF scale = set1(q.scale);
-  const Reader x(r.x, r.x_step);
-  const Reader t(r.t, r.t_step);
-  const Reader v(r.v, r.v_step);
-  index_t i = 0;
-  for (; i + w <= r.count; i += w) {
-    store(out + i, scale * Part::template of<Row>({x.at(i), t.at(i), v.at(i)}, p));
+  for (index_t i = 0; i < r.count; i += w) {
+    const In in{load(r.x + i * r.x_step), load(r.t + i * r.t_step), load(r.v + i * r.v_step)};
+    store(out + i, scale * Part::template of<Row>(in, p));
   }
-  const index_t n = r.count - i;
-  if (n > 0) {
-    const In in{x.partial(i, n), t.partial(i, n), v.partial(i, n)};
-    store_partial(out + i, scale * Part::template of<Row>(in, p), n);
-  }
+}
+
+// The tail goes through a register of its own, so that a formula is compiled once.
+void run(LossKernel kernel, const LossRun<float>& r, const LossParameters& q, float* out) {
+  Reader x(r.x, r.x_step);
+  Reader t(r.t, r.t_step);
+  Reader v(r.v, r.v_step);
+  const index_t rest = r.count % w;
+  const index_t whole = r.count - rest;
+  kernel({x.p, t.p, v.p, x.step, t.step, v.step, whole}, q, out);
+  if (rest == 0) return;
+  x.pad(whole, rest);
+  t.pad(whole, rest);
+  v.pad(whole, rest);
+  alignas(64) float tail[w];
+  kernel({x.p, t.p, v.p, 0, 0, 0, w}, q, tail);
+  store_partial(out + whole, load(tail), rest);
 }
 
 void multiply(const float* x, const LossFactors<float>& f, float* out, index_t count,
               bool past_caches) {
-  const Reader a(f.w, f.w_step);
-  const Reader b(f.g, f.g_step);
+  Reader a(f.w, f.w_step);
+  Reader b(f.g, f.g_step);
   index_t i = 0;
   if (past_caches && reinterpret_cast<std::uintptr_t>(out) % (w * sizeof(float)) == 0) {
     for (; i + w <= count; i += w) stream(out + i, load(x + i) * (a.at(i) * b.at(i)));
@@ -332,16 +348,19 @@ void multiply(const float* x, const LossFactors<float>& f, float* out, index_t c
   for (; i + w <= count; i += w) store(out + i, load(x + i) * (a.at(i) * b.at(i)));
   const index_t n = count - i;
   if (n > 0) {
-    store_partial(out + i, load_partial(x + i, n) * (a.partial(i, n) * b.partial(i, n)), n);
+    a.pad(i, n);
+    b.pad(i, n);
+    store_partial(out + i, load_partial(x + i, n) * (a.at(i) * b.at(i)), n);
   }
 }
 
 template <typename Row>
-constexpr LossRow of_difference{run<Row, Value>, run<Row, Dx>, nullptr, nullptr};
+constexpr LossRow of_difference{registers<Row, Value>, registers<Row, Dx>, nullptr, nullptr};
 template <typename Row>
-constexpr LossRow of_two{run<Row, Value>, run<Row, Dx>, run<Row, Dt>, nullptr};
+constexpr LossRow of_two{registers<Row, Value>, registers<Row, Dx>, registers<Row, Dt>, nullptr};
 template <typename Row>
-constexpr LossRow of_three{run<Row, Value>, run<Row, Dx>, run<Row, Dt>, run<Row, Dv>};
+constexpr LossRow of_three{registers<Row, Value>, registers<Row, Dx>, registers<Row, Dt>,
+                           registers<Row, Dv>};
 
 }  // namespace
 
@@ -360,8 +379,10 @@ const PointwiseLossKernels pointwise_loss_kernels{
      of_three<MarginRanking>,
      of_two<PoissonNll>,
      of_two<PoissonNllLog>,
-     {run<GaussianNll, Value>, run<GaussianNll, Dx>, nullptr, run<GaussianNll, Dv>},
+     {registers<GaussianNll, Value>, registers<GaussianNll, Dx>, nullptr,
+      registers<GaussianNll, Dv>},
      of_two<SigmoidFocal>},
+    run,
     multiply};
 
 }  // namespace TW_ISA

@@ -154,7 +154,9 @@ struct Formula {
         constants{o.a, o.b, o.c},
         scale(factor) {}
 
-  void fill(const LossRun<float>& run, float* out) const { kernel(run, parameters, out); }
+  void fill(const LossRun<float>& run, float* out) const {
+    pointwise_loss_kernels().run(kernel, run, parameters, out);
+  }
   void fill(const LossRun<double>& run, double* out) const {
     for (index_t i = 0; i < run.count; ++i) {
       const double v = run.v ? run.v[i * run.v_step] : 1.0;
