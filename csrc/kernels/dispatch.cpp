@@ -10,6 +10,7 @@
 #include "kernels/gemm.h"
 #include "kernels/grouped.h"
 #include "kernels/optimizer.h"
+#include "kernels/pad.h"
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
 #include "kernels/relu.h"
@@ -47,6 +48,7 @@ TW_DISPATCH(FoldKernels, fold_kernels)
 TW_DISPATCH(GemmKernels, gemm_kernels)
 TW_DISPATCH(GroupedKernels, grouped_kernels)
 TW_DISPATCH(OptimizerKernels, optimizer_kernels)
+TW_DISPATCH(PadKernels, pad_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)

@@ -107,6 +107,8 @@ __all__: list[str] = [
     "nonzero",
     "norm_squared",
     "normal",
+    "pad",
+    "pad_backward",
     "permutation",
     "philox",
     "pow",
@@ -662,6 +664,20 @@ def normal(
     std: typing.SupportsFloat | typing.SupportsIndex,
     generator: Generator,
     dtype: DType = DType.float32,
+) -> Array: ...
+def pad(
+    x: Array,
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    border: str = "zeros",
+    value: Array | None = None,
+) -> Array: ...
+def pad_backward(
+    dy: Array,
+    input_shape: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    border: str = "zeros",
 ) -> Array: ...
 def permutation(n: typing.SupportsInt | typing.SupportsIndex, generator: Generator) -> Array: ...
 def philox(
