@@ -1,7 +1,7 @@
 // One description of every convolution: 1-D, 2-D and 3-D, any stride, padding, dilation, groups.
 #pragma once
 
-#include "base/types.h"
+#include "base/border.h"
 
 namespace tilewise {
 
@@ -19,6 +19,7 @@ struct ConvProblem {
   index_t dilation[3] = {1, 1, 1};
   index_t pad_begin[3] = {0, 0, 0};
   index_t pad_end[3] = {0, 0, 0};
+  Border border = Border::zeros;  // what the padding holds
 
   index_t group_c() const { return c / groups; }
   index_t group_k() const { return k / groups; }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "ops/activation.h"
 #include "ops/copy.h"
+#include "ops/pad.h"
 #include "ops/reduce.h"
 #include "ops/relu.h"
 #include "ref/epilogue.h"
@@ -129,6 +130,22 @@ GatedGradient gated_gradient(const std::string& op, const Array& grad_output, co
   return {activate_backward(dy, y, gate.activation, slope), {}, {}};
 }
 
+// The padding of a problem whose tensors have this rank.
+PadAmounts padding_of(const ConvProblem& p, int rank) {
+  PadAmounts a{{0, 0}, {0, 0}, p.border};
+  for (int i = 5 - rank; i < 3; ++i) {
+    a.before.push_back(p.pad_begin[i]);
+    a.after.push_back(p.pad_end[i]);
+  }
+  return a;
+}
+
+// x for the problem `q` that an algorithm gets in place of p: with its border where it needs that.
+Array input_for(const ConvProblem& q, const ConvProblem& p, const Array& x) {
+  if (q.border == p.border) return x;
+  return channels_last(pad(x, padding_of(p, x.rank()), std::nullopt));
+}
+
 bool gates(const ConvAlgorithm& algorithm, ConvDirection direction) {
   return algorithm.abilities.gates[static_cast<int>(direction)];
 }
@@ -161,7 +178,8 @@ ConvResult conv_forward(const Array& input, const Array& weight, const ConvEpilo
       choose_algorithm(op.c_str(), p, input.dtype(), ConvDirection::forward, options.algorithm);
   return run_layer(e, shape, input, weight, algorithm.abilities.fuses,
                    [&](const Array& x, const Array& w, const Array& y, OutputStage* stage) {
-                     algorithm.forward({p, x, w, y, stage, options.keep_weights});
+                     const ConvProblem q = problem_for(algorithm, p, ConvDirection::forward);
+                     algorithm.forward({q, input_for(q, p, x), w, y, stage, options.keep_weights});
                    });
 }
 
@@ -175,9 +193,13 @@ const ConvAlgorithm& choose(const std::string& op, const ConvProblem& p, DType d
 Array input_gradient(const ConvAlgorithm& algorithm, const ConvProblem& p, const GatedGradient& g,
                      const Array& weight, const Dims& input_shape, bool keep_weights) {
   if (g.dy.size() == 0 || weight.size() == 0) return zeros(input_shape, g.dy.dtype(), true);
-  const Array dx = Array::empty_channels_last(input_shape, g.dy.dtype());
-  algorithm.backward_data({p, g.dy, contiguous(weight), dx, nullptr, g.gate, keep_weights});
-  return dx;
+  const ConvProblem q = problem_for(algorithm, p, ConvDirection::backward_data);
+  Dims shape{p.n, p.c};
+  for (int i = 5 - input_shape.size(); i < 3; ++i) shape.push_back(q.in[i]);
+  const Array dx = Array::empty_channels_last(shape, g.dy.dtype());
+  algorithm.backward_data({q, g.dy, contiguous(weight), dx, nullptr, g.gate, keep_weights});
+  if (q.border == p.border) return dx;
+  return pad_backward(dx, input_shape, padding_of(p, input_shape.size()));
 }
 
 // Whether the algorithm itself sums the bias gradient of a non-empty problem.
@@ -199,8 +221,9 @@ std::pair<Array, std::optional<Array>> weight_gradient_of(const ConvAlgorithm& a
     return {zeros(weight_shape, x.dtype(), false), db};
   }
   const Array dw = Array::empty(weight_shape, x.dtype());
-  algorithm.backward_weight(
-      {p, g.dy, channels_last(x), dw, by_algorithm ? db->data<float>() : nullptr, g.gate});
+  const ConvProblem q = problem_for(algorithm, p, ConvDirection::backward_weight);
+  algorithm.backward_weight({q, g.dy, input_for(q, p, channels_last(x)), dw,
+                             by_algorithm ? db->data<float>() : nullptr, g.gate});
   return {dw, db};
 }
 

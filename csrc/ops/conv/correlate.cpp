@@ -202,7 +202,8 @@ class CorrelatePlan {
                              job_.src_pixel,
                              job_.channels,
                              strip_pixel_,
-                             gate};
+                             gate,
+                             job_.border};
     const StripRegion region{plane * job_.step[0] + extremes_.low[0],
                              plane_step_,
                              planes_,
@@ -281,8 +282,9 @@ class CorrelatePlan {
       for (index_t i = 0; i < out.runs; ++i) {
         if (i % table.taps_a_block == 0) start[i / table.taps_a_block] = count;
         const index_t* offset = table.origin[static_cast<std::size_t>(i)]->offset;
-        const bool inside = depth + offset[0] >= 0 && depth + offset[0] < job_.src_extent[0] &&
-                            height + offset[1] >= 0 && height + offset[1] < job_.src_extent[1];
+        const bool inside = job_.border != Border::zeros ||
+                            (depth + offset[0] >= 0 && depth + offset[0] < job_.src_extent[0] &&
+                             height + offset[1] >= 0 && height + offset[1] < job_.src_extent[1]);
         if (inside) taps[count++] = table.taps[static_cast<std::size_t>(i)];
       }
       if (out.runs == 0) start[0] = 0;

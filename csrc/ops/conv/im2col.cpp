@@ -13,7 +13,7 @@ namespace tilewise {
 namespace {
 
 // Calls visit(tap, offset of the input pixel in pixels) for the taps of output pixel `out`;
-// offset is -1 outside the input.
+// offset is -1 in zero padding.
 template <typename Visit>
 void for_each_tap(const ConvProblem& p, index_t out, Visit visit) {
   const index_t od = out / (p.out[1] * p.out[2]);
@@ -21,12 +21,15 @@ void for_each_tap(const ConvProblem& p, index_t out, Visit visit) {
   const index_t ow = out % p.out[2];
   index_t tap = 0;
   for (index_t td = 0; td < p.kernel[0]; ++td) {
-    const index_t d = od * p.stride[0] + td * p.dilation[0] - p.pad_begin[0];
+    const index_t d =
+        border_source(p.border, od * p.stride[0] + td * p.dilation[0] - p.pad_begin[0], p.in[0]);
     for (index_t th = 0; th < p.kernel[1]; ++th) {
-      const index_t h = oh * p.stride[1] + th * p.dilation[1] - p.pad_begin[1];
+      const index_t h =
+          border_source(p.border, oh * p.stride[1] + th * p.dilation[1] - p.pad_begin[1], p.in[1]);
       for (index_t tw = 0; tw < p.kernel[2]; ++tw, ++tap) {
-        const index_t w = ow * p.stride[2] + tw * p.dilation[2] - p.pad_begin[2];
-        const bool inside = d >= 0 && d < p.in[0] && h >= 0 && h < p.in[1] && w >= 0 && w < p.in[2];
+        const index_t w = border_source(
+            p.border, ow * p.stride[2] + tw * p.dilation[2] - p.pad_begin[2], p.in[2]);
+        const bool inside = d >= 0 && h >= 0 && w >= 0;
         visit(tap, inside ? (d * p.in[1] + h) * p.in[2] + w : -1);
       }
     }
@@ -177,7 +180,7 @@ void backward_weight(const ConvBackwardWeight& job) {
 
 }  // namespace
 
-const ConvAlgorithm im2col_gemm{"im2col",      {true, false, {false, false, false}, false},
+const ConvAlgorithm im2col_gemm{"im2col",      {true, false, {}, false, {true, true, true}},
                                 refuses,       cost,
                                 workspace,     forward,
                                 backward_data, backward_weight};

@@ -98,6 +98,7 @@ Correlate forward_job(const ConvProblem& p) {
   job.src_pixel = p.c;
   job.channels = p.group_c();
   std::copy(p.stride, p.stride + 3, job.step);
+  job.border = p.border;
   std::copy(p.out, p.out + 3, job.dst_extent);
   job.dst_image = p.out_pixels() * p.k;
   channels_last_strides(job.dst_stride, p.out, p.k);
@@ -255,9 +256,10 @@ void backward_data(const ConvBackwardData& conv) {
 
 }  // namespace
 
-const ConvAlgorithm implicit_gemm{"implicit_gemm", {false, true, {false, true, true}, true},
-                                  refuses,         cost,
-                                  workspace,       forward,
-                                  backward_data,   weight_gradient};
+const ConvAlgorithm implicit_gemm{
+    "implicit_gemm", {false, true, {false, true, true}, true, {true, false, true}},
+    refuses,         cost,
+    workspace,       forward,
+    backward_data,   weight_gradient};
 
 }  // namespace tilewise
