@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import tilewise as tw
 from conv_problems import WINOGRAD_LIMITS, Problem, integers, random_case, square
-from tilewise import _core, nn
-from tilewise.nn import functional as F
+from tilewise import _core
 
 MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 ALGORITHMS = (
@@ -77,7 +75,9 @@ def check(p: Problem, border: str, seed: int) -> int:
     wanted = {
         "forward": _core.conv_forward(px, pw, None, *inside).numpy(),
         "backward_data": unpad(full, p, border),
-        "backward_weight": _core.conv_backward_weight(pdy, px, p.w_shape, *inside, False)[0].numpy(),
+        "backward_weight": _core.conv_backward_weight(pdy, px, p.w_shape, *inside, False)[
+            0
+        ].numpy(),
     }
     ours = to_core(x).channels_last(), to_core(w), to_core(dy).channels_last()
     count = 0

@@ -23,6 +23,7 @@ namespace tilewise {
 namespace {
 
 constexpr index_t kLargest = index_t{1} << 40;
+constexpr index_t kMostElements = index_t{1} << 60;
 
 bool lies_channels_last(const Array& a) { return !a.is_contiguous() && a.is_channels_last(); }
 
@@ -52,6 +53,12 @@ Dims checked_shape(const char* op, const Dims& in, const PadAmounts& a) {
     const bool fits = a.border == Border::zeros ? kept >= 0 && out[i] >= 0 : !pads || out[i] >= 1;
     TW_CHECK(fits, op, ": expected to cut away no more than there is, got ", before, " and ", after,
              " for dimension ", i, " of shape ", to_string(in));
+  }
+  index_t count = 1;
+  for (index_t extent : out) {
+    TW_CHECK(extent == 0 || count <= kMostElements / extent, op,
+             ": expected a result of at most 2^60 elements, got shape ", to_string(out));
+    count *= extent;
   }
   return out;
 }

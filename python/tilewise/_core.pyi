@@ -44,7 +44,9 @@ __all__: list[str] = [
     "conv_backward_weight",
     "conv_forward",
     "conv_fused",
+    "conv_plain",
     "conv_transpose_forward",
+    "conv_transpose_plain",
     "cos",
     "cross_entropy_backward",
     "cross_entropy_forward",
@@ -408,6 +410,7 @@ def col2im(
     pad_begin: tuple[int, ...],
     pad_end: tuple[int, ...],
     dilation: tuple[int, ...],
+    op: str = "im2col",
 ) -> Array: ...
 def concat(
     arrays: collections.abc.Sequence[Array], axis: typing.SupportsInt | typing.SupportsIndex = 0
@@ -436,6 +439,7 @@ def conv_backward(
     with_bias: bool,
     gate: ConvGate | None = None,
     with_gated: bool = False,
+    border: str = "zeros",
 ) -> tuple[Array | None, Array | None, Array | None, Array | None]:
     """
     Gradients of x (None without weight), of the weight (None without x), of the bias, and dy through the gate: each where it is wanted.
@@ -452,6 +456,7 @@ def conv_backward_data(
     groups: typing.SupportsInt | typing.SupportsIndex,
     algorithm: str = "auto",
     gate: ConvGate | None = None,
+    border: str = "zeros",
 ) -> Array: ...
 def conv_backward_weight(
     dy: Array,
@@ -465,6 +470,7 @@ def conv_backward_weight(
     with_bias: bool,
     algorithm: str = "auto",
     gate: ConvGate | None = None,
+    border: str = "zeros",
 ) -> tuple[Array, Array | None]: ...
 def conv_forward(
     x: Array,
@@ -478,6 +484,7 @@ def conv_forward(
     algorithm: str = "auto",
     activation: str = "none",
     keep_weights: bool = False,
+    border: str = "zeros",
 ) -> Array: ...
 def conv_fused(
     x: Array,
@@ -490,7 +497,18 @@ def conv_fused(
     groups: typing.SupportsInt | typing.SupportsIndex,
     algorithm: str = "auto",
     keep_weights: bool = False,
+    border: str = "zeros",
 ) -> tuple[Array, tuple[Array, Array] | None]: ...
+def conv_plain(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    stride: typing.Any,
+    padding: typing.Any,
+    dilation: typing.Any,
+    groups: typing.Any,
+) -> Array | None: ...
 def conv_transpose_forward(
     x: Array,
     weight: Array,
@@ -504,6 +522,17 @@ def conv_transpose_forward(
     algorithm: str = "auto",
     keep_weights: bool = False,
 ) -> Array: ...
+def conv_transpose_plain(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    stride: typing.Any,
+    padding: typing.Any,
+    output_padding: typing.Any,
+    groups: typing.Any,
+    dilation: typing.Any,
+) -> Array | None: ...
 def cos(x: Array) -> Array: ...
 def cross_entropy_backward(
     dloss: Array,
@@ -549,6 +578,7 @@ def explain_conv(
     dilation: tuple[int, ...],
     groups: typing.SupportsInt | typing.SupportsIndex,
     algorithm: str = "auto",
+    border: str = "zeros",
 ) -> tuple[tuple[int, ...], float, list[tuple[str, str, float, int, bool]]]:
     """
     Output shape, multiply-adds, rows of (algorithm, refusal or empty, cost in nanoseconds, workspace bytes, chosen).
@@ -577,6 +607,7 @@ def im2col(
     pad_begin: tuple[int, ...],
     pad_end: tuple[int, ...],
     dilation: tuple[int, ...],
+    op: str = "im2col",
 ) -> Array: ...
 def index(a: Array, indices: collections.abc.Sequence[Array | None]) -> Array: ...
 def index_add(

@@ -1,5 +1,6 @@
 #include "ops/conv/algorithm.h"
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/threads.h"
 #include "base/trace.h"
@@ -94,10 +95,28 @@ std::string known_algorithms() {
   return known;
 }
 
-}  // namespace
+// Choices that a thread made lately, one in each place: weighing seven algorithms takes as long as
+// a small convolution.
+struct RecentChoice {
+  ConvProblem problem;
+  ConvDirection direction;
+  Isa isa;
+  DType dtype;
+  const ConvAlgorithm* algorithm = nullptr;
+};
 
-const ConvAlgorithm& choose_algorithm(const char* op, const ConvProblem& p, DType dtype,
-                                      ConvDirection direction, const std::string& wanted) {
+RecentChoice& recent_choice(const ConvProblem& p, ConvDirection direction) {
+  constexpr std::size_t places = 16;
+  thread_local RecentChoice choices[places];
+  std::size_t hash = static_cast<std::size_t>(direction);
+  for (index_t value : {p.n, p.c, p.k, p.groups, p.in[1], p.in[2], p.kernel[2], p.stride[2]}) {
+    hash = hash * 31 + static_cast<std::size_t>(value);
+  }
+  return choices[(hash ^ hash >> 7) % places];
+}
+
+const ConvAlgorithm& weigh(const char* op, const ConvProblem& p, DType dtype,
+                           ConvDirection direction, const std::string& wanted) {
   const ConvAlgorithm* best = nullptr;
   double least = 0;
   for (const ConvAlgorithm* a : algorithms) {
@@ -117,6 +136,20 @@ const ConvAlgorithm& choose_algorithm(const char* op, const ConvProblem& p, DTyp
            known_algorithms());
   trace_choice(op, p, dtype, direction, *best);
   return *best;
+}
+
+}  // namespace
+
+const ConvAlgorithm& choose_algorithm(const char* op, const ConvProblem& p, DType dtype,
+                                      ConvDirection direction, const std::string& wanted) {
+  if (wanted != "auto" || trace_enabled()) return weigh(op, p, dtype, direction, wanted);
+  RecentChoice& recent = recent_choice(p, direction);
+  const Isa isa = active_isa();
+  if (recent.algorithm == nullptr || recent.isa != isa || recent.dtype != dtype ||
+      recent.direction != direction || !(recent.problem == p)) {
+    recent = {p, direction, isa, dtype, &weigh(op, p, dtype, direction, wanted)};
+  }
+  return *recent.algorithm;
 }
 
 ConvProblem problem_for(const ConvAlgorithm& algorithm, const ConvProblem& problem,

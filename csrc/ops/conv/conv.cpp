@@ -16,21 +16,30 @@
 namespace tilewise {
 namespace {
 
-std::string op_name(int rank) { return concat("conv", rank - 2, "d"); }
+// Names of the operation for an input of this rank; the checks of the problem refuse others.
+const char* op_name(int rank) {
+  constexpr const char* names[] = {"conv1d", "conv2d", "conv3d"};
+  return rank >= 3 && rank <= 5 ? names[rank - 3] : "conv";
+}
 
-void check_dtypes(const std::string& op, const Array& a, const Array& b) {
+const char* transposed_name(int rank) {
+  constexpr const char* names[] = {"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"};
+  return rank >= 3 && rank <= 5 ? names[rank - 3] : "conv_transpose";
+}
+
+void check_dtypes(const char* op, const Array& a, const Array& b) {
   TW_CHECK_TYPE(is_floating(a.dtype()) && a.dtype() == b.dtype(), op,
                 ": expected two floating tensors of one dtype, got ", name_of(a.dtype()), " and ",
                 name_of(b.dtype()));
 }
 
-void check_shape(const std::string& op, const char* what, const Array& a, const Dims& expected) {
+void check_shape(const char* op, const char* what, const Array& a, const Dims& expected) {
   TW_CHECK(a.shape() == expected, op, ": expected ", what, " of shape ", to_string(expected),
            ", got ", to_string(a.shape()));
 }
 
 // The epilogue of outputs of `shape`, its arrays dense in the outputs' layout.
-ConvEpilogue prepared(const std::string& op, const ConvEpilogue& epilogue, const Dims& shape,
+ConvEpilogue prepared(const char* op, const ConvEpilogue& epilogue, const Dims& shape,
                       const Array& x) {
   ConvEpilogue e = epilogue;
   if (e.bias) {
@@ -108,7 +117,7 @@ struct GatedGradient {
   Array gate_y;  // what the gate points into
 };
 
-GatedGradient gated_gradient(const std::string& op, const Array& grad_output, const ConvGate& gate,
+GatedGradient gated_gradient(const char* op, const Array& grad_output, const ConvGate& gate,
                              bool by_algorithm) {
   const Array dy = channels_last(grad_output);
   if (!gate.y || gate.activation == Activation::none) return {dy, {}, {}};
@@ -157,10 +166,10 @@ Array sum_pixels(const Array& dy) {
   return sum(dy, axes, false);
 }
 
-ConvProblem checked_backward(const std::string& op, const Array& dy, const Dims& input_shape,
+ConvProblem checked_backward(const char* op, const Array& dy, const Dims& input_shape,
                              const Dims& weight_shape, const ConvOptions& options) {
-  const ConvProblem p = make_conv_problem(op.c_str(), input_shape, weight_shape, options.arguments);
-  check_shape(op + " backward", "a gradient", dy, conv_output_shape(p, input_shape.size()));
+  const ConvProblem p = make_conv_problem(op, input_shape, weight_shape, options.arguments);
+  check_shape(op, "a backward gradient", dy, conv_output_shape(p, input_shape.size()));
   return p;
 }
 
@@ -168,14 +177,13 @@ ConvProblem checked_backward(const std::string& op, const Array& dy, const Dims&
 
 ConvResult conv_forward(const Array& input, const Array& weight, const ConvEpilogue& epilogue,
                         const ConvOptions& options) {
-  const std::string op = op_name(input.rank());
+  const char* const op = op_name(input.rank());
   check_dtypes(op, input, weight);
-  const ConvProblem p =
-      make_conv_problem(op.c_str(), input.shape(), weight.shape(), options.arguments);
+  const ConvProblem p = make_conv_problem(op, input.shape(), weight.shape(), options.arguments);
   const Dims shape = conv_output_shape(p, input.rank());
   const ConvEpilogue e = prepared(op, epilogue, shape, input);
   const ConvAlgorithm& algorithm =
-      choose_algorithm(op.c_str(), p, input.dtype(), ConvDirection::forward, options.algorithm);
+      choose_algorithm(op, p, input.dtype(), ConvDirection::forward, options.algorithm);
   return run_layer(e, shape, input, weight, algorithm.abilities.fuses,
                    [&](const Array& x, const Array& w, const Array& y, OutputStage* stage) {
                      const ConvProblem q = problem_for(algorithm, p, ConvDirection::forward);
@@ -185,9 +193,9 @@ ConvResult conv_forward(const Array& input, const Array& weight, const ConvEpilo
 
 namespace {
 
-const ConvAlgorithm& choose(const std::string& op, const ConvProblem& p, DType dtype,
+const ConvAlgorithm& choose(const char* op, const ConvProblem& p, DType dtype,
                             ConvDirection direction, const ConvOptions& options) {
-  return choose_algorithm(op.c_str(), p, dtype, direction, options.algorithm);
+  return choose_algorithm(op, p, dtype, direction, options.algorithm);
 }
 
 Array input_gradient(const ConvAlgorithm& algorithm, const ConvProblem& p, const GatedGradient& g,
@@ -231,7 +239,7 @@ std::pair<Array, std::optional<Array>> weight_gradient_of(const ConvAlgorithm& a
 
 Array conv_backward_data(const Array& dy, const Array& weight, const Dims& input_shape,
                          const ConvGate& gate, const ConvOptions& options) {
-  const std::string op = op_name(input_shape.size());
+  const char* const op = op_name(input_shape.size());
   check_dtypes(op, dy, weight);
   const ConvProblem p = checked_backward(op, dy, input_shape, weight.shape(), options);
   const ConvDirection direction = ConvDirection::backward_data;
@@ -244,7 +252,7 @@ std::pair<Array, std::optional<Array>> conv_backward_weight(const Array& dy, con
                                                             const Dims& weight_shape,
                                                             bool with_bias, const ConvGate& gate,
                                                             const ConvOptions& options) {
-  const std::string op = op_name(x.rank());
+  const char* const op = op_name(x.rank());
   check_dtypes(op, dy, x);
   const ConvProblem p = checked_backward(op, dy, x.shape(), weight_shape, options);
   const ConvAlgorithm& algorithm =
@@ -259,7 +267,7 @@ std::pair<Array, std::optional<Array>> conv_backward_weight(const Array& dy, con
 
 ConvGradients conv_backward(const ConvBackward& w, const ConvGate& gate,
                             const ConvOptions& options) {
-  const std::string op = op_name(w.input_shape.size());
+  const char* const op = op_name(w.input_shape.size());
   const ConvProblem p = checked_backward(op, w.dy, w.input_shape, w.weight_shape, options);
   const auto chosen = [&](ConvDirection direction) -> const ConvAlgorithm& {
     return choose(op, p, w.dy.dtype(), direction, options);
@@ -290,14 +298,13 @@ ConvGradients conv_backward(const ConvBackward& w, const ConvGate& gate,
 
 ConvResult conv_transpose_forward(const Array& input, const Array& weight, const Dims& output_shape,
                                   const ConvEpilogue& epilogue, const ConvOptions& options) {
-  const std::string op = concat("conv_transpose", input.rank() - 2, "d");
+  const char* const op = transposed_name(input.rank());
   check_dtypes(op, input, weight);
-  const ConvProblem p =
-      make_conv_problem(op.c_str(), output_shape, weight.shape(), options.arguments);
+  const ConvProblem p = make_conv_problem(op, output_shape, weight.shape(), options.arguments);
   check_shape(op, "an input", input, conv_output_shape(p, output_shape.size()));
   const ConvEpilogue e = prepared(op, epilogue, output_shape, input);
-  const ConvAlgorithm& algorithm = choose_algorithm(
-      op.c_str(), p, input.dtype(), ConvDirection::backward_data, options.algorithm);
+  const ConvAlgorithm& algorithm =
+      choose_algorithm(op, p, input.dtype(), ConvDirection::backward_data, options.algorithm);
   return run_layer(e, output_shape, input, weight, algorithm.abilities.fuses,
                    [&](const Array& x, const Array& w, const Array& y, OutputStage* stage) {
                      algorithm.backward_data({p, x, w, y, stage, {}, options.keep_weights});
@@ -306,11 +313,11 @@ ConvResult conv_transpose_forward(const Array& input, const Array& weight, const
 
 ConvExplanation explain_conv(const Dims& input_shape, const Dims& weight_shape, DType dtype,
                              ConvDirection direction, const ConvOptions& options) {
-  const std::string op = op_name(input_shape.size());
+  const char* const op = op_name(input_shape.size());
   TW_CHECK_TYPE(is_floating(dtype), op, ": expected a floating dtype, got ", name_of(dtype));
-  const ConvProblem p = make_conv_problem(op.c_str(), input_shape, weight_shape, options.arguments);
+  const ConvProblem p = make_conv_problem(op, input_shape, weight_shape, options.arguments);
   return {conv_output_shape(p, input_shape.size()), multiply_adds(p),
-          weigh_algorithms(op.c_str(), p, dtype, direction, options.algorithm)};
+          weigh_algorithms(op, p, dtype, direction, options.algorithm)};
 }
 
 }  // namespace tilewise

@@ -55,15 +55,22 @@ void unfold(const ConvProblem& p, const T* x, T* columns) {
 
 template <typename T>
 void fold(const ConvProblem& p, const T* columns, T* x) {
+  constexpr index_t block = 16;  // channels; no two pieces add to the same numbers
   const index_t width = p.c * p.taps();
-  parallel_for(p.n, [&](index_t n) {  // one image a piece: no two pieces add to the same pixel
+  const index_t blocks = ceil_div(p.c, block);
+  parallel_for(p.n * blocks, [&](index_t piece) {
+    const index_t n = piece / blocks;
+    const index_t c0 = piece % blocks * block;
+    const index_t c1 = std::min(c0 + block, p.c);
     T* image = x + n * p.in_pixels() * p.c;
-    std::fill(image, image + p.in_pixels() * p.c, T(0));
+    for (index_t i = 0; i < p.in_pixels(); ++i) {
+      std::fill(image + i * p.c + c0, image + i * p.c + c1, T(0));
+    }
     for (index_t out = 0; out < p.out_pixels(); ++out) {
       const T* row = columns + (n * p.out_pixels() + out) * width;
       for_each_tap(p, out, [&](index_t tap, index_t pixel) {
         if (pixel < 0) return;
-        for (index_t c = 0; c < p.c; ++c) image[pixel * p.c + c] += row[c * p.taps() + tap];
+        for (index_t c = c0; c < c1; ++c) image[pixel * p.c + c] += row[c * p.taps() + tap];
       });
     }
   });

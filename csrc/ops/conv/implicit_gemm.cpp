@@ -104,6 +104,7 @@ Correlate forward_job(const ConvProblem& p) {
   channels_last_strides(job.dst_stride, p.out, p.k);
   job.columns = p.group_k();
   job.packed_taps = p.taps();
+  job.taps.reserve(static_cast<std::size_t>(p.taps()));
   index_t position = 0;
   for (index_t d = 0; d < p.kernel[0]; ++d) {
     for (index_t h = 0; h < p.kernel[1]; ++h) {

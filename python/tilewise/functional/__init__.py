@@ -17,6 +17,7 @@ from tilewise.functional.conv_transpose import (
     conv_transpose3d,
 )
 from tilewise.functional.dropout import dropout, dropout1d, dropout2d, dropout3d
+from tilewise.functional.filtering import convolve, correlate
 from tilewise.functional.linear import linear
 from tilewise.functional.loss import cross_entropy, mse_loss, nll_loss
 from tilewise.functional.normalization import batch_norm
@@ -35,6 +36,7 @@ from tilewise.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
+from tilewise.functional.unfold import fold, unfold
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -53,12 +55,15 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "convolve",
+    "correlate",
     "cross_entropy",
     "dropout",
     "dropout1d",
     "dropout2d",
     "dropout3d",
     "flatten",
+    "fold",
     "hardswish",
     "leaky_relu",
     "linear",
@@ -78,4 +83,5 @@ __all__ = [
     "softmax",
     "tanh",
     "unflatten",
+    "unfold",
 ]

@@ -4,7 +4,7 @@ from tilewise.nn import functional, init, utils
 from tilewise.nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from tilewise.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from tilewise.nn.containers import ModuleDict, ModuleList, Sequential
-from tilewise.nn.conv import Conv1d, Conv2d, Conv3d
+from tilewise.nn.conv import CausalConv1d, Conv1d, Conv2d, Conv3d
 from tilewise.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from tilewise.nn.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from tilewise.nn.linear import Flatten, Identity, Linear, Unflatten
@@ -42,6 +42,7 @@ from tilewise.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from tilewise.nn.unfold import Fold, Unfold
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -57,6 +58,7 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Buffer",
+    "CausalConv1d",
     "CircularPad1d",
     "CircularPad2d",
     "CircularPad3d",
@@ -75,6 +77,7 @@ __all__ = [
     "Dropout2d",
     "Dropout3d",
     "Flatten",
+    "Fold",
     "Identity",
     "Linear",
     "LogSoftmax",
@@ -99,6 +102,7 @@ __all__ = [
     "Softmax",
     "Tanh",
     "Unflatten",
+    "Unfold",
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
