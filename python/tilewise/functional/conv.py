@@ -242,24 +242,6 @@ def correlation(
     return _apply(op, input, weight, None, geometry, options)[0]
 
 
-def unrecorded(
-    input: Tensor, weight: Tensor, bias: Tensor | None
-) -> tuple[Array, Array, Array | None] | None:
-    """The arrays of a layer's tensors; None where one is no tensor, or wants a gradient."""
-    try:
-        wanted = input._requires_grad or weight._requires_grad
-        if bias is None:
-            b = None
-        else:
-            b = bias._array
-            wanted = wanted or bias._requires_grad
-        if wanted and grad_mode.enabled:
-            return None
-        return input._array, weight._array, b
-    except AttributeError:
-        return None
-
-
 def plain(
     dims: int,
     input: Tensor,
@@ -275,10 +257,19 @@ def plain(
     Nothing is recorded, the input has a batch, and the settings are Python's ints and tuples of
     them: one native call reads them all.
     """
-    arrays = unrecorded(input, weight, bias)
-    if arrays is None:
+    try:
+        wanted = input._requires_grad or weight._requires_grad
+        b = None
+        if bias is not None:
+            b = bias._array
+            wanted = wanted or bias._requires_grad
+        if wanted and grad_mode.enabled:
+            return None
+        y = _core.conv_plain(
+            input._array, weight._array, b, dims, stride, padding, dilation, groups
+        )
+    except AttributeError:
         return None
-    y = _core.conv_plain(*arrays, dims, stride, padding, dilation, groups)
     return None if y is None else wrap(y)
 
 

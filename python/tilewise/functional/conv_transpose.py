@@ -8,7 +8,7 @@ from tilewise import _core
 from tilewise._arguments import LARGEST, array_of, as_choice, as_int, as_tuple, optional_array
 from tilewise.autograd import grad_mode, record, wrap
 from tilewise.functional._images import batched, image_array
-from tilewise.functional.conv import ALGORITHMS, Geometry, unrecorded
+from tilewise.functional.conv import ALGORITHMS, Geometry
 from tilewise.functional.padding import pad
 
 if TYPE_CHECKING:
@@ -136,10 +136,19 @@ def _plain(
     dilation: IntOrTuple,
 ) -> Tensor | None:
     """The short way of the common call, as `conv.plain`; None where it is anything else."""
-    arrays = unrecorded(input, weight, bias)
-    if arrays is None:
+    try:
+        wanted = input._requires_grad or weight._requires_grad
+        b = None
+        if bias is not None:
+            b = bias._array
+            wanted = wanted or bias._requires_grad
+        if wanted and grad_mode.enabled:
+            return None
+        y = _core.conv_transpose_plain(
+            input._array, weight._array, b, dims, stride, padding, output_padding, groups, dilation
+        )
+    except AttributeError:
         return None
-    y = _core.conv_transpose_plain(*arrays, dims, stride, padding, output_padding, groups, dilation)
     return None if y is None else wrap(y)
 
 

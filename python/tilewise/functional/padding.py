@@ -26,7 +26,7 @@ def _amounts(
         raise ValueError(
             f"pad: expected at most {len(shape)} pairs for shape {shape}, got {describe(padding)}"
         )
-    values = [as_int("pad", "pad", p) for p in padding]
+    values = [p if type(p) is int else as_int("pad", "pad", p) for p in padding]
     rest = (0,) * (len(shape) - len(values) // 2)
     return (*rest, *values[-2::-2]), (*rest, *values[::-2])
 
@@ -59,6 +59,10 @@ def pad(
         tensor([[3., 2., 1., 2., 3., 2.]])
     """
     x = array_of("pad", "input", input)
+    if mode == "constant" and value is None and not (input._requires_grad and grad_mode.enabled):
+        padded = _core.pad_plain(x, pad)
+        if padded is not None:
+            return wrap(padded)
     as_choice("pad", "mode", mode, MODES)
     shape = x.shape
     before, after = _amounts(pad, shape)
