@@ -111,6 +111,7 @@ __all__: list[str] = [
     "normal",
     "pad",
     "pad_backward",
+    "pad_plain",
     "permutation",
     "philox",
     "pow",
@@ -710,6 +711,7 @@ def pad_backward(
     after: tuple[int, ...],
     border: str = "zeros",
 ) -> Array: ...
+def pad_plain(x: Array, amounts: typing.Any) -> Array | None: ...
 def permutation(n: typing.SupportsInt | typing.SupportsIndex, generator: Generator) -> Array: ...
 def philox(
     seed: typing.SupportsInt | typing.SupportsIndex,
