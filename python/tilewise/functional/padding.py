@@ -26,7 +26,7 @@ def _amounts(
         raise ValueError(
             f"pad: expected at most {len(shape)} pairs for shape {shape}, got {describe(padding)}"
         )
-    values = [p if type(p) is int else as_int("pad", "pad", p) for p in padding]
+    values = [as_int("pad", "pad", p) for p in padding]
     rest = (0,) * (len(shape) - len(values) // 2)
     return (*rest, *values[-2::-2]), (*rest, *values[::-2])
 
