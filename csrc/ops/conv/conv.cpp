@@ -169,7 +169,7 @@ Array sum_pixels(const Array& dy) {
 ConvProblem checked_backward(const char* op, const Array& dy, const Dims& input_shape,
                              const Dims& weight_shape, const ConvOptions& options) {
   const ConvProblem p = make_conv_problem(op, input_shape, weight_shape, options.arguments);
-  check_shape(op, "a backward gradient", dy, conv_output_shape(p, input_shape.size()));
+  check_shape(op, "a gradient", dy, conv_output_shape(p, input_shape.size()));
   return p;
 }
 
