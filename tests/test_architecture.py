@@ -45,7 +45,7 @@ PYTHON_FLOORS = [
     {"tensor"},
     {"creation"},
     {"functional"},
-    {"nn"},
+    {"nn", "filters"},
     {"io"},
     {"optim", "data", "models", "viz"},
     {"tilewise"},  # the public names

@@ -17,12 +17,21 @@
 
 namespace tilewise {
 
-bool guard_pages_enabled() {
+namespace {
+
+bool asked_for() {
   const char* value = std::getenv("TILEWISE_GUARD_PAGES");
   if (value == nullptr || *value == '\0' || std::strcmp(value, "0") == 0) return false;
   TW_CHECK(TW_HAS_GUARD_PAGES,
            "TILEWISE_GUARD_PAGES: expected a POSIX system, this one cannot protect pages");
   return true;
+}
+
+}  // namespace
+
+bool guard_pages_enabled() {
+  static const bool enabled = asked_for();
+  return enabled;
 }
 
 #if TW_HAS_GUARD_PAGES

@@ -13,6 +13,7 @@
 #include "kernels/loss_pointwise.h"
 #include "kernels/loss_vectors.h"
 #include "kernels/optimizer.h"
+#include "kernels/pad.h"
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
 #include "kernels/relu.h"
@@ -52,6 +53,7 @@ TW_DISPATCH(GemmKernels, gemm_kernels)
 TW_DISPATCH(GroupedKernels, grouped_kernels)
 TW_DISPATCH(OptimizerKernels, optimizer_kernels)
 TW_DISPATCH(PointwiseLossKernels, pointwise_loss_kernels)
+TW_DISPATCH(PadKernels, pad_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)

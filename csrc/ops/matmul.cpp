@@ -145,6 +145,8 @@ Array as_rows(const Array& x) {
 
 void check_linear(const char* op, const Array& x, const Array& weight, int weight_dim) {
   check_dtypes(op, x, weight);
+  TW_CHECK_TYPE(is_floating(x.dtype()), op, ": expected dtype float32 or float64, got ",
+                name_of(x.dtype()));
   TW_CHECK(weight.rank() == 2, op, ": expected a weight of shape (out, in), got ",
            to_string(weight.shape()));
   TW_CHECK(x.rank() >= 1 && x.extent(x.rank() - 1) == weight.extent(weight_dim), op,

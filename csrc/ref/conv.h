@@ -3,13 +3,19 @@
 //
 //   y[n, o, k] = sum over taps t, channels c of  x[n, o*stride + t*dilation - pad, c] w[k, c, t]
 //
-// Pixels outside the input count as zero. Layers use this cross-correlation; a convolution in the
-// mathematical sense has the kernel reflected.
+// Pixels outside the input count as zero, or as the border says. Layers use this cross-correlation;
+// a convolution in the mathematical sense has the kernel reflected.
 #pragma once
 
 #include "base/conv_problem.h"
 
 namespace tilewise::ref {
+
+// The pixel that a tap sees along an axis, or -1 in zero padding.
+inline index_t input_pixel(const ConvProblem& p, int axis, index_t out, index_t tap) {
+  const index_t i = out * p.stride[axis] + tap * p.dilation[axis] - p.pad_begin[axis];
+  return border_source(p.border, i, p.in[axis]);
+}
 
 // Calls visit(out_pixel, in_pixel, tap) for every pair of pixels that a tap connects.
 template <typename Visit>
@@ -22,12 +28,11 @@ void for_each_connection(const ConvProblem& p, Visit visit) {
         for (index_t od = 0; od < p.out[0]; ++od) {
           for (index_t oh = 0; oh < p.out[1]; ++oh) {
             for (index_t ow = 0; ow < p.out[2]; ++ow, ++out_pixel) {
-              const index_t d = od * p.stride[0] + td * p.dilation[0] - p.pad_begin[0];
-              const index_t h = oh * p.stride[1] + th * p.dilation[1] - p.pad_begin[1];
-              const index_t w = ow * p.stride[2] + tw * p.dilation[2] - p.pad_begin[2];
-              const bool inside =
-                  d >= 0 && d < p.in[0] && h >= 0 && h < p.in[1] && w >= 0 && w < p.in[2];
-              if (inside) visit(out_pixel, (d * p.in[1] + h) * p.in[2] + w, tap);
+              const index_t d = input_pixel(p, 0, od, td);
+              const index_t h = input_pixel(p, 1, oh, th);
+              const index_t w = input_pixel(p, 2, ow, tw);
+              if (d >= 0 && h >= 0 && w >= 0)
+                visit(out_pixel, (d * p.in[1] + h) * p.in[2] + w, tap);
             }
           }
         }

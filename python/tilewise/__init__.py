@@ -157,8 +157,9 @@ from tilewise.random import (
 from tilewise.tensor import Tensor
 
 if TYPE_CHECKING:
-    from tilewise import data, functional, io, models, nn, optim, train, viz
+    from tilewise import data, filters, functional, io, models, nn, optim, train, viz
     from tilewise.functional.explain import explain_conv
+    from tilewise.functional.filtering import convolve, correlate
     from tilewise.io import load, save
 
 __all__ = [
@@ -188,6 +189,8 @@ __all__ = [
     "chunk",
     "clamp",
     "concat",
+    "convolve",
+    "correlate",
     "cos",
     "data",
     "div",
@@ -202,6 +205,7 @@ __all__ = [
     "exp",
     "explain_conv",
     "eye",
+    "filters",
     "flatten",
     "flip",
     "float32",
@@ -325,8 +329,16 @@ inference_mode = no_grad
 concat = cat
 
 # Loaded where they are first used, so that importing the library costs little more than NumPy.
-_LAZY_MODULES = frozenset(("data", "functional", "io", "models", "nn", "optim", "train", "viz"))
-_LAZY_FUNCTIONS = {"save": "io", "load": "io", "explain_conv": "functional.explain"}
+_LAZY_MODULES = frozenset(
+    ("data", "filters", "functional", "io", "models", "nn", "optim", "train", "viz")
+)
+_LAZY_FUNCTIONS = {
+    "save": "io",
+    "load": "io",
+    "explain_conv": "functional.explain",
+    "correlate": "functional.filtering",
+    "convolve": "functional.filtering",
+}
 
 
 def is_tensor(obj: object) -> Any:

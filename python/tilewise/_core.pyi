@@ -44,7 +44,9 @@ __all__: list[str] = [
     "conv_backward_weight",
     "conv_forward",
     "conv_fused",
+    "conv_plain",
     "conv_transpose_forward",
+    "conv_transpose_plain",
     "cos",
     "cosine_similarity",
     "cosine_similarity_backward",
@@ -117,6 +119,9 @@ __all__: list[str] = [
     "optimizer_step",
     "pairwise_distance",
     "pairwise_distance_backward",
+    "pad",
+    "pad_backward",
+    "pad_plain",
     "permutation",
     "philox",
     "pointwise_loss",
@@ -408,6 +413,7 @@ def col2im(
     pad_begin: tuple[int, ...],
     pad_end: tuple[int, ...],
     dilation: tuple[int, ...],
+    op: str = "im2col",
 ) -> Array: ...
 def concat(
     arrays: collections.abc.Sequence[Array], axis: typing.SupportsInt | typing.SupportsIndex = 0
@@ -436,6 +442,7 @@ def conv_backward(
     with_bias: bool,
     gate: ConvGate | None = None,
     with_gated: bool = False,
+    border: str = "zeros",
 ) -> tuple[Array | None, Array | None, Array | None, Array | None]:
     """
     Gradients of x (None without weight), of the weight (None without x), of the bias, and dy through the gate: each where it is wanted.
@@ -452,6 +459,7 @@ def conv_backward_data(
     groups: typing.SupportsInt | typing.SupportsIndex,
     algorithm: str = "auto",
     gate: ConvGate | None = None,
+    border: str = "zeros",
 ) -> Array: ...
 def conv_backward_weight(
     dy: Array,
@@ -465,6 +473,7 @@ def conv_backward_weight(
     with_bias: bool,
     algorithm: str = "auto",
     gate: ConvGate | None = None,
+    border: str = "zeros",
 ) -> tuple[Array, Array | None]: ...
 def conv_forward(
     x: Array,
@@ -478,6 +487,7 @@ def conv_forward(
     algorithm: str = "auto",
     activation: str = "none",
     keep_weights: bool = False,
+    border: str = "zeros",
 ) -> Array: ...
 def conv_fused(
     x: Array,
@@ -490,7 +500,18 @@ def conv_fused(
     groups: typing.SupportsInt | typing.SupportsIndex,
     algorithm: str = "auto",
     keep_weights: bool = False,
+    border: str = "zeros",
 ) -> tuple[Array, tuple[Array, Array] | None]: ...
+def conv_plain(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    stride: typing.Any,
+    padding: typing.Any,
+    dilation: typing.Any,
+    groups: typing.Any,
+) -> Array | None: ...
 def conv_transpose_forward(
     x: Array,
     weight: Array,
@@ -504,6 +525,17 @@ def conv_transpose_forward(
     algorithm: str = "auto",
     keep_weights: bool = False,
 ) -> Array: ...
+def conv_transpose_plain(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    stride: typing.Any,
+    padding: typing.Any,
+    output_padding: typing.Any,
+    groups: typing.Any,
+    dilation: typing.Any,
+) -> Array | None: ...
 def cos(x: Array) -> Array: ...
 def cosine_similarity(
     a: Array,
@@ -580,6 +612,7 @@ def explain_conv(
     dilation: tuple[int, ...],
     groups: typing.SupportsInt | typing.SupportsIndex,
     algorithm: str = "auto",
+    border: str = "zeros",
 ) -> tuple[tuple[int, ...], float, list[tuple[str, str, float, int, bool]]]:
     """
     Output shape, multiply-adds, rows of (algorithm, refusal or empty, cost in nanoseconds, workspace bytes, chosen).
@@ -608,6 +641,7 @@ def im2col(
     pad_begin: tuple[int, ...],
     pad_end: tuple[int, ...],
     dilation: tuple[int, ...],
+    op: str = "im2col",
 ) -> Array: ...
 def index(a: Array, indices: collections.abc.Sequence[Array | None]) -> Array: ...
 def index_add(
@@ -751,6 +785,21 @@ def pairwise_distance_backward(
     eps: typing.SupportsFloat | typing.SupportsIndex,
     of_b: bool,
 ) -> Array: ...
+def pad(
+    x: Array,
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    border: str = "zeros",
+    value: Array | None = None,
+) -> Array: ...
+def pad_backward(
+    dy: Array,
+    input_shape: tuple[int, ...],
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+    border: str = "zeros",
+) -> Array: ...
+def pad_plain(x: Array, amounts: typing.Any) -> Array | None: ...
 def permutation(n: typing.SupportsInt | typing.SupportsIndex, generator: Generator) -> Array: ...
 def philox(
     seed: typing.SupportsInt | typing.SupportsIndex,

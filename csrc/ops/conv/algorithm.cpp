@@ -1,8 +1,10 @@
 #include "ops/conv/algorithm.h"
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/threads.h"
 #include "base/trace.h"
+#include "ops/conv/problem.h"
 
 namespace tilewise {
 namespace {
@@ -11,22 +13,40 @@ namespace {
 const ConvAlgorithm* const algorithms[] = {&winograd4,     &winograd2,   &depthwise, &grouped,
                                            &implicit_gemm, &im2col_gemm, &reference};
 
+bool fills_border(const ConvAlgorithm& a, const ConvProblem& p, ConvDirection d) {
+  return p.border == Border::zeros || a.abilities.borders[static_cast<int>(d)];
+}
+
 const char* refusal(const ConvAlgorithm& a, const ConvProblem& p, DType dtype, ConvDirection d) {
   if (!a.abilities.any_dtype && dtype != DType::float32) return "it computes in float32 only";
-  return a.refuses(p, d);
+  return fills_border(a, p, d) ? a.refuses(p, d) : a.refuses(without_border(p), d);
 }
+
+constexpr double kPadding = 0.3;  // nanoseconds an element, read and written
 
 // The op answers for empty tensors: algorithms never see them.
 bool is_empty(const ConvProblem& p) {
   return p.n == 0 || p.group_c() == 0 || p.k == 0 || p.in_pixels() == 0 || p.out_pixels() == 0;
 }
 
+// Elements of an input or its gradient that is padded in a pass of its own.
+index_t padded_elements(const ConvProblem& padded) {
+  return checked_mul(checked_mul(padded.n, padded.c), padded.in_pixels());
+}
+
 double cost_of(const ConvAlgorithm& a, const ConvProblem& p, ConvDirection direction) {
-  return is_empty(p) ? 0 : a.cost(p, direction);
+  if (is_empty(p)) return 0;
+  if (fills_border(a, p, direction)) return a.cost(p, direction);
+  const ConvProblem q = without_border(p);
+  return a.cost(q, direction) + kPadding * double(padded_elements(q));
 }
 
 index_t workspace_of(const ConvAlgorithm& a, const ConvProblem& p, ConvDirection direction) {
-  return is_empty(p) ? 0 : a.workspace(p, direction, num_threads());
+  if (is_empty(p)) return 0;
+  if (fills_border(a, p, direction)) return a.workspace(p, direction, num_threads());
+  const ConvProblem q = without_border(p);
+  return a.workspace(q, direction, num_threads()) +
+         padded_elements(q) * static_cast<index_t>(sizeof(float));
 }
 
 void trace_choice(const char* op, const ConvProblem& p, DType dtype, ConvDirection direction,
@@ -42,7 +62,7 @@ void trace_choice(const char* op, const ConvProblem& p, DType dtype, ConvDirecti
     if (reason != nullptr) {
       TW_TRACE("  not ", a->name, ": ", reason);
     } else if (!is_empty(p)) {
-      TW_TRACE("  not ", a->name, ": ", a->cost(p, direction) / chosen.cost(p, direction),
+      TW_TRACE("  not ", a->name, ": ", cost_of(*a, p, direction) / cost_of(chosen, p, direction),
                " times the expected time");
     }
   }
@@ -75,10 +95,28 @@ std::string known_algorithms() {
   return known;
 }
 
-}  // namespace
+// Choices that a thread made lately, one in each place: weighing seven algorithms takes as long as
+// a small convolution.
+struct RecentChoice {
+  ConvProblem problem;
+  ConvDirection direction;
+  Isa isa;
+  DType dtype;
+  const ConvAlgorithm* algorithm = nullptr;
+};
 
-const ConvAlgorithm& choose_algorithm(const char* op, const ConvProblem& p, DType dtype,
-                                      ConvDirection direction, const std::string& wanted) {
+RecentChoice& recent_choice(const ConvProblem& p, ConvDirection direction) {
+  constexpr std::size_t places = 16;
+  thread_local RecentChoice choices[places];
+  std::size_t hash = static_cast<std::size_t>(direction);
+  for (index_t value : {p.n, p.c, p.k, p.groups, p.in[1], p.in[2], p.kernel[2], p.stride[2]}) {
+    hash = hash * 31 + static_cast<std::size_t>(value);
+  }
+  return choices[(hash ^ hash >> 7) % places];
+}
+
+const ConvAlgorithm& weigh(const char* op, const ConvProblem& p, DType dtype,
+                           ConvDirection direction, const std::string& wanted) {
   const ConvAlgorithm* best = nullptr;
   double least = 0;
   for (const ConvAlgorithm* a : algorithms) {
@@ -98,6 +136,25 @@ const ConvAlgorithm& choose_algorithm(const char* op, const ConvProblem& p, DTyp
            known_algorithms());
   trace_choice(op, p, dtype, direction, *best);
   return *best;
+}
+
+}  // namespace
+
+const ConvAlgorithm& choose_algorithm(const char* op, const ConvProblem& p, DType dtype,
+                                      ConvDirection direction, const std::string& wanted) {
+  if (wanted != "auto" || trace_enabled()) return weigh(op, p, dtype, direction, wanted);
+  RecentChoice& recent = recent_choice(p, direction);
+  const Isa isa = active_isa();
+  if (recent.algorithm == nullptr || recent.isa != isa || recent.dtype != dtype ||
+      recent.direction != direction || !(recent.problem == p)) {
+    recent = {p, direction, isa, dtype, &weigh(op, p, dtype, direction, wanted)};
+  }
+  return *recent.algorithm;
+}
+
+ConvProblem problem_for(const ConvAlgorithm& algorithm, const ConvProblem& problem,
+                        ConvDirection direction) {
+  return fills_border(algorithm, problem, direction) ? problem : without_border(problem);
 }
 
 std::vector<ConvChoice> weigh_algorithms(const char* op, const ConvProblem& p, DType dtype,

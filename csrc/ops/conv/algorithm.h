@@ -48,10 +48,11 @@ struct ConvBackwardWeight {
 
 // What an algorithm does by itself; the rest is done for it in passes of their own.
 struct ConvAbilities {
-  bool any_dtype = false;               // float64 too
-  bool fuses = true;                    // runs the output stage
-  bool gates[3] = {false, true, true};  // reads gradients through the gate, by direction
-  bool dbias = false;                   // sums the bias gradient
+  bool any_dtype = false;                   // float64 too
+  bool fuses = true;                        // runs the output stage
+  bool gates[3] = {false, true, true};      // reads gradients through the gate, by direction
+  bool dbias = false;                       // sums the bias gradient
+  bool borders[3] = {false, false, false};  // other padding than zeros, by direction
 };
 
 struct ConvAlgorithm {
@@ -86,6 +87,11 @@ double multiply_adds(const ConvProblem& problem);
 // where two cost the same. `op` names the operation in messages. Throws ValueError.
 const ConvAlgorithm& choose_algorithm(const char* op, const ConvProblem& problem, DType dtype,
                                       ConvDirection direction, const std::string& wanted);
+
+// The problem that the algorithm computes: one of borders that it does not fill itself gets an
+// input that is padded before.
+ConvProblem problem_for(const ConvAlgorithm& algorithm, const ConvProblem& problem,
+                        ConvDirection direction);
 
 // What choose_algorithm weighs.
 struct ConvChoice {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "ops/activation.h"
 #include "ops/copy.h"
+#include "ops/pad.h"
 #include "ops/reduce.h"
 #include "ops/relu.h"
 #include "ref/epilogue.h"
@@ -15,21 +16,30 @@
 namespace tilewise {
 namespace {
 
-std::string op_name(int rank) { return concat("conv", rank - 2, "d"); }
+// Names of the operation for an input of this rank; the checks of the problem refuse others.
+const char* op_name(int rank) {
+  constexpr const char* names[] = {"conv1d", "conv2d", "conv3d"};
+  return rank >= 3 && rank <= 5 ? names[rank - 3] : "conv";
+}
 
-void check_dtypes(const std::string& op, const Array& a, const Array& b) {
+const char* transposed_name(int rank) {
+  constexpr const char* names[] = {"conv_transpose1d", "conv_transpose2d", "conv_transpose3d"};
+  return rank >= 3 && rank <= 5 ? names[rank - 3] : "conv_transpose";
+}
+
+void check_dtypes(const char* op, const Array& a, const Array& b) {
   TW_CHECK_TYPE(is_floating(a.dtype()) && a.dtype() == b.dtype(), op,
                 ": expected two floating tensors of one dtype, got ", name_of(a.dtype()), " and ",
                 name_of(b.dtype()));
 }
 
-void check_shape(const std::string& op, const char* what, const Array& a, const Dims& expected) {
+void check_shape(const char* op, const char* what, const Array& a, const Dims& expected) {
   TW_CHECK(a.shape() == expected, op, ": expected ", what, " of shape ", to_string(expected),
            ", got ", to_string(a.shape()));
 }
 
 // The epilogue of outputs of `shape`, its arrays dense in the outputs' layout.
-ConvEpilogue prepared(const std::string& op, const ConvEpilogue& epilogue, const Dims& shape,
+ConvEpilogue prepared(const char* op, const ConvEpilogue& epilogue, const Dims& shape,
                       const Array& x) {
   ConvEpilogue e = epilogue;
   if (e.bias) {
@@ -107,7 +117,7 @@ struct GatedGradient {
   Array gate_y;  // what the gate points into
 };
 
-GatedGradient gated_gradient(const std::string& op, const Array& grad_output, const ConvGate& gate,
+GatedGradient gated_gradient(const char* op, const Array& grad_output, const ConvGate& gate,
                              bool by_algorithm) {
   const Array dy = channels_last(grad_output);
   if (!gate.y || gate.activation == Activation::none) return {dy, {}, {}};
@@ -129,6 +139,22 @@ GatedGradient gated_gradient(const std::string& op, const Array& grad_output, co
   return {activate_backward(dy, y, gate.activation, slope), {}, {}};
 }
 
+// The padding of a problem whose tensors have this rank.
+PadAmounts padding_of(const ConvProblem& p, int rank) {
+  PadAmounts a{{0, 0}, {0, 0}, p.border};
+  for (int i = 5 - rank; i < 3; ++i) {
+    a.before.push_back(p.pad_begin[i]);
+    a.after.push_back(p.pad_end[i]);
+  }
+  return a;
+}
+
+// x for the problem `q` that an algorithm gets in place of p: with its border where it needs that.
+Array input_for(const ConvProblem& q, const ConvProblem& p, const Array& x) {
+  if (q.border == p.border) return x;
+  return channels_last(pad(x, padding_of(p, x.rank()), std::nullopt));
+}
+
 bool gates(const ConvAlgorithm& algorithm, ConvDirection direction) {
   return algorithm.abilities.gates[static_cast<int>(direction)];
 }
@@ -140,10 +166,10 @@ Array sum_pixels(const Array& dy) {
   return sum(dy, axes, false);
 }
 
-ConvProblem checked_backward(const std::string& op, const Array& dy, const Dims& input_shape,
+ConvProblem checked_backward(const char* op, const Array& dy, const Dims& input_shape,
                              const Dims& weight_shape, const ConvOptions& options) {
-  const ConvProblem p = make_conv_problem(op.c_str(), input_shape, weight_shape, options.arguments);
-  check_shape(op + " backward", "a gradient", dy, conv_output_shape(p, input_shape.size()));
+  const ConvProblem p = make_conv_problem(op, input_shape, weight_shape, options.arguments);
+  check_shape(op, "a gradient", dy, conv_output_shape(p, input_shape.size()));
   return p;
 }
 
@@ -151,33 +177,37 @@ ConvProblem checked_backward(const std::string& op, const Array& dy, const Dims&
 
 ConvResult conv_forward(const Array& input, const Array& weight, const ConvEpilogue& epilogue,
                         const ConvOptions& options) {
-  const std::string op = op_name(input.rank());
+  const char* const op = op_name(input.rank());
   check_dtypes(op, input, weight);
-  const ConvProblem p =
-      make_conv_problem(op.c_str(), input.shape(), weight.shape(), options.arguments);
+  const ConvProblem p = make_conv_problem(op, input.shape(), weight.shape(), options.arguments);
   const Dims shape = conv_output_shape(p, input.rank());
   const ConvEpilogue e = prepared(op, epilogue, shape, input);
   const ConvAlgorithm& algorithm =
-      choose_algorithm(op.c_str(), p, input.dtype(), ConvDirection::forward, options.algorithm);
+      choose_algorithm(op, p, input.dtype(), ConvDirection::forward, options.algorithm);
   return run_layer(e, shape, input, weight, algorithm.abilities.fuses,
                    [&](const Array& x, const Array& w, const Array& y, OutputStage* stage) {
-                     algorithm.forward({p, x, w, y, stage, options.keep_weights});
+                     const ConvProblem q = problem_for(algorithm, p, ConvDirection::forward);
+                     algorithm.forward({q, input_for(q, p, x), w, y, stage, options.keep_weights});
                    });
 }
 
 namespace {
 
-const ConvAlgorithm& choose(const std::string& op, const ConvProblem& p, DType dtype,
+const ConvAlgorithm& choose(const char* op, const ConvProblem& p, DType dtype,
                             ConvDirection direction, const ConvOptions& options) {
-  return choose_algorithm(op.c_str(), p, dtype, direction, options.algorithm);
+  return choose_algorithm(op, p, dtype, direction, options.algorithm);
 }
 
 Array input_gradient(const ConvAlgorithm& algorithm, const ConvProblem& p, const GatedGradient& g,
                      const Array& weight, const Dims& input_shape, bool keep_weights) {
   if (g.dy.size() == 0 || weight.size() == 0) return zeros(input_shape, g.dy.dtype(), true);
-  const Array dx = Array::empty_channels_last(input_shape, g.dy.dtype());
-  algorithm.backward_data({p, g.dy, contiguous(weight), dx, nullptr, g.gate, keep_weights});
-  return dx;
+  const ConvProblem q = problem_for(algorithm, p, ConvDirection::backward_data);
+  Dims shape{p.n, p.c};
+  for (int i = 5 - input_shape.size(); i < 3; ++i) shape.push_back(q.in[i]);
+  const Array dx = Array::empty_channels_last(shape, g.dy.dtype());
+  algorithm.backward_data({q, g.dy, contiguous(weight), dx, nullptr, g.gate, keep_weights});
+  if (q.border == p.border) return dx;
+  return pad_backward(dx, input_shape, padding_of(p, input_shape.size()));
 }
 
 // Whether the algorithm itself sums the bias gradient of a non-empty problem.
@@ -199,8 +229,9 @@ std::pair<Array, std::optional<Array>> weight_gradient_of(const ConvAlgorithm& a
     return {zeros(weight_shape, x.dtype(), false), db};
   }
   const Array dw = Array::empty(weight_shape, x.dtype());
-  algorithm.backward_weight(
-      {p, g.dy, channels_last(x), dw, by_algorithm ? db->data<float>() : nullptr, g.gate});
+  const ConvProblem q = problem_for(algorithm, p, ConvDirection::backward_weight);
+  algorithm.backward_weight({q, g.dy, input_for(q, p, channels_last(x)), dw,
+                             by_algorithm ? db->data<float>() : nullptr, g.gate});
   return {dw, db};
 }
 
@@ -208,7 +239,7 @@ std::pair<Array, std::optional<Array>> weight_gradient_of(const ConvAlgorithm& a
 
 Array conv_backward_data(const Array& dy, const Array& weight, const Dims& input_shape,
                          const ConvGate& gate, const ConvOptions& options) {
-  const std::string op = op_name(input_shape.size());
+  const char* const op = op_name(input_shape.size());
   check_dtypes(op, dy, weight);
   const ConvProblem p = checked_backward(op, dy, input_shape, weight.shape(), options);
   const ConvDirection direction = ConvDirection::backward_data;
@@ -221,7 +252,7 @@ std::pair<Array, std::optional<Array>> conv_backward_weight(const Array& dy, con
                                                             const Dims& weight_shape,
                                                             bool with_bias, const ConvGate& gate,
                                                             const ConvOptions& options) {
-  const std::string op = op_name(x.rank());
+  const char* const op = op_name(x.rank());
   check_dtypes(op, dy, x);
   const ConvProblem p = checked_backward(op, dy, x.shape(), weight_shape, options);
   const ConvAlgorithm& algorithm =
@@ -236,7 +267,7 @@ std::pair<Array, std::optional<Array>> conv_backward_weight(const Array& dy, con
 
 ConvGradients conv_backward(const ConvBackward& w, const ConvGate& gate,
                             const ConvOptions& options) {
-  const std::string op = op_name(w.input_shape.size());
+  const char* const op = op_name(w.input_shape.size());
   const ConvProblem p = checked_backward(op, w.dy, w.input_shape, w.weight_shape, options);
   const auto chosen = [&](ConvDirection direction) -> const ConvAlgorithm& {
     return choose(op, p, w.dy.dtype(), direction, options);
@@ -267,14 +298,13 @@ ConvGradients conv_backward(const ConvBackward& w, const ConvGate& gate,
 
 ConvResult conv_transpose_forward(const Array& input, const Array& weight, const Dims& output_shape,
                                   const ConvEpilogue& epilogue, const ConvOptions& options) {
-  const std::string op = concat("conv_transpose", input.rank() - 2, "d");
+  const char* const op = transposed_name(input.rank());
   check_dtypes(op, input, weight);
-  const ConvProblem p =
-      make_conv_problem(op.c_str(), output_shape, weight.shape(), options.arguments);
+  const ConvProblem p = make_conv_problem(op, output_shape, weight.shape(), options.arguments);
   check_shape(op, "an input", input, conv_output_shape(p, output_shape.size()));
   const ConvEpilogue e = prepared(op, epilogue, output_shape, input);
-  const ConvAlgorithm& algorithm = choose_algorithm(
-      op.c_str(), p, input.dtype(), ConvDirection::backward_data, options.algorithm);
+  const ConvAlgorithm& algorithm =
+      choose_algorithm(op, p, input.dtype(), ConvDirection::backward_data, options.algorithm);
   return run_layer(e, output_shape, input, weight, algorithm.abilities.fuses,
                    [&](const Array& x, const Array& w, const Array& y, OutputStage* stage) {
                      algorithm.backward_data({p, x, w, y, stage, {}, options.keep_weights});
@@ -283,11 +313,11 @@ ConvResult conv_transpose_forward(const Array& input, const Array& weight, const
 
 ConvExplanation explain_conv(const Dims& input_shape, const Dims& weight_shape, DType dtype,
                              ConvDirection direction, const ConvOptions& options) {
-  const std::string op = op_name(input_shape.size());
+  const char* const op = op_name(input_shape.size());
   TW_CHECK_TYPE(is_floating(dtype), op, ": expected a floating dtype, got ", name_of(dtype));
-  const ConvProblem p = make_conv_problem(op.c_str(), input_shape, weight_shape, options.arguments);
+  const ConvProblem p = make_conv_problem(op, input_shape, weight_shape, options.arguments);
   return {conv_output_shape(p, input_shape.size()), multiply_adds(p),
-          weigh_algorithms(op.c_str(), p, dtype, direction, options.algorithm)};
+          weigh_algorithms(op, p, dtype, direction, options.algorithm)};
 }
 
 }  // namespace tilewise

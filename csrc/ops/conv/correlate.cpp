@@ -17,6 +17,8 @@ constexpr index_t kMaxStripBytes = 384 << 10;  // of a single row
 constexpr index_t kPanelsBytes = 16 << 10;     // of B that stays in L1 beside a tile
 constexpr index_t kWantedPieces = 16;
 constexpr index_t kMaxBlockCols = 224;
+constexpr std::size_t kSmallStrip = 2048;  // floats, and runs of all rows, that lie on the stack
+constexpr std::size_t kSmallRuns = 64;
 
 // Offsets of the taps in a source with the given distances, neighbours merged into runs.
 struct TapTable {
@@ -150,6 +152,8 @@ class CorrelatePlan {
     while (channels / parts > kReduction && channels % (2 * parts) == 0) parts *= 2;
     const auto count = static_cast<index_t>(job_.taps.size());
     t.run = merged * channels / parts;
+    t.taps.reserve(static_cast<std::size_t>(count / merged * parts));
+    t.origin.reserve(static_cast<std::size_t>(count / merged * parts));
     for (index_t i = 0; i < count; i += merged) {
       const CorrelateTap& tap = job_.taps[static_cast<std::size_t>(i)];
       const index_t a = (tap.offset[0] - extremes_.low[0]) / plane_step_ * plane +
@@ -202,7 +206,8 @@ class CorrelatePlan {
                              job_.src_pixel,
                              job_.channels,
                              strip_pixel_,
-                             gate};
+                             gate,
+                             job_.border};
     const StripRegion region{plane * job_.step[0] + extremes_.low[0],
                              plane_step_,
                              planes_,
@@ -227,7 +232,7 @@ class CorrelatePlan {
     StripRegion padded = region;
     padded.cols = strip_cols_;
     padded.rows = strip_rows_;
-    Scratch<float> strip(static_cast<std::size_t>(strip_floats()));
+    SmallScratch<float, kSmallStrip> strip(static_cast<std::size_t>(strip_floats()));
     pack_strip(source, padded, base, strip.data());
     multiply(strip_,
              {strip.data(), strip_pixel_, strip_cols_ * strip_pixel_, plane, row0, rows, cols,
@@ -250,8 +255,8 @@ class CorrelatePlan {
   // The runs of every output row of a block of rows. Rows that lie in padding are left out, so rows
   // differ; the block of k that a run belongs to does not.
   struct RowRuns {
-    Scratch<GemmTap> taps;   // [row][run]
-    Scratch<index_t> start;  // [row][block of k, and the end]
+    SmallScratch<GemmTap, kSmallRuns> taps;   // [row][run]
+    SmallScratch<index_t, kSmallRuns> start;  // [row][block of k, and the end]
     index_t runs;
     index_t blocks;
 
@@ -281,8 +286,9 @@ class CorrelatePlan {
       for (index_t i = 0; i < out.runs; ++i) {
         if (i % table.taps_a_block == 0) start[i / table.taps_a_block] = count;
         const index_t* offset = table.origin[static_cast<std::size_t>(i)]->offset;
-        const bool inside = depth + offset[0] >= 0 && depth + offset[0] < job_.src_extent[0] &&
-                            height + offset[1] >= 0 && height + offset[1] < job_.src_extent[1];
+        const bool inside = job_.border != Border::zeros ||
+                            (depth + offset[0] >= 0 && depth + offset[0] < job_.src_extent[0] &&
+                             height + offset[1] >= 0 && height + offset[1] < job_.src_extent[1]);
         if (inside) taps[count++] = table.taps[static_cast<std::size_t>(i)];
       }
       if (out.runs == 0) start[0] = 0;

@@ -20,7 +20,7 @@
 
 #include <vector>
 
-#include "base/types.h"
+#include "base/border.h"
 #include "ops/conv/output_stage.h"
 
 namespace tilewise {
@@ -38,6 +38,7 @@ struct Correlate {
   index_t src_pixel;
   index_t channels;
   index_t step[3];
+  Border border;  // of src; zeros with a gate
   // Output pixels, in elements; a phase of a strided gradient is not dense.
   float* dst;
   index_t dst_extent[3];

@@ -13,7 +13,7 @@ namespace tilewise {
 namespace {
 
 // Calls visit(tap, offset of the input pixel in pixels) for the taps of output pixel `out`;
-// offset is -1 outside the input.
+// offset is -1 in zero padding.
 template <typename Visit>
 void for_each_tap(const ConvProblem& p, index_t out, Visit visit) {
   const index_t od = out / (p.out[1] * p.out[2]);
@@ -21,12 +21,15 @@ void for_each_tap(const ConvProblem& p, index_t out, Visit visit) {
   const index_t ow = out % p.out[2];
   index_t tap = 0;
   for (index_t td = 0; td < p.kernel[0]; ++td) {
-    const index_t d = od * p.stride[0] + td * p.dilation[0] - p.pad_begin[0];
+    const index_t d =
+        border_source(p.border, od * p.stride[0] + td * p.dilation[0] - p.pad_begin[0], p.in[0]);
     for (index_t th = 0; th < p.kernel[1]; ++th) {
-      const index_t h = oh * p.stride[1] + th * p.dilation[1] - p.pad_begin[1];
+      const index_t h =
+          border_source(p.border, oh * p.stride[1] + th * p.dilation[1] - p.pad_begin[1], p.in[1]);
       for (index_t tw = 0; tw < p.kernel[2]; ++tw, ++tap) {
-        const index_t w = ow * p.stride[2] + tw * p.dilation[2] - p.pad_begin[2];
-        const bool inside = d >= 0 && d < p.in[0] && h >= 0 && h < p.in[1] && w >= 0 && w < p.in[2];
+        const index_t w = border_source(
+            p.border, ow * p.stride[2] + tw * p.dilation[2] - p.pad_begin[2], p.in[2]);
+        const bool inside = d >= 0 && h >= 0 && w >= 0;
         visit(tap, inside ? (d * p.in[1] + h) * p.in[2] + w : -1);
       }
     }
@@ -52,15 +55,22 @@ void unfold(const ConvProblem& p, const T* x, T* columns) {
 
 template <typename T>
 void fold(const ConvProblem& p, const T* columns, T* x) {
+  constexpr index_t block = 16;  // channels; no two pieces add to the same numbers
   const index_t width = p.c * p.taps();
-  parallel_for(p.n, [&](index_t n) {  // one image a piece: no two pieces add to the same pixel
+  const index_t blocks = ceil_div(p.c, block);
+  parallel_for(p.n * blocks, [&](index_t piece) {
+    const index_t n = piece / blocks;
+    const index_t c0 = piece % blocks * block;
+    const index_t c1 = std::min(c0 + block, p.c);
     T* image = x + n * p.in_pixels() * p.c;
-    std::fill(image, image + p.in_pixels() * p.c, T(0));
+    for (index_t i = 0; i < p.in_pixels(); ++i) {
+      std::fill(image + i * p.c + c0, image + i * p.c + c1, T(0));
+    }
     for (index_t out = 0; out < p.out_pixels(); ++out) {
       const T* row = columns + (n * p.out_pixels() + out) * width;
       for_each_tap(p, out, [&](index_t tap, index_t pixel) {
         if (pixel < 0) return;
-        for (index_t c = 0; c < p.c; ++c) image[pixel * p.c + c] += row[c * p.taps() + tap];
+        for (index_t c = c0; c < c1; ++c) image[pixel * p.c + c] += row[c * p.taps() + tap];
       });
     }
   });
@@ -177,7 +187,7 @@ void backward_weight(const ConvBackwardWeight& job) {
 
 }  // namespace
 
-const ConvAlgorithm im2col_gemm{"im2col",      {true, false, {false, false, false}, false},
+const ConvAlgorithm im2col_gemm{"im2col",      {true, false, {}, false, {true, true, true}},
                                 refuses,       cost,
                                 workspace,     forward,
                                 backward_data, backward_weight};

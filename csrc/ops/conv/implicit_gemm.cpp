@@ -98,11 +98,13 @@ Correlate forward_job(const ConvProblem& p) {
   job.src_pixel = p.c;
   job.channels = p.group_c();
   std::copy(p.stride, p.stride + 3, job.step);
+  job.border = p.border;
   std::copy(p.out, p.out + 3, job.dst_extent);
   job.dst_image = p.out_pixels() * p.k;
   channels_last_strides(job.dst_stride, p.out, p.k);
   job.columns = p.group_k();
   job.packed_taps = p.taps();
+  job.taps.reserve(static_cast<std::size_t>(p.taps()));
   index_t position = 0;
   for (index_t d = 0; d < p.kernel[0]; ++d) {
     for (index_t h = 0; h < p.kernel[1]; ++h) {
@@ -255,9 +257,10 @@ void backward_data(const ConvBackwardData& conv) {
 
 }  // namespace
 
-const ConvAlgorithm implicit_gemm{"implicit_gemm", {false, true, {false, true, true}, true},
-                                  refuses,         cost,
-                                  workspace,       forward,
-                                  backward_data,   weight_gradient};
+const ConvAlgorithm implicit_gemm{
+    "implicit_gemm", {false, true, {false, true, true}, true, {true, false, true}},
+    refuses,         cost,
+    workspace,       forward,
+    backward_data,   weight_gradient};
 
 }  // namespace tilewise

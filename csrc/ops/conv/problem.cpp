@@ -43,6 +43,7 @@ ConvProblem make_conv_problem(const char* op, const Dims& input, const Dims& wei
   p.c = input[1];
   p.k = weight[0];
   p.groups = a.groups;
+  p.border = a.border;
   TW_CHECK(p.groups >= 1 && p.groups <= (index_t{1} << 40), op, ": expected groups >= 1, got ",
            p.groups);
   TW_CHECK(p.k % p.groups == 0, op, ": groups=", p.groups, " does not divide the ", p.k,
@@ -60,6 +61,7 @@ ConvProblem make_conv_problem(const char* op, const Dims& input, const Dims& wei
     p.pad_end[dim] = a.pad_end[i];
     TW_CHECK(p.kernel[dim] >= 1, op, ": expected kernel sizes >= 1, got weight ",
              to_string(weight));
+    check_border(op, p.border, p.in[dim], p.pad_begin[dim], p.pad_end[dim]);
     p.out[dim] = output_extent(op, p, dim, input, weight);
   }
   return p;
@@ -69,6 +71,17 @@ Dims conv_output_shape(const ConvProblem& p, int rank) {
   Dims shape{p.n, p.k};
   for (int i = 5 - rank; i < 3; ++i) shape.push_back(p.out[i]);
   return shape;
+}
+
+ConvProblem without_border(const ConvProblem& problem) {
+  ConvProblem p = problem;
+  p.border = Border::zeros;
+  for (int i = 0; i < 3; ++i) {
+    p.in[i] += p.pad_begin[i] + p.pad_end[i];
+    p.pad_begin[i] = 0;
+    p.pad_end[i] = 0;
+  }
+  return p;
 }
 
 ConvProblem simplified(const ConvProblem& problem) {

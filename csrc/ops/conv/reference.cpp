@@ -58,7 +58,7 @@ void backward_weight(const ConvBackwardWeight& job) {
 
 }  // namespace
 
-const ConvAlgorithm reference{"reference",   {true, false, {false, false, false}, false},
+const ConvAlgorithm reference{"reference",   {true, false, {}, false, {true, true, true}},
                               refuses,       cost,
                               workspace,     forward,
                               backward_data, backward_weight};

@@ -11,6 +11,19 @@ bool strip_is_inside(const StripSource& source, const StripRegion& r) {
          r.col0 + r.cols <= source.extent[2];
 }
 
+namespace {
+
+// Columns outside the input, taken from the row that starts at `row`.
+void pack_columns(const StripSource& source, const StripRegion& r, index_t first, index_t last,
+                  const float* row, float* out) {
+  for (index_t col = first; col < last; ++col) {
+    const index_t w = border_source(source.border, r.col0 + col, source.extent[2]);
+    std::copy_n(row + w * source.pixel, source.channels, out + col * source.strip_pixel);
+  }
+}
+
+}  // namespace
+
 void pack_strip(const StripSource& source, const StripRegion& r, const float* image, float* out) {
   const index_t channels = source.channels;
   const index_t pixel = source.strip_pixel;
@@ -27,18 +40,25 @@ void pack_strip(const StripSource& source, const StripRegion& r, const float* im
       epilogue_kernels().gate(from, {gate.y + (from - image), gate.upper, gate.slope}, to, floats);
     }
   };
+  const bool zeros = source.border == Border::zeros;
   for (index_t plane = 0; plane < r.planes; ++plane) {
-    const index_t d = r.plane0 + plane * r.plane_step;
+    const index_t d =
+        border_source(source.border, r.plane0 + plane * r.plane_step, source.extent[0]);
     for (index_t row = 0; row < r.rows; ++row, out += r.cols * pixel) {
-      const index_t h = r.row0 + row;
-      const bool inside = d >= 0 && d < source.extent[0] && h >= 0 && h < source.extent[1];
-      if (!inside) {
+      const index_t h = border_source(source.border, r.row0 + row, source.extent[1]);
+      if (d < 0 || h < 0) {
         std::memset(out, 0, bytes(r.cols * pixel));
         continue;
       }
-      const float* src =
-          image + ((d * source.extent[1] + h) * source.extent[2] + r.col0 + first) * source.pixel;
-      std::memset(out, 0, bytes(first * pixel));
+      const float* line = image + (d * source.extent[1] + h) * source.extent[2] * source.pixel;
+      const float* src = line + (r.col0 + first) * source.pixel;
+      if (zeros) {
+        std::memset(out, 0, bytes(first * pixel));
+        std::memset(out + last * pixel, 0, bytes((r.cols - last) * pixel));
+      } else {
+        pack_columns(source, r, 0, first, line, out);
+        pack_columns(source, r, last, r.cols, line, out);
+      }
       if (source.pixel == channels && pixel == channels) {
         copy(out + first * pixel, src, (last - first) * channels);
       } else {
@@ -47,7 +67,6 @@ void pack_strip(const StripSource& source, const StripRegion& r, const float* im
           src += source.pixel;
         }
       }
-      std::memset(out + last * pixel, 0, bytes((r.cols - last) * pixel));
     }
   }
 }

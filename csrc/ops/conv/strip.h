@@ -5,7 +5,7 @@
 // pixel of the strip lies outside, the input itself serves and nothing is copied.
 #pragma once
 
-#include "base/types.h"
+#include "base/border.h"
 #include "kernels/epilogue.h"
 
 namespace tilewise {
@@ -17,6 +17,7 @@ struct StripSource {
   index_t channels;     // channels of the range
   index_t strip_pixel;  // elements between pixels of the strip, at least `channels`
   GradientGate gate{};  // through which a gradient is read; its y points where `image` does
+  Border border = Border::zeros;
 };
 
 // First pixel (may be negative) and size of the region that is read; planes may be spread apart.
@@ -38,9 +39,9 @@ constexpr bool pixels_alias(index_t floats) { return floats % 512 == 0; }
 
 bool strip_is_inside(const StripSource& source, const StripRegion& region);
 
-// Copies the region to out[planes][rows][cols][strip_pixel], zeros outside; what lies between the
-// channels of two pixels is left as it is. `image` points at the first channel of the range in the
-// image's first pixel.
+// Copies the region to out[planes][rows][cols][strip_pixel], the border outside; what lies between
+// the channels of two pixels is left as it is. `image` points at the first channel of the range in
+// the image's first pixel.
 void pack_strip(const StripSource& source, const StripRegion& region, const float* image,
                 float* out);
 

@@ -234,7 +234,8 @@ class WeightGradient {
   }
 
   void run_strip(const Block& b, Products& products, float* strip, float* unfolded) const {
-    const StripSource source{{p_.in[0], p_.in[1], p_.in[2]}, p_.c, cg_, strip_pixel_};
+    const StripSource source{
+        {p_.in[0], p_.in[1], p_.in[2]}, p_.c, cg_, strip_pixel_, {}, p_.border};
     const StripRegion region{b.plane * p_.stride[0] - p_.pad_begin[0],
                              p_.dilation[0],
                              p_.kernel[0],

@@ -31,7 +31,8 @@ WinogradGrid forward_grid(const ConvProblem& p, index_t m) {
           m,
           {p.kernel[0], p.in[0], p.out[0], -p.pad_begin[0], p.dilation[0]},
           dh,
-          dw};
+          dw,
+          p.border};
 }
 
 WinogradGrid backward_grid(const ConvProblem& p, index_t m) {
@@ -148,7 +149,7 @@ void backward_weight(const ConvBackwardWeight& conv) {
   winograd_weight_gradient(kernels<m>(), forward_grid(conv.problem, m), conv);
 }
 
-constexpr ConvAbilities abilities{false, true, {false, true, true}, false};
+constexpr ConvAbilities abilities{false, true, {false, true, true}, false, {true, false, true}};
 
 }  // namespace
 

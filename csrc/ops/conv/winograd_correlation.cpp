@@ -80,10 +80,11 @@ class Correlator {
     const index_t v = points_ * v_stride(block_) * kFloat;
     const index_t gathered = transform_filters_floats() * kFloat;
     const index_t order = block_ * static_cast<index_t>(sizeof(WinogradGrid::Tile));
+    const index_t border = job_.grid.border_floats(src_channels_) * kFloat;
     if (!by_filters_) {
-      return filter_floats() * kFloat + threads * std::max(v + m + order, gathered);
+      return filter_floats() * kFloat + threads * std::max(v + m + order + border, gathered);
     }
-    return v + order + threads * (m + points_ * u_stride(slice()) * kFloat + gathered);
+    return v + order + threads * (m + points_ * u_stride(slice()) * kFloat + gathered + border);
   }
 
   void run(const WinogradFilters& filters, bool keep) const {
@@ -205,10 +206,12 @@ class Correlator {
 
   void transform_inputs(const WinogradBlock& block, index_t first, index_t last, float* v) const {
     const index_t whole_row = round_up(src_channels_, gemm_.width);
+    Scratch<float> border(static_cast<std::size_t>(job_.grid.border_floats(src_channels_)));
     for (index_t i = first; i < last; ++i) {
       const WinogradGrid::Tile& t = block[i];
       for (index_t tap = 0; tap < job_.grid.planes.taps; ++tap) {
-        const WinogradPatch patch = job_.grid.input_patch(job_.src, src_channels_, t, tap);
+        const WinogradPatch patch =
+            job_.grid.input_patch(job_.src, src_channels_, t, tap, border.data());
         winograd_.input(
             patch, job_.grid.extent(t), src_channels_, gate_of(job_.gate, job_.src, patch),
             {v + i * row_ + tap * src_channels_, v_stride(block.count()), whole_row, 0});

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "base/border.h"
 #include "base/memory.h"
-#include "base/types.h"
 #include "kernels/winograd.h"
 
 namespace tilewise {
@@ -39,6 +39,7 @@ struct WinogradGrid {
   WinogradPlanes planes{};
   index_t dilation_height = 1;
   index_t dilation_width = 1;
+  Border border = Border::zeros;
 
   index_t tile_rows() const { return ceil_div(out_height, m); }
   index_t tile_cols() const { return ceil_div(out_width, m); }
@@ -71,11 +72,42 @@ struct WinogradGrid {
                             index_t tap = 0) const {
     const WinogradExtent e = extent(t);
     const index_t phases = dilation_height * dilation_width;
-    const index_t plane = t.image / phases % planes.out + planes.first + tap * planes.step;
-    if (plane < 0 || plane >= planes.in) return {x, 0, 0, 0, 0, 0, 0};
+    const index_t plane = border_source(
+        border, t.image / phases % planes.out + planes.first + tap * planes.step, planes.in);
+    if (plane < 0) return {x, 0, 0, 0, 0, 0, 0};
     const index_t image = (t.image / phases / planes.out * planes.in + plane) * phases;
     return patch(x, channels, {image + t.image % phases, t.row - pad_height, t.col - pad_width},
                  height, width, {e.rows + 2, e.cols + 2});
+  }
+  // The same, where padding does not hold zeros: what lies outside the map is written out, to
+  // border_floats() of `memory`.
+  WinogradPatch input_patch(const float* x, index_t channels, const Tile& t, index_t tap,
+                            float* memory) const {
+    const WinogradPatch p = input_patch(x, channels, t, tap);
+    const WinogradExtent e = extent(t);
+    const index_t rows = e.rows + 2;
+    const index_t cols = e.cols + 2;
+    const bool inside = p.row0 == 0 && p.row1 == rows && p.col0 == 0 && p.col1 == cols;
+    if (border == Border::zeros || inside) return p;
+    // The phase's pixel at (row, col) of the patch, in pixels of the whole map.
+    const index_t phase = t.image % (dilation_height * dilation_width);
+    const index_t row0 = (t.row - pad_height) * dilation_height + phase / dilation_width;
+    const index_t col0 = (t.col - pad_width) * dilation_width + phase % dilation_width;
+    const index_t map_cols = width * dilation_width;
+    const float* map = p.src - (row0 * map_cols + col0) * channels;
+    float* out = memory;
+    for (index_t i = 0; i < rows; ++i) {
+      const index_t row =
+          border_source(border, row0 + i * dilation_height, height * dilation_height);
+      for (index_t j = 0; j < cols; ++j, out += channels) {
+        const index_t col = border_source(border, col0 + j * dilation_width, map_cols);
+        std::copy_n(map + (row * map_cols + col) * channels, channels, out);
+      }
+    }
+    return {memory, cols * channels, channels, 0, rows, 0, cols};
+  }
+  index_t border_floats(index_t channels) const {
+    return border == Border::zeros ? 0 : (m + 2) * (m + 2) * channels;
   }
   // The output patch.
   WinogradPatch output_patch(const float* y, index_t channels, const Tile& t) const {

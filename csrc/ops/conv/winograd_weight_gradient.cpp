@@ -68,12 +68,13 @@ class WeightGradient {
   index_t workspace(int threads) const {
     const index_t du = blocks() * points_ * du_stride_ * kFloat;
     const index_t sums = 9 * du_stride_ * kFloat;
+    const index_t border = grid_.border_floats(p_.c) * kFloat;
     if (is_fused()) {
       const index_t block = std::min(block_tiles(), ceil_div(grid_.tiles(), shares()));
-      return shares() * blocks() * sums + threads * (operand_floats(block) * kFloat + du);
+      return shares() * blocks() * sums + threads * (operand_floats(block) * kFloat + du + border);
     }
     const index_t held = chunks() > 1 ? du : threads * points_ * du_stride_ * kFloat;
-    return operand_floats(chunk_tiles()) * kFloat + held + threads * sums;
+    return operand_floats(chunk_tiles()) * kFloat + held + threads * std::max(sums, border);
   }
 
  private:
@@ -109,6 +110,7 @@ class WeightGradient {
 
   void transform(const Maps& maps, const WinogradBlock& tiles, index_t first, index_t last,
                  const Operands& o) const {
+    Scratch<float> border(static_cast<std::size_t>(grid_.border_floats(p_.c)));
     for (index_t i = first; i < last; ++i) {
       const WinogradGrid::Tile& t = tiles[i];
       const WinogradExtent extent = grid_.extent(t);
@@ -116,7 +118,7 @@ class WeightGradient {
       WinogradPoints z = o.z;
       v.v += i * v.panel;
       z.v += i * z.panel;
-      winograd_.input(grid_.input_patch(maps.x, p_.c, t), extent, p_.c, {}, v);
+      winograd_.input(grid_.input_patch(maps.x, p_.c, t, 0, border.data()), extent, p_.c, {}, v);
       const WinogradPatch patch = grid_.output_patch(maps.dy, p_.k, t);
       winograd_.gradient(patch, extent, p_.k, gate_of(maps.gate, maps.dy, patch), z);
     }

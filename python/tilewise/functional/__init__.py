@@ -17,6 +17,7 @@ from tilewise.functional.conv_transpose import (
     conv_transpose3d,
 )
 from tilewise.functional.dropout import dropout, dropout1d, dropout2d, dropout3d
+from tilewise.functional.filtering import convolve, correlate
 from tilewise.functional.linear import linear
 from tilewise.functional.losses.binary import (
     binary_cross_entropy,
@@ -67,6 +68,7 @@ from tilewise.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
+from tilewise.functional.unfold import fold, unfold
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -89,6 +91,8 @@ __all__ = [
     "conv_transpose3d",
     "cosine_embedding_loss",
     "cosine_similarity",
+    "convolve",
+    "correlate",
     "cross_entropy",
     "dice_loss",
     "dropout",
@@ -97,6 +101,7 @@ __all__ = [
     "dropout3d",
     "flatten",
     "gaussian_nll_loss",
+    "fold",
     "hardswish",
     "hinge_embedding_loss",
     "huber_loss",
@@ -132,4 +137,5 @@ __all__ = [
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
     "unflatten",
+    "unfold",
 ]

@@ -38,6 +38,11 @@ ALGORITHMS = (
 )
 
 
+# What stands for amounts of padding; and what padding can hold.
+PADDINGS = ("valid", "same", "same_upper", "same_lower", "causal")
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
 class Geometry(NamedTuple):
     """How a kernel moves over an image, one entry a dimension; the order is the core's."""
 
@@ -58,6 +63,8 @@ class Options(NamedTuple):
     residual: Tensor | None = None
     # The gradient that arrives is already zero where the ReLU was.
     masked: bool = False
+    # What the padding holds.
+    padding_mode: str = "zeros"
     # Collect mean and variance of y: see `convolution_with_statistics`.
     statistics: bool = False
 
@@ -78,20 +85,28 @@ def padding_of(
     kernel: tuple[int, ...],
     stride: tuple[int, ...],
     dilation: tuple[int, ...],
+    size: tuple[int, ...],
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Zeros before and after each dimension.
+    """Pixels of padding before and after each dimension of an image of this size.
 
-    "same" keeps the size at stride 1; an even kernel needs one zero more after than before.
+    The "same" forms give ceil(size / stride) outputs, as ONNX has it; where their padding is odd,
+    the pixel more comes after the image, or before it with "same_lower". "causal" puts all of it
+    before the sequence, so that no output sees what comes later.
     """
     if not isinstance(padding, str):
         symmetric = as_tuple(op, "padding", padding, len(kernel), 0)
         return symmetric, symmetric
-    if as_choice(op, "padding", padding, ("same", "valid")) == "valid":
-        return (0,) * len(kernel), (0,) * len(kernel)
-    if any(s != 1 for s in stride):
-        raise ValueError(f"{op}: expected stride 1 with padding='same', got {stride}")
-    total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
-    return tuple([t // 2 for t in total]), tuple([t - t // 2 for t in total])
+    dims = len(kernel)
+    none = (0,) * dims
+    choices = PADDINGS if dims == 1 else PADDINGS[:-1]
+    if as_choice(op, "padding", padding, choices) == "valid":
+        return none, none
+    reach = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    if padding == "causal":
+        return tuple(reach), none
+    total = [max(r - (n - 1) % s, 0) for r, s, n in zip(reach, stride, size, strict=True)]
+    small, large = tuple([t // 2 for t in total]), tuple([t - t // 2 for t in total])
+    return (large, small) if padding == "same_lower" else (small, large)
 
 
 def convolution(
@@ -133,7 +148,7 @@ def convolution_with_statistics(
     options = _checked(op, x, options)
     if w.ndim != dims + 2:
         raise ValueError(f"{op}: expected weight of {dims + 2} dimensions, got shape {w.shape}")
-    begin, end = padding_of(op, padding, w.shape[2:], steps, spread)
+    begin, end = padding_of(op, padding, w.shape[2:], steps, spread, x.shape[-dims:])
     geometry = Geometry(steps, begin, end, spread, group_count)
     if x.ndim == dims + 2:
         return _apply(op, input, weight, bias, geometry, options)
@@ -146,6 +161,7 @@ def convolution_with_statistics(
 def _checked(op: str, x: Array, options: Options) -> Options:
     as_choice(op, "algorithm", options.algorithm, ALGORITHMS)
     as_choice(op, "activation", options.activation, ACTIVATIONS)
+    as_choice(op, "padding_mode", options.padding_mode, PADDING_MODES)
     if type(options.slope) is not float:
         slope = as_float(op, "negative_slope", options.slope)
         options = options._replace(slope=slope)
@@ -161,12 +177,12 @@ def _forward(
     x: Array, w: Array, b: Array | None, geometry: Geometry, options: Options, keep: bool
 ) -> tuple[Array, Statistics | None]:
     algorithm, activation = options.algorithm, options.activation
-    residual = options.residual
+    residual, border = options.residual, options.padding_mode
     if residual is None and not options.statistics and activation != "leaky_relu":
-        return _core.conv_forward(x, w, b, *geometry, algorithm, activation, keep), None
+        return _core.conv_forward(x, w, b, *geometry, algorithm, activation, keep, border), None
     r = None if residual is None else residual._array
     epilogue = _core.ConvEpilogue(b, r, activation, options.slope, options.statistics)
-    y, statistics = _core.conv_fused(x, w, epilogue, *geometry, algorithm, keep)
+    y, statistics = _core.conv_fused(x, w, epilogue, *geometry, algorithm, keep, border)
     return y, None if statistics is None else Statistics(*statistics)
 
 
@@ -195,15 +211,17 @@ def _apply(
     y, statistics = _forward(x, w, b, geometry, options, not records)
     if not records:
         return wrap(y), statistics
-    x_shape, w_shape, algorithm = x.shape, w.shape, options.algorithm
+    x_shape, w_shape = x.shape, w.shape
+    algorithm, border = options.algorithm, options.padding_mode
     kept_x, kept_w = x if needs_w else None, w if needs_x else None
     kept_y = y if gated else None
 
     def backward(dy: Array) -> list[Array | None]:
         gate = None if kept_y is None else _core.ConvGate(kept_y, activation, slope)
         dx, dw, db, dr = _core.conv_backward(
-            dy, kept_x, kept_w, x_shape, w_shape, *geometry, algorithm, needs_b, gate, needs_r
-        )
+            dy, kept_x, kept_w, x_shape, w_shape, *geometry, algorithm, needs_b, gate, needs_r,
+            border,
+        )  # fmt: skip
         gradients = [dx, dw]
         if bias is not None:
             gradients.append(db)
@@ -217,6 +235,44 @@ def _apply(
     return record(op, y, inputs, backward, saved, needs_r and not gated), statistics
 
 
+def correlation(
+    op: str, input: Tensor, weight: Tensor, geometry: Geometry, options: Options
+) -> Tensor:
+    """The convolution of a batch with a geometry that is known already."""
+    return _apply(op, input, weight, None, geometry, options)[0]
+
+
+def plain(
+    dims: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: IntOrTuple,
+    padding: IntOrTuple | str,
+    dilation: IntOrTuple,
+    groups: int,
+) -> Tensor | None:
+    """The short way of the common call; None where it is anything else, or wrong.
+
+    Nothing is recorded, the input has a batch, and the settings are Python's ints and tuples of
+    them: one native call reads them all.
+    """
+    try:
+        wanted = input._requires_grad or weight._requires_grad
+        b = None
+        if bias is not None:
+            b = bias._array
+            wanted = wanted or bias._requires_grad
+        if wanted and grad_mode.enabled:
+            return None
+        y = _core.conv_plain(
+            input._array, weight._array, b, dims, stride, padding, dilation, groups
+        )
+    except AttributeError:
+        return None
+    return None if y is None else wrap(y)
+
+
 def conv1d(
     input: Tensor,
     weight: Tensor,
@@ -226,6 +282,7 @@ def conv1d(
     dilation: IntOrTuple = 1,
     groups: int = 1,
     *,
+    padding_mode: str = "zeros",
     algorithm: str = "auto",
     activation: str = "none",
     negative_slope: float = 0.01,
@@ -238,9 +295,12 @@ def conv1d(
         weight: (K, C / groups, kernel).
         bias: (K,) or None.
         stride: see `conv2d`, as the others.
-        padding: zeros at both ends, "same" or "valid".
+        padding: elements at both ends; or as in `conv2d`; or "causal": all of it before the
+            sequence, d(k - 1) elements, so that no output sees what comes later (van den Oord et
+            al., "WaveNet", 2016).
         dilation: distance between the kernel's taps.
         groups: number of independent parts.
+        padding_mode: see `conv2d`.
         algorithm: see `conv2d`.
         activation: see `conv2d`.
         negative_slope: see `conv2d`.
@@ -248,8 +308,21 @@ def conv1d(
 
     Returns:
         (N, K, L_out) or (K, L_out).
+
+    Example:
+        >>> F.conv1d(tw.rand(2, 3, 20), tw.rand(6, 3, 5), padding="causal", dilation=2).shape
+        (2, 6, 20)
     """
-    options = Options(algorithm, activation, negative_slope, residual)
+    if (
+        residual is None
+        and activation == "none"
+        and padding_mode == "zeros"
+        and algorithm == "auto"
+    ):
+        y = plain(1, input, weight, bias, stride, padding, dilation, groups)
+        if y is not None:
+            return y
+    options = Options(algorithm, activation, negative_slope, residual, padding_mode=padding_mode)
     return convolution(1, input, weight, bias, stride, padding, dilation, groups, options)
 
 
@@ -262,6 +335,7 @@ def conv2d(
     dilation: IntOrTuple = 1,
     groups: int = 1,
     *,
+    padding_mode: str = "zeros",
     algorithm: str = "auto",
     activation: str = "none",
     negative_slope: float = 0.01,
@@ -274,9 +348,14 @@ def conv2d(
         weight: (K, C / groups, kernel height, kernel width), of the input's type.
         bias: (K,) or None.
         stride: step of the filters, an int or one for each dimension.
-        padding: zeros around the image; "valid" for none, "same" to keep the size at stride 1.
+        padding: pixels around the image; "valid" for none; "same" to keep the size at stride 1,
+            and H / stride rounded up otherwise: "same_upper" and "same_lower" say which side gets
+            the larger half ("same" is the first), as ONNX has it.
         dilation: distance between the kernel's taps.
         groups: number of parts that channels and filters are divided into; C for depthwise.
+        padding_mode: what the padding holds: "zeros", "reflect", "replicate" or "circular" (see
+            `pad`). It is filled in where an algorithm gathers its input, or, for those of grouped
+            channels and for the gradient of the input, in a pass of its own.
         algorithm: "auto", or one by name, in all three directions: "winograd4" (3x3, stride 1),
             "winograd2" (the same, more exact), "depthwise" (one input channel a group), "grouped"
             (few channels a group), "implicit_gemm", "im2col" (the explicit matrix of the lectures)
@@ -306,7 +385,16 @@ def conv2d(
         ...     x, tw.rand(3, 3, 3, 3), padding=1, activation="relu", residual=x
         ... )
     """
-    options = Options(algorithm, activation, negative_slope, residual)
+    if (
+        residual is None
+        and activation == "none"
+        and padding_mode == "zeros"
+        and algorithm == "auto"
+    ):
+        y = plain(2, input, weight, bias, stride, padding, dilation, groups)
+        if y is not None:
+            return y
+    options = Options(algorithm, activation, negative_slope, residual, padding_mode=padding_mode)
     return convolution(2, input, weight, bias, stride, padding, dilation, groups, options)
 
 
@@ -319,6 +407,7 @@ def conv3d(
     dilation: IntOrTuple = 1,
     groups: int = 1,
     *,
+    padding_mode: str = "zeros",
     algorithm: str = "auto",
     activation: str = "none",
     negative_slope: float = 0.01,
@@ -331,9 +420,10 @@ def conv3d(
         weight: (K, C / groups, kernel depth, height, width).
         bias: (K,) or None.
         stride: see `conv2d`, as the others.
-        padding: zeros around the volume, "same" or "valid".
+        padding: pixels around the volume, or a name as in `conv2d`.
         dilation: distance between the kernel's taps.
         groups: number of independent parts.
+        padding_mode: see `conv2d`.
         algorithm: see `conv2d`.
         activation: see `conv2d`.
         negative_slope: see `conv2d`.
@@ -341,6 +431,19 @@ def conv3d(
 
     Returns:
         (N, K, D_out, H_out, W_out) or without N.
+
+    Example:
+        >>> F.conv3d(tw.rand(2, 3, 4, 8, 8), tw.rand(6, 3, 3, 3, 3), stride=2, padding=1).shape
+        (2, 6, 2, 4, 4)
     """
-    options = Options(algorithm, activation, negative_slope, residual)
+    if (
+        residual is None
+        and activation == "none"
+        and padding_mode == "zeros"
+        and algorithm == "auto"
+    ):
+        y = plain(3, input, weight, bias, stride, padding, dilation, groups)
+        if y is not None:
+            return y
+    options = Options(algorithm, activation, negative_slope, residual, padding_mode=padding_mode)
     return convolution(3, input, weight, bias, stride, padding, dilation, groups, options)

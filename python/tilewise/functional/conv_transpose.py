@@ -102,6 +102,10 @@ def transposed_convolution(
     algorithm: str = "auto",
 ) -> Tensor:
     """Transposed convolution in `dims` dimensions: what its three functions share."""
+    if algorithm == "auto":
+        y = _plain(dims, input, weight, bias, stride, padding, output_padding, groups, dilation)
+        if y is not None:
+            return y
     op = f"conv_transpose{dims}d"
     x = image_array(op, input, dims)
     w = array_of(op, "weight", weight)
@@ -118,6 +122,34 @@ def transposed_convolution(
         return y if bias is None else y + bias.reshape(-1, *(1,) * dims)
 
     return batched(run, input) if x.ndim == dims + 1 else run(input)
+
+
+def _plain(
+    dims: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: IntOrTuple,
+    padding: IntOrTuple,
+    output_padding: IntOrTuple,
+    groups: int,
+    dilation: IntOrTuple,
+) -> Tensor | None:
+    """The short way of the common call, as `conv.plain`; None where it is anything else."""
+    try:
+        wanted = input._requires_grad or weight._requires_grad
+        b = None
+        if bias is not None:
+            b = bias._array
+            wanted = wanted or bias._requires_grad
+        if wanted and grad_mode.enabled:
+            return None
+        y = _core.conv_transpose_plain(
+            input._array, weight._array, b, dims, stride, padding, output_padding, groups, dilation
+        )
+    except AttributeError:
+        return None
+    return None if y is None else wrap(y)
 
 
 def _apply(
@@ -183,6 +215,10 @@ def conv_transpose1d(
 
     Returns:
         (N, K, L_out) or (K, L_out).
+
+    Example:
+        >>> F.conv_transpose1d(tw.rand(2, 3, 10), tw.rand(3, 6, 4), stride=2, padding=1).shape
+        (2, 6, 20)
     """
     return transposed_convolution(
         1, input, weight, bias, stride, padding, output_padding, groups, dilation, algorithm
@@ -262,6 +298,10 @@ def conv_transpose3d(
 
     Returns:
         (N, K, D_out, H_out, W_out) or without N.
+
+    Example:
+        >>> F.conv_transpose3d(tw.rand(2, 3, 2, 4, 4), tw.rand(3, 6, 2, 2, 2), stride=2).shape
+        (2, 6, 4, 8, 8)
     """
     return transposed_convolution(
         3, input, weight, bias, stride, padding, output_padding, groups, dilation, algorithm

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tilewise import _core
 from tilewise._arguments import LARGEST, as_bool, as_choice, as_int, as_tuple, describe, wrong_type
 from tilewise._dtypes import FLOATING, float32
-from tilewise.functional.conv import ALGORITHMS, Geometry, padding_of
+from tilewise.functional.conv import ALGORITHMS, PADDING_MODES, Geometry, padding_of
 from tilewise.functional.conv_transpose import plan
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ def explain_conv(
     algorithm: str = "auto",
     transposed: bool = False,
     output_padding: IntOrTuple = 0,
+    padding_mode: str = "zeros",
 ) -> ConvExplanation:
     """Which algorithm computes a convolution of these shapes, and why not the others.
 
@@ -184,7 +185,7 @@ def explain_conv(
         input_shape: (N, C, spatial…), one to three spatial sizes.
         weight_shape: (K, C / groups, kernel…); (C, K / groups, kernel…) of a transposed one.
         stride: see `conv2d`, as the others.
-        padding: zeros around the image, "same" or "valid".
+        padding: pixels around the image, or a name.
         dilation: distance between the kernel's taps.
         groups: number of parts.
         dtype: float32 or float64.
@@ -192,6 +193,7 @@ def explain_conv(
         algorithm: "auto", or a name to see what it would take.
         transposed: explain `conv_transpose2d` instead.
         output_padding: of a transposed convolution.
+        padding_mode: what the padding holds; "zeros" for a transposed one.
 
     Returns:
         What to print, with attributes for programs: see `ConvExplanation`.
@@ -214,6 +216,7 @@ def explain_conv(
     if dtype not in FLOATING:
         raise TypeError(f"{op}: expected dtype float32 or float64, got {describe(dtype)}")
     as_choice(op, "algorithm", algorithm, ALGORITHMS)
+    as_choice(op, "padding_mode", padding_mode, PADDING_MODES[:1] if transposed else PADDING_MODES)
     if direction is not None:
         as_choice(op, "direction", direction, DIRECTIONS)
     image = shape
@@ -226,14 +229,14 @@ def explain_conv(
     else:
         steps = as_tuple(op, "stride", stride, dims, 1)
         spread = as_tuple(op, "dilation", dilation, dims, 1)
-        begin, end = padding_of(op, padding, weight[2:], steps, spread)
+        begin, end = padding_of(op, padding, weight[2:], steps, spread, shape[2:])
         geometry = Geometry(steps, begin, end, spread, as_int(op, "groups", groups, 1, LARGEST))
     choices = []
     multiply_adds = 0.0
     for name in DIRECTIONS if direction is None else (direction,):
         used = _TRANSPOSED[name] if transposed else name
         made, multiply_adds, rows = _core.explain_conv(
-            image, weight, dtype, used, *geometry, algorithm
+            image, weight, dtype, used, *geometry, algorithm, padding_mode
         )
         output = made if output is None else output
         candidates = tuple(

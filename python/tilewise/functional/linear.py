@@ -52,10 +52,17 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         >>> tw.nn.functional.linear(tw.rand(128, 20), tw.rand(10, 20)).shape
         (128, 10)
     """
-    x, w = array_of("linear", "input", input), array_of("linear", "weight", weight)
-    b = optional_array("linear", "bias", bias)
-    _check(x, w, b)
-    y = _core.linear_forward(x, w, b)
+    try:
+        x, w = input._array, weight._array
+        b = None if bias is None else bias._array
+        y = _core.linear_forward(x, w, b)
+    except (AttributeError, ValueError, TypeError):
+        _check(
+            array_of("linear", "input", input),
+            array_of("linear", "weight", weight),
+            optional_array("linear", "bias", bias),
+        )
+        raise
     needs_x, needs_w = input._requires_grad, weight._requires_grad
     needs_b = bias is not None and bias._requires_grad
     if not (grad_mode.enabled and (needs_x or needs_w or needs_b)):

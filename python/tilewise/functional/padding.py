@@ -1,4 +1,4 @@
-"""Padding of images."""
+"""Padding: borders around tensors."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from tilewise._core import Array
     from tilewise.tensor import Tensor
 
+MODES = ("constant", "reflect", "replicate", "circular")
 
-def _amounts(padding: Sequence[int], shape: tuple[int, ...]) -> list[tuple[int, int]]:
-    """(before, after) for each dimension; the pairs given start from the last dimension."""
+
+def _amounts(
+    padding: Sequence[int], shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What goes before and after each dimension; the pairs given start from the last one."""
     if not isinstance(padding, tuple | list):
         raise wrong_type("pad", "pad", "a tuple of ints", padding)
     if len(padding) % 2 or len(padding) > 2 * len(shape):
@@ -23,14 +27,8 @@ def _amounts(padding: Sequence[int], shape: tuple[int, ...]) -> list[tuple[int, 
             f"pad: expected at most {len(shape)} pairs for shape {shape}, got {describe(padding)}"
         )
     values = [as_int("pad", "pad", p) for p in padding]
-    pairs = [(0, 0)] * len(shape)
-    for i in range(len(values) // 2):
-        dim = len(shape) - 1 - i
-        before, after = values[2 * i], values[2 * i + 1]
-        if shape[dim] + before + after < 0:
-            raise ValueError(f"pad: expected sizes >= 0 for {shape}, got pad {tuple(padding)}")
-        pairs[dim] = before, after
-    return pairs
+    rest = (0,) * (len(shape) - len(values) // 2)
+    return (*rest, *values[-2::-2]), (*rest, *values[::-2])
 
 
 def pad(
@@ -39,41 +37,67 @@ def pad(
     """A border around the last dimensions; negative amounts cut away.
 
     Args:
-        input: a tensor of any shape.
+        input: a tensor of any shape and dtype; of at least two dimensions, with all but the first
+            or the first two padded, for the modes other than "constant".
         pad: (before, after) of the last dimension, then of the one before it, and so on.
-        mode: "constant".
-        value: what the border holds; None for 0.
+        mode: what the border of `a b c d` holds: "constant" `value`; "reflect" d c b | a b c d |
+            c b a, narrower than the dimension; "replicate" a a a | a b c d | d d d; "circular"
+            b c d | a b c d | a b c, at most as wide as the dimension.
+        value: of "constant"; None for 0.
+
+    Returns:
+        A new tensor, channels-last where the input is.
 
     Raises:
         TypeError: for amounts that are no ints.
-        ValueError: for too many amounts, or more cut away than there is.
+        ValueError: for too many amounts, or more cut away or reflected than there is.
 
     Example:
-        >>> tw.nn.functional.pad(tw.ones(1, 1, 2, 2), (1, 1, 0, 2)).shape
+        >>> F.pad(tw.ones(1, 1, 2, 2), (1, 1, 0, 2)).shape
         (1, 1, 4, 4)
+        >>> F.pad(tw.tensor([[1.0, 2.0, 3.0]]), (2, 1), mode="reflect")
+        tensor([[3., 2., 1., 2., 3., 2.]])
     """
     x = array_of("pad", "input", input)
-    as_choice("pad", "mode", mode, ("constant",))
+    if mode == "constant" and value is None and not (input._requires_grad and grad_mode.enabled):
+        padded = _core.pad_plain(x, pad)
+        if padded is not None:
+            return wrap(padded)
+    as_choice("pad", "mode", mode, MODES)
     shape = x.shape
-    pairs = _amounts(pad, shape)
-    sizes = tuple([n + a + b for n, (a, b) in zip(shape, pairs, strict=True)])
-
-    def inner(array: Array, grown: bool) -> Array:
-        """The part that input and output share, as a view of either."""
-        for dim, (before, after) in enumerate(pairs):
-            size = array.shape[dim]
-            first, last = (before, after) if grown else (-before, -after)
-            array = array.slice(dim, max(first, 0), size - max(last, 0), 1)
-        return array
-
-    y = _core.Array.full(sizes, 0 if value is None else value, x.dtype)
-    inner(y, grown=True).copy_(inner(x, grown=False))
+    before, after = _amounts(pad, shape)
+    border, constant = mode, None
+    if mode == "constant":
+        border = "zeros"
+        if value is not None and value != 0:
+            constant = _core.Array.full((), value, x.dtype)
+    else:
+        _check_border(mode, pad, shape, value)
+        if mode == "circular" and min(before + after) < 0:  # what is left after the cut repeats
+            kept = _pad(input, [min(p, 0) for p in pad])
+            return _pad(kept, [max(p, 0) for p in pad], mode)
+    y = _core.pad(x, before, after, border, constant)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
 
     def backward(dy: Array) -> tuple[Array]:
-        dx = _core.Array.full(shape, 0, dy.dtype)
-        inner(dx, grown=False).copy_(inner(dy, grown=True))
-        return (dx,)
+        return (_core.pad_backward(dy, shape, before, after, border),)
 
     return record("pad", y, (input,), backward)
+
+
+_pad = pad  # the argument of the same name hides it
+
+
+def _check_border(
+    mode: str, pad: Sequence[int], shape: tuple[int, ...], value: float | None
+) -> None:
+    """The rules of PyTorch for borders that are taken from the tensor."""
+    dims = len(pad) // 2
+    if value is not None and value != 0:
+        raise ValueError(f"pad: expected no value with mode={mode!r}, got {value}")
+    if dims not in {1, 2, 3} or len(shape) not in {dims + 1, dims + 2}:
+        raise ValueError(
+            f"pad: expected 1, 2 or 3 pairs for all but the first one or two dimensions with "
+            f"mode={mode!r}, got {tuple(pad)} for shape {shape}"
+        )

@@ -4,7 +4,7 @@ from tilewise.nn import functional, init, utils
 from tilewise.nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from tilewise.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from tilewise.nn.containers import ModuleDict, ModuleList, Sequential
-from tilewise.nn.conv import Conv1d, Conv2d, Conv3d
+from tilewise.nn.conv import CausalConv1d, Conv1d, Conv2d, Conv3d
 from tilewise.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from tilewise.nn.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from tilewise.nn.linear import Flatten, Identity, Linear, Unflatten
@@ -37,6 +37,23 @@ from tilewise.nn.loss_margin import (
     TripletMarginWithDistanceLoss,
 )
 from tilewise.nn.module import Module
+from tilewise.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
 from tilewise.nn.parameter import Buffer, Parameter
 from tilewise.nn.parameter_containers import ParameterDict, ParameterList
 from tilewise.nn.pooling import (
@@ -53,6 +70,7 @@ from tilewise.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from tilewise.nn.unfold import Fold, Unfold
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -70,6 +88,13 @@ __all__ = [
     "BatchNorm2d",
     "BatchNorm3d",
     "Buffer",
+    "CausalConv1d",
+    "CircularPad1d",
+    "CircularPad2d",
+    "CircularPad3d",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ConstantPad3d",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -89,6 +114,7 @@ __all__ = [
     "GaussianNLLLoss",
     "HingeEmbeddingLoss",
     "HuberLoss",
+    "Fold",
     "Identity",
     "KLDivLoss",
     "L1Loss",
@@ -112,6 +138,12 @@ __all__ = [
     "ParameterList",
     "PoissonNLLLoss",
     "ReLU",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReflectionPad3d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "ReplicationPad3d",
     "Sequential",
     "Sigmoid",
     "SmoothL1Loss",
@@ -121,6 +153,10 @@ __all__ = [
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unflatten",
+    "Unfold",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ZeroPad3d",
     "functional",
     "init",
     "utils",

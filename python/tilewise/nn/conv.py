@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from tilewise._arguments import as_bool, as_choice, as_int, as_tuple
 from tilewise.creation import empty
-from tilewise.functional.conv import Options, Statistics, convolution_with_statistics
+from tilewise.functional.conv import (
+    PADDING_MODES,
+    PADDINGS,
+    Options,
+    Statistics,
+    convolution_with_statistics,
+    plain,
+)
 from tilewise.nn import init
 from tilewise.nn.module import Module
 from tilewise.nn.parameter import Parameter
@@ -27,6 +34,7 @@ class _ConvNd(Module):
 
     _dims = 0
     _transposed = False
+    _padding_modes: tuple[str, ...] = PADDING_MODES
     output_padding: tuple[int, ...] = ()
 
     def __init__(
@@ -49,15 +57,13 @@ class _ConvNd(Module):
         self.kernel_size = as_tuple(op, "kernel_size", kernel_size, dims, 1)
         self.stride = as_tuple(op, "stride", stride, dims, 1)
         self.padding = (
-            as_choice(op, "padding", padding, ("same", "valid"))
+            as_choice(op, "padding", padding, PADDINGS if dims == 1 else PADDINGS[:-1])
             if isinstance(padding, str)
             else as_tuple(op, "padding", padding, dims, 0)
         )
         self.dilation = as_tuple(op, "dilation", dilation, dims, 1)
         self.groups = as_int(op, "groups", groups, 1)
-        self.padding_mode = as_choice(op, "padding_mode", padding_mode, ("zeros",))
-        if padding == "same" and any(s != 1 for s in self.stride):
-            raise ValueError(f"{op}: expected stride 1 with padding='same', got {self.stride}")
+        self.padding_mode = as_choice(op, "padding_mode", padding_mode, self._padding_modes)
         for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
             if count % self.groups:
                 raise ValueError(f"{op}: expected {name} divisible by groups={groups}, got {count}")
@@ -93,6 +99,8 @@ class _ConvNd(Module):
             text += f", groups={self.groups}"
         if self.bias is None:
             text += ", bias=False"
+        if self.padding_mode != "zeros":
+            text += f", padding_mode={self.padding_mode}"
         return text
 
 
@@ -103,6 +111,15 @@ class _Convolution(_ConvNd):
         self, input: Tensor, options: Options = _PLAIN
     ) -> tuple[Tensor, Statistics | None]:
         """The convolution, and what `options` fuse with it (see `nn/fusion.py`)."""
+        if self.padding_mode != "zeros":
+            options = options._replace(padding_mode=self.padding_mode)
+        elif options is _PLAIN:
+            y = plain(
+                self._dims, input, self.weight, self.bias, self.stride, self.padding,
+                self.dilation, self.groups,
+            )  # fmt: skip
+            if y is not None:
+                return y, None
         return convolution_with_statistics(
             self._dims,
             input,
@@ -121,9 +138,66 @@ class _Convolution(_ConvNd):
 
 
 class Conv1d(_Convolution):
-    """Convolution of sequences, (N, C, L) to (N, K, L_out); the arguments are those of Conv2d."""
+    """Convolution of sequences, (N, C, L) to (N, K, L_out); the arguments are those of Conv2d.
+
+    `padding` may also be "causal", see `CausalConv1d`.
+
+    Example:
+        >>> nn.Conv1d(3, 10, 5, padding=2, padding_mode="circular")(tw.rand(1, 3, 32)).shape
+        (1, 10, 32)
+    """
 
     _dims = 1
+
+
+class CausalConv1d(Conv1d):
+    """Convolution of sequences in which no output sees what comes later.
+
+    Output i depends on the inputs up to i · stride: all d(k - 1) elements of padding come before
+    the sequence. Stacked with dilations 1, 2, 4, … it is WaveNet's receptive field (van den Oord
+    et al., 2016). The padding is written where the convolution gathers its input: no copy is made.
+
+    Args:
+        in_channels: C.
+        out_channels: K, the number of filters.
+        kernel_size: k.
+        stride: step of the filters.
+        dilation: distance between the kernel's taps, d.
+        groups: parts that channels and filters are divided into.
+        bias: whether to add one number for each filter.
+        padding_mode: what the padding holds; "zeros".
+        dtype: of the parameters; float32 by default.
+
+    Attributes:
+        weight: (K, C / groups, k), as `Conv1d` has it.
+        bias: (K,) or None.
+
+    Raises:
+        TypeError, ValueError: for settings that cannot be.
+
+    Example:
+        >>> nn.CausalConv1d(1, 8, 2, dilation=4)(tw.rand(1, 1, 16)).shape
+        (1, 8, 16)
+    """
+
+    _padding_modes = ("zeros", "replicate")  # the others show what comes later
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: IntOrTuple,
+        stride: IntOrTuple = 1,
+        dilation: IntOrTuple = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        dtype: DType | None = None,
+    ) -> None:
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, "causal", dilation, groups, bias,
+            padding_mode, dtype,
+        )  # fmt: skip
 
 
 class Conv2d(_Convolution):
@@ -134,11 +208,12 @@ class Conv2d(_Convolution):
         out_channels: K, the number of filters.
         kernel_size: an int or (height, width).
         stride: step of the filters.
-        padding: zeros around the image, "same" or "valid".
+        padding: pixels around the image, "valid", "same", "same_upper" or "same_lower": see
+            `nn.functional.conv2d`.
         dilation: distance between the kernel's taps.
         groups: parts that channels and filters are divided into.
         bias: whether to add one number for each filter.
-        padding_mode: "zeros".
+        padding_mode: what the padding holds: "zeros", "reflect", "replicate" or "circular".
         dtype: of the parameters; float32 by default.
 
     Attributes:
@@ -157,6 +232,11 @@ class Conv2d(_Convolution):
 
 
 class Conv3d(_Convolution):
-    """Convolution of volumes, (N, C, D, H, W); the arguments are those of Conv2d."""
+    """Convolution of volumes, (N, C, D, H, W); the arguments are those of Conv2d.
+
+    Example:
+        >>> nn.Conv3d(3, 10, 3, padding=1, padding_mode="reflect")(tw.rand(1, 3, 4, 8, 8)).shape
+        (1, 10, 4, 8, 8)
+    """
 
     _dims = 3

@@ -20,6 +20,7 @@ class _ConvTransposeNd(_ConvNd):
     """What the transposed convolution layers share."""
 
     _transposed = True
+    _padding_modes = ("zeros",)
     _border: tuple[int, ...]
 
     def __init__(
@@ -109,7 +110,12 @@ class _ConvTransposeNd(_ConvNd):
 
 
 class ConvTranspose1d(_ConvTransposeNd):
-    """Transposed convolution of sequences; the arguments are those of ConvTranspose2d."""
+    """Transposed convolution of sequences; the arguments are those of ConvTranspose2d.
+
+    Example:
+        >>> nn.ConvTranspose1d(16, 8, 4, stride=2, padding=1)(tw.rand(1, 16, 14)).shape
+        (1, 8, 28)
+    """
 
     _dims = 1
 
@@ -149,6 +155,11 @@ class ConvTranspose2d(_ConvTransposeNd):
 
 
 class ConvTranspose3d(_ConvTransposeNd):
-    """Transposed convolution of volumes; the arguments are those of ConvTranspose2d."""
+    """Transposed convolution of volumes; the arguments are those of ConvTranspose2d.
+
+    Example:
+        >>> nn.ConvTranspose3d(16, 8, 2, stride=2)(tw.rand(1, 16, 3, 4, 5)).shape
+        (1, 8, 6, 8, 10)
+    """
 
     _dims = 3

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any
 from tilewise.functional.conv import Options
 from tilewise.nn.activation import ReLU
 from tilewise.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
-from tilewise.nn.conv import Conv1d, Conv2d, Conv3d
+from tilewise.nn.conv import CausalConv1d, Conv1d, Conv2d, Conv3d
 
 if TYPE_CHECKING:
     from tilewise.nn.module import Module
 
-_CONVOLUTIONS = (Conv1d, Conv2d, Conv3d)
+_CONVOLUTIONS = (Conv1d, Conv2d, Conv3d, CausalConv1d)
 _NORMS = (BatchNorm1d, BatchNorm2d, BatchNorm3d)
 _RELU = (ReLU,)
 
