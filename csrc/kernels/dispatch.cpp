@@ -13,6 +13,7 @@
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
 #include "kernels/relu.h"
+#include "kernels/resample.h"
 #include "kernels/softmax.h"
 #include "kernels/unary.h"
 #include "kernels/winograd.h"
@@ -50,6 +51,7 @@ TW_DISPATCH(OptimizerKernels, optimizer_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
+TW_DISPATCH(ResampleKernels, resample_kernels)
 TW_DISPATCH(SoftmaxKernels, softmax_kernels)
 TW_DISPATCH(UnaryKernels, unary_kernels)
 TW_DISPATCH(WinogradKernels, winograd2_kernels)

@@ -1,0 +1,40 @@
+// One spatial axis of a linear resampling: which input coordinates an output coordinate sums, and
+// with which weights.
+#pragma once
+
+#include <vector>
+
+#include "base/types.h"
+
+namespace tilewise {
+
+// Output o is the sum over k < count[o] of weight[begin[o] + k] * input[first[o] + k]. Outputs may
+// share weights; a count may be 0.
+struct ResampleAxis {
+  index_t in = 1;
+  index_t out = 1;
+  std::vector<std::int32_t> first;
+  std::vector<std::int32_t> count;
+  std::vector<std::int32_t> begin;
+  std::vector<double> weight;
+
+  void add(index_t first_coordinate, index_t taps, index_t weights_at) {
+    first.push_back(static_cast<std::int32_t>(first_coordinate));
+    count.push_back(static_cast<std::int32_t>(taps));
+    begin.push_back(static_cast<std::int32_t>(weights_at));
+  }
+  static ResampleAxis identity(index_t extent);
+  bool is_identity() const;
+  std::int32_t most_taps() const;
+};
+
+// Depth, height, width; those that an operation lacks have size 1.
+struct ResampleAxes {
+  ResampleAxis axes[3];
+};
+
+// The axis of the gradient: output and input change places. Both ends of the windows must rise
+// with the output coordinate.
+ResampleAxis transposed(const ResampleAxis& axis);
+
+}  // namespace tilewise
