@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "base/pool_windows.h"
 #include "base/types.h"
 
 namespace tilewise {
@@ -18,7 +19,8 @@ struct ResampleAxis {
   std::vector<std::int32_t> begin;
   std::vector<double> weight;
 
-  void add(index_t first_coordinate, index_t taps, index_t weights_at) {
+  template <typename First, typename Taps, typename At>
+  void add(First first_coordinate, Taps taps, At weights_at) {
     first.push_back(static_cast<std::int32_t>(first_coordinate));
     count.push_back(static_cast<std::int32_t>(taps));
     begin.push_back(static_cast<std::int32_t>(weights_at));
@@ -36,5 +38,10 @@ struct ResampleAxes {
 // The axis of the gradient: output and input change places. Both ends of the windows must rise
 // with the output coordinate.
 ResampleAxis transposed(const ResampleAxis& axis);
+
+// Windows whose elements all weigh 1 / divisor[o], and the axis of their gradient. Weights are
+// shared, so the tables stay as short as the axis however large the windows are.
+ResampleAxis averaging(const PoolAxis& windows, const std::vector<double>& divisor);
+ResampleAxis averaging_transposed(const PoolAxis& windows, const std::vector<double>& divisor);
 
 }  // namespace tilewise

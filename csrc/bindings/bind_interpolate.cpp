@@ -2,10 +2,14 @@
 
 #include "bindings/bindings.h"
 #include "ops/interpolate.h"
+#include "ops/shuffle.h"
 
 namespace tilewise::bindings {
 
 void bind_interpolate(py::module_& m) {
+  m.def("pixel_shuffle", &pixel_shuffle, py::arg("x"), py::arg("factor"), release_gil());
+  m.def("pixel_unshuffle", &pixel_unshuffle, py::arg("x"), py::arg("factor"), release_gil());
+  m.def("channel_shuffle", &channel_shuffle, py::arg("x"), py::arg("groups"), release_gil());
   m.def(
       "interpolate_forward",
       [](const Array& x, const Dims& size, const std::string& mode, bool align_corners,

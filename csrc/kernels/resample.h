@@ -42,6 +42,9 @@ struct ResampleKernels {
   void (*along)(const float* x, index_t x_stride, const ResampleTaps& taps, index_t channels,
                 float* y, index_t y_stride, bool past_caches);
   void (*along_steps)(const float* x, const ResampleSteps& steps, float* y, bool past_caches);
+  // After the last store past the caches, before other threads read. A fence drains the store
+  // buffers, so there is one for many rows.
+  void (*fence)();
 };
 TW_KERNEL_TABLE(ResampleKernels, resample_kernels)
 

@@ -58,9 +58,11 @@ void combine(const float* const* rows, const float* weight, index_t count, const
   }
 }
 
-template <int registers>
+// `taps` is their number where it is known at compile time, else 0.
+template <int registers, int taps>
 TW_INLINE void weighted_sum(const float* x, index_t stride, const float* weight, index_t count,
                             float* y, bool past_caches) {
+  if (taps > 0) count = taps;
   VecF sum[registers];
   for (int v = 0; v < registers; ++v) sum[v] = zero();
   for (index_t k = 0; k < count; ++k) {
@@ -88,10 +90,14 @@ TW_INLINE void along_of(const float* x, index_t x_stride, const ResampleTaps& t,
     float* dst = y + o * y_stride;
     index_t c = 0;
     for (; c + 4 * width <= channels; c += 4 * width) {
-      weighted_sum<4>(src + c, x_stride, weight, count, dst + c, past_caches);
+      if (count == 2) {
+        weighted_sum<4, 2>(src + c, x_stride, weight, count, dst + c, past_caches);
+      } else {
+        weighted_sum<4, 0>(src + c, x_stride, weight, count, dst + c, past_caches);
+      }
     }
     for (; c + width <= channels; c += width) {
-      weighted_sum<1>(src + c, x_stride, weight, count, dst + c, past_caches);
+      weighted_sum<1, 0>(src + c, x_stride, weight, count, dst + c, past_caches);
     }
     const index_t rest = channels - c;
     if (rest == 0) continue;
@@ -107,7 +113,6 @@ void along(const float* x, index_t x_stride, const ResampleTaps& taps, index_t c
            index_t y_stride, bool past_caches) {
   if (past_caches && aligned(y) && y_stride % VecF::width == 0) {
     along_of(x, x_stride, taps, channels, y, y_stride, true);
-    stream_fence();
   } else {
     along_of(x, x_stride, taps, channels, y, y_stride, false);
   }
@@ -129,7 +134,6 @@ void along_steps(const float* x, const ResampleSteps& s, float* y, bool past_cac
   const index_t blocks = s.length / width;
   if (past_caches && aligned(y)) {
     for (index_t b = 0; b < blocks; ++b) stream(y + b * width, block_of(x, s, b));
-    stream_fence();
   } else {
     for (index_t b = 0; b < blocks; ++b) store(y + b * width, block_of(x, s, b));
   }
@@ -139,7 +143,7 @@ void along_steps(const float* x, const ResampleSteps& s, float* y, bool past_cac
 
 }  // namespace
 
-const ResampleKernels resample_kernels{VecF::width, combine, along, along_steps};
+const ResampleKernels resample_kernels{VecF::width, combine, along, along_steps, stream_fence};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

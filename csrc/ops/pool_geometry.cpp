@@ -139,25 +139,26 @@ PoolWindows adaptive_windows(const Dims& input, const Dims& output) {
   return w;
 }
 
-bool windows_disjoint(const PoolWindows& windows) {
-  for (const PoolAxis& axis : windows.axes) {
-    for (std::size_t o = 1; o < axis.first.size(); ++o) {
-      if (axis.first[o] <= axis.first[o - 1] + (axis.count[o - 1] - 1) * axis.step) return false;
+PoolCovers covers_of(const PoolAxis& axis) {
+  const auto extent = static_cast<std::size_t>(axis.in);
+  PoolCovers covers{std::vector<std::int32_t>(extent, 0), std::vector<std::int32_t>(extent, 0), 0};
+  index_t scanned = 0;
+  for (std::size_t o = 0; o < axis.first.size(); ++o) {
+    scanned += axis.count[o];
+    if (scanned > PoolCovers::most_covers * (axis.in + axis.out)) {
+      covers.most = PoolCovers::most_covers + 1;
+      return covers;
+    }
+    for (index_t k = 0; k < axis.count[o]; ++k) {
+      const auto i = static_cast<std::size_t>(axis.first[o] + k * axis.step);
+      if (covers.high[i] == 0) covers.low[i] = static_cast<std::int32_t>(o);
+      covers.high[i] = static_cast<std::int32_t>(o + 1);
     }
   }
-  return true;
-}
-
-bool windows_cover(const PoolWindows& windows) {
-  for (const PoolAxis& axis : windows.axes) {
-    index_t covered = 0;
-    for (std::size_t o = 0; o < axis.first.size(); ++o) {
-      if (axis.first[o] > covered || (axis.step > 1 && axis.count[o] > 1)) return false;
-      covered = std::max(covered, axis.first[o] + axis.count[o]);
-    }
-    if (covered < axis.in) return false;
+  for (std::size_t i = 0; i < extent; ++i) {
+    covers.most = std::max<index_t>(covers.most, covers.high[i] - covers.low[i]);
   }
-  return true;
+  return covers;
 }
 
 }  // namespace tilewise

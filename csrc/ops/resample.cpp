@@ -155,7 +155,6 @@ class RowMaker {
     find_sources(row, c);
     float* y = y_ + row * p_.w.out * p_.channels + c;
     const auto sources = static_cast<index_t>(rows_.size());
-    const bool whole = count == p_.channels;
     if (p_.copies_line()) {
       p_.kernels.combine(rows_.data(), weights_.data(), sources, {1, p_.line_floats(), 0}, y);
       return;
@@ -164,10 +163,11 @@ class RowMaker {
       p_.along(rows_[0], p_.channels, count, y, past_caches_);
       return;
     }
-    if (rows_ != line_rows_ || weights_ != line_weights_) {
-      const ResampleRuns runs =
-          whole ? ResampleRuns{1, p_.w.in * count, 0} : ResampleRuns{p_.w.in, count, p_.channels};
+    if (!made_ || rows_ != line_rows_ || weights_ != line_weights_) {
+      const ResampleRuns runs = count == p_.channels ? ResampleRuns{1, p_.w.in * count, 0}
+                                                     : ResampleRuns{p_.w.in, count, p_.channels};
       p_.kernels.combine(rows_.data(), weights_.data(), sources, runs, line_.data());
+      made_ = true;
       line_rows_ = rows_;
       line_weights_ = weights_;
     }
@@ -201,7 +201,8 @@ class RowMaker {
   Scratch<float> line_;
   std::vector<const float*> rows_;
   std::vector<float> weights_;
-  std::vector<const float*> line_rows_;  // what line_ was made from
+  bool made_ = false;  // line_ holds the sum of line_rows_ by line_weights_
+  std::vector<const float*> line_rows_;
   std::vector<float> line_weights_;
 };
 
@@ -217,7 +218,7 @@ void resample(const Array& input, const ResampleAxes& axes, const Array& y) {
     return;
   }
   const Plan plan(axes, samples, channels);
-  const bool past_caches = larger_than_caches(y);
+  const bool past_caches = sweeps_caches(x, y);
   const index_t grain =
       std::max<index_t>({1, elementwise_grain / plan.row_cost(), plan.rows / 128});
   const index_t groups = ceil_div(plan.rows, grain);
@@ -230,6 +231,7 @@ void resample(const Array& input, const ResampleAxes& axes, const Array& y) {
     for (index_t row = first; row < std::min(first + grain, plan.rows); ++row) {
       maker.make(row, c, std::min(block, channels - c));
     }
+    if (past_caches) plan.kernels.fence();
   });
 }
 

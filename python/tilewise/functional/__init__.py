@@ -17,6 +17,12 @@ from tilewise.functional.conv_transpose import (
     conv_transpose3d,
 )
 from tilewise.functional.dropout import dropout, dropout1d, dropout2d, dropout3d
+from tilewise.functional.interpolate import (
+    interpolate,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
 from tilewise.functional.linear import linear
 from tilewise.functional.loss import cross_entropy, mse_loss, nll_loss
 from tilewise.functional.normalization import batch_norm
@@ -35,6 +41,19 @@ from tilewise.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
+from tilewise.functional.shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from tilewise.functional.special_pooling import (
+    fractional_max_pool2d,
+    fractional_max_pool3d,
+    global_avg_pool,
+    global_max_pool,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -47,6 +66,7 @@ __all__ = [
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -59,17 +79,30 @@ __all__ = [
     "dropout2d",
     "dropout3d",
     "flatten",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
+    "global_avg_pool",
+    "global_max_pool",
     "hardswish",
+    "interpolate",
     "leaky_relu",
     "linear",
     "log_softmax",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mse_loss",
     "nll_loss",
     "one_hot",
     "pad",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "relu",
     "relu6",
     "relu_",
@@ -78,4 +111,7 @@ __all__ = [
     "softmax",
     "tanh",
     "unflatten",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]
