@@ -9,7 +9,8 @@ namespace tilewise {
 ResampleAxis ResampleAxis::identity(index_t extent) {
   ResampleAxis axis;
   axis.in = axis.out = extent;
-  axis.weight = {1.0};
+  axis.reserve(extent, 1);
+  axis.weight.push_back(1.0);
   for (index_t i = 0; i < extent; ++i) axis.add(i, 1, 0);
   return axis;
 }
@@ -48,6 +49,7 @@ ResampleAxis transposed(const ResampleAxis& axis) {
   ResampleAxis t;
   t.in = axis.out;
   t.out = axis.in;
+  t.reserve(t.out, static_cast<index_t>(axis.weight.size()));
   for_each_coordinate(
       axis.in, axis.first, axis.count, [&](index_t i, std::size_t low, std::size_t high) {
         t.add(low, high - low, t.weight.size());
@@ -63,6 +65,7 @@ ResampleAxis averaging(const PoolAxis& windows, const std::vector<double>& divis
   ResampleAxis axis;
   axis.in = windows.in;
   axis.out = windows.out;
+  axis.reserve(axis.out, windows.count.empty() ? 0 : windows.count.front());
   std::map<std::pair<index_t, double>, std::size_t> known;
   for (std::size_t o = 0; o < windows.first.size(); ++o) {
     const index_t count = windows.count[o];
@@ -78,6 +81,7 @@ ResampleAxis averaging_transposed(const PoolAxis& windows, const std::vector<dou
   ResampleAxis t;
   t.in = windows.out;
   t.out = windows.in;
+  t.reserve(t.out, t.in);
   for (const double q : divisor) t.weight.push_back(1.0 / q);
   for_each_coordinate(
       windows.in, windows.first, windows.count,

@@ -25,6 +25,13 @@ struct ResampleAxis {
     count.push_back(static_cast<std::int32_t>(taps));
     begin.push_back(static_cast<std::int32_t>(weights_at));
   }
+  void reserve(index_t outputs, index_t weights) {
+    const auto count_of = static_cast<std::size_t>(outputs);
+    first.reserve(count_of);
+    count.reserve(count_of);
+    begin.reserve(count_of);
+    weight.reserve(static_cast<std::size_t>(weights));
+  }
   static ResampleAxis identity(index_t extent);
   bool is_identity() const;
   std::int32_t most_taps() const;

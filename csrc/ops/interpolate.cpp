@@ -119,7 +119,9 @@ ResampleAxis axis_of(index_t in, index_t out, const AxisSetting& s) {
   ResampleAxis axis;
   axis.in = in;
   axis.out = out;
-  if (s.mode == Mode::nearest || s.mode == Mode::nearest_exact) axis.weight = {1.0};
+  const bool nearest = s.mode == Mode::nearest || s.mode == Mode::nearest_exact;
+  axis.reserve(out, nearest ? 1 : 2 * out);
+  if (nearest) axis.weight.push_back(1.0);
   const T scale = scale_of<T>(in, out, s);
   for (index_t o = 0; o < out; ++o) {
     if (s.antialias) {

@@ -57,7 +57,7 @@ template <typename T>
 void scatter(const Array& dy, const Array& argmax, const Array& dx, index_t out_pixels,
              index_t in_pixels) {
   const index_t channels = dx.extent(1);
-  parallel_for(dx.extent(0), [&](index_t n) {
+  parallel_for(dx.extent(0), dx.size() + dy.size(), [&](index_t n) {
     const index_t out = n * out_pixels * channels;
     ref::max_pool_backward(dy.data<T>() + out, argmax.data<std::int32_t>() + out, out_pixels,
                            in_pixels, channels, dx.data<T>() + n * in_pixels * channels);
@@ -162,6 +162,10 @@ void check_backward(const Array& dy, const Array& argmax, const Dims& input_shap
 
 MaxPoolResult max_pool_forward(const Array& x, const PoolShape& pool, bool indices) {
   check_floating("max_pool", x);
+  for (int i = 1; i < x.rank(); ++i) {
+    TW_CHECK(x.extent(i) > 0, "max_pool: expected an input with channels and pixels, got shape ",
+             to_string(x.shape()));
+  }
   const Dims shape = pool_output_shape("max_pool", x.shape(), pool);
   return forward(x, shape, indices,
                  [&] { return pool_windows("max_pool", x.shape(), shape, pool); });

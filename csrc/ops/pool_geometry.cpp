@@ -54,6 +54,13 @@ void check_positions(const std::string& op, const Dims& input) {
            ": expected fewer than 2^31 pixels, got shape ", to_string(input));
 }
 
+void reserve(PoolAxis& axis) {
+  const auto outputs = static_cast<std::size_t>(axis.out);
+  axis.first.reserve(outputs);
+  axis.count.reserve(outputs);
+  axis.padded.reserve(outputs);
+}
+
 PoolWindows empty_windows(const Dims& input) {
   PoolWindows w;
   w.samples = input[0];
@@ -91,6 +98,7 @@ PoolWindows pool_windows(const std::string& op, const Dims& input, const Dims& o
     axis.in = input[i + 2];
     axis.out = output[i + 2];
     axis.step = pool.dilation[i];
+    reserve(axis);
     const index_t kernel = pool.kernel[i];
     const index_t padding = pool.padding[i];
     for (index_t o = 0; o < axis.out; ++o) {
@@ -128,6 +136,7 @@ PoolWindows adaptive_windows(const Dims& input, const Dims& output) {
     axis.in = input[i];
     axis.out = output[i];
     checked_mul(axis.in, axis.out);
+    reserve(axis);
     for (index_t o = 0; o < axis.out; ++o) {
       const index_t first = o * axis.in / axis.out;
       const index_t count = ceil_div((o + 1) * axis.in, axis.out) - first;

@@ -104,7 +104,9 @@ class Plan {
     copies_line_ = w.is_identity();
     block_channels =
         rows >= 16 && w.in * channels <= long_line ? channels : std::min(channels, block);
-    if (block_channels < kernels.width && w.most_taps() <= most_steps && !copies_line_) {
+    constexpr index_t worth_tables = 32;  // rows that share the cost of making them
+    if (block_channels < kernels.width && w.most_taps() <= most_steps && !copies_line_ &&
+        rows >= worth_tables) {
       steps_ = std::make_unique<StepTable>(w, channels, kernels.width);
     }
   }

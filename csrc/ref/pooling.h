@@ -5,6 +5,7 @@
 //             dx[t] = sum of dy[o] over the windows o whose maximum is at t
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/pool_windows.h"
@@ -90,7 +91,8 @@ std::vector<index_t> fractional_starts(index_t in, index_t out, index_t kernel, 
   for (index_t o = 0; o + 1 < out; ++o) {
     const index_t start =
         static_cast<index_t>((static_cast<T>(o) + u) * a) - static_cast<index_t>(u * a);
-    starts[static_cast<std::size_t>(o)] = start < in - kernel ? start : in - kernel;
+    // Rounding, and numbers outside [0, 1), must not push a window out of the input.
+    starts[static_cast<std::size_t>(o)] = std::clamp<index_t>(start, 0, in - kernel);
   }
   return starts;
 }

@@ -15,8 +15,11 @@ def bilinear_aa(
     align_corners: bool,
     scales_h: float | None = None,
     scales_w: float | None = None,
+    scale_factors: Any = None,
 ) -> tw.Tensor:
-    return F.interpolate(input, output_size, None, "bilinear", align_corners, antialias=True)
+    return F.interpolate(
+        input, output_size, scale_factors, "bilinear", align_corners, antialias=True
+    )
 
 
 def scaled(sample: Any) -> str | None:

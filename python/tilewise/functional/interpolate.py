@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import as_bool, as_choice, as_float, as_int, describe
+from tilewise._arguments import LARGEST, array_of, as_bool, as_choice, as_float, as_int, describe
 from tilewise.autograd import grad_mode, record, wrap
-from tilewise.functional._images import AXES, image_array
+from tilewise.functional._images import AXES
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -58,6 +58,10 @@ def _sizes(
         if recompute:
             raise ValueError(f"{op}: expected no recompute_scale_factor with size {size}")
         return tuple([as_int(op, "size", n, 1) for n in _each(op, "size", size, shape)]), ()
+    if type(scale_factor) is int and 1 <= scale_factor <= LARGEST:
+        sizes = tuple([n * scale_factor for n in shape[2:]])
+        if min(sizes) > 0 and max(sizes) <= LARGEST:
+            return sizes, () if recompute else (float(scale_factor),) * len(sizes)
     factors = tuple(
         [as_float(op, "scale_factor", f) for f in _each(op, "scale_factor", scale_factor, shape)]
     )
@@ -66,10 +70,10 @@ def _sizes(
             raise ValueError(
                 f"{op}: expected scale_factor that leaves a pixel of shape {shape}, got {factor}"
             )
-    sizes = [
-        as_int(op, "size", int(n * factor), 1) for n, factor in zip(shape[2:], factors, strict=True)
-    ]
-    return tuple(sizes), () if recompute else factors
+    sizes = tuple(
+        [as_int(op, "size", int(n * f), 1) for n, f in zip(shape[2:], factors, strict=True)]
+    )
+    return sizes, () if recompute else factors
 
 
 def interpolate(
@@ -111,12 +115,11 @@ def interpolate(
         (1, 3, 5, 12)
     """
     op = "interpolate"
-    x: Array = input._array if hasattr(input, "_array") else image_array(op, input, 2)
+    x = array_of(op, "input", input)
     shape = x.shape
     dims = len(shape) - 2
     if not 1 <= dims <= 3:
         raise ValueError(f"{op}: expected input of shape {' or '.join(AXES[1:])}, got {shape}")
-    image_array(op, input, dims)
     if type(mode) is not str or mode not in _MODES:
         as_choice(op, "mode", mode, tuple(_MODES))
     kind, ranks, corners = _MODES[mode]
@@ -125,13 +128,12 @@ def interpolate(
     aligned = align_corners is not None and as_bool(op, "align_corners", align_corners)
     if align_corners is not None and not corners:
         raise ValueError(f"{op}: mode {mode!r} has no align_corners")
-    smooth = as_bool(op, "antialias", antialias)
-    if smooth != (mode == "lanczos") and (smooth or mode == "lanczos"):
-        if not smooth or mode not in {"bilinear", "bicubic"}:
-            raise ValueError(
-                f"{op}: antialias goes with bilinear and bicubic, and lanczos needs it; got mode "
-                f"{mode!r}, antialias={smooth}"
-            )
+    smooth = antialias is not False and as_bool(op, "antialias", antialias)
+    if smooth is not (mode == "lanczos") and not (smooth and mode in {"bilinear", "bicubic"}):
+        raise ValueError(
+            f"{op}: antialias goes with bilinear and bicubic, and lanczos needs it; got mode "
+            f"{mode!r}, antialias={smooth}"
+        )
     recompute = recompute_scale_factor is not None and as_bool(
         op, "recompute_scale_factor", recompute_scale_factor
     )

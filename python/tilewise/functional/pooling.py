@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import as_bool, as_int, as_tuple
 from tilewise.autograd import grad_mode, record, wrap
-from tilewise.functional._images import batched, image_array
+from tilewise.functional._images import batch_array, batched
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -22,6 +23,19 @@ def _window(
     op: str, dims: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Kernel, stride (the kernel where it is left out), padding and dilation, one a dimension."""
+    if (
+        type(kernel_size) is int
+        and (stride is None or type(stride) is int)
+        and type(padding) is int
+        and type(dilation) is int
+    ):
+        return _int_window(op, dims, kernel_size, stride, padding, dilation)
+    return _checked_window(op, dims, kernel_size, stride, padding, dilation)
+
+
+def _checked_window(
+    op: str, dims: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     kernel = as_tuple(op, "kernel_size", kernel_size, dims, 1)
     left_out = stride is None or (isinstance(stride, tuple | list) and not stride)
     steps = kernel if left_out else as_tuple(op, "stride", stride, dims, 1)
@@ -34,6 +48,9 @@ def _window(
                     f"{op}: expected padding of at most half the kernel {kernel}, got {pads}"
                 )
     return kernel, steps, pads, spread
+
+
+_int_window = lru_cache(maxsize=256)(_checked_window)  # a call of a layer costs a few microseconds
 
 
 def _must_fit(op: str, shape: tuple[int, ...], window: Any) -> None:
@@ -93,11 +110,11 @@ def _max_pool(
     return_indices: bool,
     strict: bool,
 ) -> Any:
-    x = image_array(op, input, dims)
     window = _window(op, dims, kernel_size, stride, padding, dilation)
-    ceil = as_bool(op, "ceil_mode", ceil_mode)
-    indices = as_bool(op, "return_indices", return_indices)
-    if as_bool(op, "strict", strict):
+    x = batch_array(op, input, dims)
+    ceil = ceil_mode is True or as_bool(op, "ceil_mode", ceil_mode)
+    indices = return_indices is True or as_bool(op, "return_indices", return_indices)
+    if strict is not False and as_bool(op, "strict", strict):
         _must_fit(op, x.shape, window)
     if not (indices or input._requires_grad) and x.ndim == dims + 2:
         return wrap(_core.max_pool_forward(x, *window, ceil, False)[0])
@@ -121,14 +138,21 @@ def _avg_pool(
     divisor_override: int | None,
     strict: bool,
 ) -> Tensor:
-    x = image_array(op, input, dims)
+    x = batch_array(op, input, dims)
     kernel, steps, pads, ones = _window(op, dims, kernel_size, stride, padding, 1)
-    if as_bool(op, "strict", strict):
+    if strict is not False and as_bool(op, "strict", strict):
         _must_fit(op, x.shape, (kernel, steps, pads, ones))
-    divisor = 0 if divisor_override is None else as_int(op, "divisor_override", divisor_override, 1)
-    ceil = as_bool(op, "ceil_mode", ceil_mode)
-    include = as_bool(op, "count_include_pad", count_include_pad)
+    divisor = 0
+    if divisor_override is not None:
+        divisor = as_int(op, "divisor_override", divisor_override)
+        if divisor == 0:
+            raise ValueError(f"{op}: expected divisor_override other than 0, got 0")
+    ceil = ceil_mode is True or as_bool(op, "ceil_mode", ceil_mode)
+    include = count_include_pad is True or as_bool(op, "count_include_pad", count_include_pad)
     window = (kernel, steps, pads, ceil, include, divisor)
+
+    if not input._requires_grad and x.ndim == dims + 2:
+        return wrap(_core.avg_pool_forward(x, *window))
 
     def pool(batch: Tensor) -> Tensor:
         array = batch._array
@@ -158,8 +182,11 @@ def _output_size(op: str, dims: int, output_size: OutputSize, x: Array) -> tuple
 
 
 def _adaptive_avg_pool(op: str, dims: int, input: Tensor, output_size: OutputSize) -> Tensor:
-    x = image_array(op, input, dims)
+    x = batch_array(op, input, dims)
     out = _output_size(op, dims, output_size, x)
+
+    if not input._requires_grad and x.ndim == dims + 2:
+        return wrap(_core.adaptive_avg_pool_forward(x, out))
 
     def pool(batch: Tensor) -> Tensor:
         y = _core.adaptive_avg_pool_forward(batch._array, out)
@@ -174,7 +201,7 @@ def _adaptive_avg_pool(op: str, dims: int, input: Tensor, output_size: OutputSiz
 def _adaptive_max_pool(
     op: str, dims: int, input: Tensor, output_size: OutputSize, return_indices: bool
 ) -> Any:
-    out = _output_size(op, dims, output_size, image_array(op, input, dims))
+    out = _output_size(op, dims, output_size, batch_array(op, input, dims))
     indices = as_bool(op, "return_indices", return_indices)
 
     def pool(x: Array, places: bool) -> Any:
@@ -418,7 +445,7 @@ def adaptive_max_pool2d(
         >>> y, places = F.adaptive_max_pool2d(tw.ones(1, 3, 7, 7), 2, return_indices=True)
         >>> places[0, 0]
         tensor([[ 0,  3],
-                [21, 24]], dtype=int64)
+                [21, 24]])
     """
     return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
 

@@ -1,4 +1,4 @@
-"""Pooling beside maxima and means: unpooling, fractional and power-average pooling, global pools."""
+"""Pooling beside maxima and means: unpooling, fractional, power-average and global pooling."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tilewise import _core
 from tilewise._arguments import array_of, as_bool, as_float, as_int, as_tuple, describe
 from tilewise.autograd import grad_mode, record, wrap
-from tilewise.creation import rand
-from tilewise.functional._images import batched, image_array
+from tilewise.functional._images import batch_array, batched, image_array
 from tilewise.functional.pooling import (
     _max_pool,
     adaptive_avg_pool1d,
@@ -20,6 +19,7 @@ from tilewise.functional.pooling import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
+from tilewise.random import rand
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -290,14 +290,14 @@ def _lp_pool(
     stride: IntOrTuple | None,
     ceil_mode: bool,
 ) -> Tensor:
-    x = image_array(op, input, dims)
+    x = batch_array(op, input, dims)
     p = as_float(op, "norm_type", norm_type)
     if math.isinf(p):
         size = abs(input)
         pooled = _max_pool(
             op, dims, size if p > 0 else -size, kernel_size, stride, 0, 1, ceil_mode, False, False
         )
-        return pooled if p > 0 else -pooled
+        return pooled if p > 0 else -pooled  # type: ignore[no-any-return]
     if p == 0 or math.isnan(p):
         raise ValueError(f"{op}: expected norm_type other than 0, got {p}")
     kernel = as_tuple(op, "kernel_size", kernel_size, dims, 1)

@@ -180,7 +180,7 @@ class _AvgPoolWithDivisor(_AvgPoolNd):
         self.divisor_override = (
             None
             if divisor_override is None
-            else as_int(type(self).__name__, "divisor_override", divisor_override, 1)
+            else as_int(type(self).__name__, "divisor_override", divisor_override)
         )
 
     def forward(self, input: Tensor) -> Tensor:

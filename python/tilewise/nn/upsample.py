@@ -45,7 +45,7 @@ class Upsample(Module):
         if isinstance(scale_factor, tuple | list):
             factor = tuple([float(f) for f in scale_factor])
         elif scale_factor is not None:
-            factor = float(scale_factor)
+            factor = float(factor)
         self.scale_factor: FloatOrTuple | None = factor
         self.mode = mode
         self.align_corners = align_corners
