@@ -46,6 +46,12 @@ void sum_windows(const Array& input, const PoolWindows& w, const AveragePool& po
                   });
 }
 
+// Names the function that was called: max_pool2d.
+void check_input(const char* op, const Array& x) {
+  TW_CHECK_TYPE(is_floating(x.dtype()), op, x.rank() - 2, "d: expected a floating input, got ",
+                name_of(x.dtype()));
+}
+
 void check_floating(const char* op, const Array& x) {
   TW_CHECK_TYPE(is_floating(x.dtype()), op, ": expected a floating tensor, got ",
                 name_of(x.dtype()));
@@ -72,7 +78,7 @@ Array zeros(const Array& dx) {
 }  // namespace
 
 Array avg_pool_forward(const Array& x, const AveragePool& pool) {
-  check_floating("avg_pool", x);
+  check_input("avg_pool", x);
   const Dims shape = pool_output_shape("avg_pool", x.shape(), pool.shape);
   Array y = Array::empty_channels_last(shape, x.dtype());
   if (y.size() == 0) return y;
@@ -100,7 +106,7 @@ Array avg_pool_backward(const Array& dy, const Dims& input_shape, const AverageP
 }
 
 Array adaptive_avg_pool_forward(const Array& x, const Dims& output_size) {
-  check_floating("adaptive_avg_pool", x);
+  check_input("adaptive_avg_pool", x);
   const Dims shape = adaptive_output_shape("adaptive_avg_pool", x.shape(), output_size);
   Array y = Array::empty_channels_last(shape, x.dtype());
   if (y.size() > 0) resample(x, tables({}, adaptive_windows(x.shape(), shape), false), y);

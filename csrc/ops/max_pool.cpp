@@ -10,6 +10,12 @@
 namespace tilewise {
 namespace {
 
+// Names the function that was called: max_pool2d.
+void check_input(const char* op, const Array& x) {
+  TW_CHECK_TYPE(is_floating(x.dtype()), op, x.rank() - 2, "d: expected a floating input, got ",
+                name_of(x.dtype()));
+}
+
 void check_floating(const char* op, const Array& x) {
   TW_CHECK_TYPE(is_floating(x.dtype()), op, ": expected a floating input, got ",
                 name_of(x.dtype()));
@@ -161,10 +167,10 @@ void check_backward(const Array& dy, const Array& argmax, const Dims& input_shap
 }  // namespace
 
 MaxPoolResult max_pool_forward(const Array& x, const PoolShape& pool, bool indices) {
-  check_floating("max_pool", x);
+  check_input("max_pool", x);
   for (int i = 1; i < x.rank(); ++i) {
-    TW_CHECK(x.extent(i) > 0, "max_pool: expected an input with channels and pixels, got shape ",
-             to_string(x.shape()));
+    TW_CHECK(x.extent(i) > 0, "max_pool", x.rank() - 2,
+             "d: expected an input with channels and pixels, got shape ", to_string(x.shape()));
   }
   const Dims shape = pool_output_shape("max_pool", x.shape(), pool);
   return forward(x, shape, indices,
@@ -172,7 +178,7 @@ MaxPoolResult max_pool_forward(const Array& x, const PoolShape& pool, bool indic
 }
 
 MaxPoolResult adaptive_max_pool_forward(const Array& x, const Dims& output_size, bool indices) {
-  check_floating("adaptive_max_pool", x);
+  check_input("adaptive_max_pool", x);
   const Dims shape = adaptive_output_shape("adaptive_max_pool", x.shape(), output_size);
   return forward(x, shape, indices, [&] { return adaptive_windows(x.shape(), shape); });
 }

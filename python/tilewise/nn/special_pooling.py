@@ -201,7 +201,8 @@ class _FractionalMaxPoolNd(Module):
         if not all(r is None or 0 < r < 1 for r in ratios) or len(ratios) not in {1, dims}:
             raise ValueError(f"{op}: expected output_ratio between 0 and 1, got {output_ratio}")
         self.output_ratio = output_ratio
-        self._random_samples = _random_samples
+        self._random_samples: Tensor | None
+        self.register_buffer("_random_samples", _random_samples)
 
     def forward(self, input: Tensor) -> Any:
         """The maxima of random windows; with the indices where so set."""
