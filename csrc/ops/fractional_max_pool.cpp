@@ -35,9 +35,10 @@ void check(const Array& x, const FractionalPool& p, const Array& samples) {
   }
   TW_CHECK(pixels <= std::numeric_limits<std::int32_t>::max(), op,
            ": expected fewer than 2^31 pixels, got shape ", to_string(x.shape()));
-  TW_CHECK(samples.shape() == (Dims{x.extent(0), x.extent(1), dims}), op,
-           ": expected samples of shape ", to_string({x.extent(0), x.extent(1), dims}), ", got ",
-           to_string(samples.shape()));
+  TW_CHECK(samples.rank() == 3 && samples.extent(0) >= x.extent(0) &&
+               samples.extent(1) == x.extent(1) && samples.extent(2) == dims,
+           op, ": expected samples of shape ", to_string({x.extent(0), x.extent(1), dims}),
+           ", or of more planes, got ", to_string(samples.shape()));
   const Array u = cast(contiguous(samples), DType::float64);
   constexpr double most = 1 << 20;  // beyond it floor(u a) loses its fraction
   for (index_t i = 0; i < u.size(); ++i) {
