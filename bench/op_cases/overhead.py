@@ -35,6 +35,8 @@ CALLS: dict[str, Callable[[Any], Callable[[], Any]]] = {
     "add": _with_map(lambda _, x: x + x),
     "max_pool2d": _with_map(lambda F, x: F.max_pool2d(x, 2)),
     "avg_pool2d": _with_map(lambda F, x: F.avg_pool2d(x, 2)),
+    "adaptive_avg_pool2d": _with_map(lambda F, x: F.adaptive_avg_pool2d(x, 1)),
+    "interpolate": _with_map(lambda F, x: F.interpolate(x, scale_factor=2)),
     "sum": _with_map(lambda _, x: x.sum()),
     "mean over maps": _with_map(lambda _, x: x.mean((2, 3))),
     "softmax": _with_map(lambda F, x: F.softmax(x, 1)),

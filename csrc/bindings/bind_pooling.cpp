@@ -33,9 +33,9 @@ py::tuple adaptive_max_forward(const Array& x, const Dims& output_size, bool ind
 
 Array max_backward(const Array& dy, const Array& argmax, const Dims& input_shape,
                    const Dims& kernel, const Dims& stride, const Dims& padding,
-                   const Dims& dilation, bool ceil_mode) {
+                   const Dims& dilation, bool ceil_mode, bool adaptive) {
   const PoolShape pool{kernel, stride, padding, dilation, ceil_mode};
-  return max_pool_backward(dy, argmax, input_shape, kernel.empty() ? nullptr : &pool);
+  return max_pool_backward(dy, argmax, input_shape, kernel.empty() ? nullptr : &pool, adaptive);
 }
 
 AveragePool average(const Dims& kernel, const Dims& stride, const Dims& padding, bool ceil_mode,
@@ -45,16 +45,54 @@ AveragePool average(const Dims& kernel, const Dims& stride, const Dims& padding,
           divisor_override};
 }
 
+PoolShape unpadded(const Dims& kernel, const Dims& stride, bool ceil_mode) {
+  return {kernel, stride, Dims(kernel.size(), 0), Dims(kernel.size(), 1), ceil_mode};
+}
+
+void bind_unusual(py::module_& m) {
+  m.def("max_unpool_forward", &max_unpool_forward, py::arg("x"), py::arg("indices"),
+        py::arg("output_size"), release_gil());
+  m.def("max_unpool_backward", &max_unpool_backward, py::arg("dy"), py::arg("indices"),
+        release_gil());
+  m.def(
+      "fractional_max_pool_forward",
+      [](const Array& x, const Dims& kernel, const Dims& output_size, const Array& samples) {
+        MaxPoolResult r;
+        {
+          py::gil_scoped_release release;
+          r = fractional_max_pool_forward(x, {kernel, output_size}, samples);
+        }
+        return pair(r);
+      },
+      py::arg("x"), py::arg("kernel"), py::arg("output_size"), py::arg("samples"));
+  m.def(
+      "lp_pool_forward",
+      [](const Array& x, double p, const Dims& kernel, const Dims& stride, bool ceil_mode) {
+        return lp_pool_forward(x, unpadded(kernel, stride, ceil_mode), p);
+      },
+      py::arg("x"), py::arg("p"), py::arg("kernel"), py::arg("stride"), py::arg("ceil_mode"),
+      release_gil());
+  m.def(
+      "lp_pool_backward",
+      [](const Array& dy, const Array& x, const Array& y, double p, const Dims& kernel,
+         const Dims& stride, bool ceil_mode) {
+        return lp_pool_backward(dy, x, y, unpadded(kernel, stride, ceil_mode), p);
+      },
+      py::arg("dy"), py::arg("x"), py::arg("y"), py::arg("p"), py::arg("kernel"), py::arg("stride"),
+      py::arg("ceil_mode"), release_gil());
+}
+
 }  // namespace
 
 void bind_pooling(py::module_& m) {
+  bind_unusual(m);
   m.def("max_pool_forward", &max_forward, py::arg("x"), py::arg("kernel"), py::arg("stride"),
         py::arg("padding"), py::arg("dilation"), py::arg("ceil_mode") = false,
         py::arg("indices") = true);
   m.def("max_pool_backward", &max_backward, py::arg("dy"), py::arg("argmax"),
         py::arg("input_shape"), py::arg("kernel") = Dims(), py::arg("stride") = Dims(),
         py::arg("padding") = Dims(), py::arg("dilation") = Dims(), py::arg("ceil_mode") = false,
-        release_gil());
+        py::arg("adaptive") = false, release_gil());
   m.def("max_pool_indices", &max_pool_indices, py::arg("argmax"), release_gil());
   m.def("adaptive_max_pool_forward", &adaptive_max_forward, py::arg("x"), py::arg("output_size"),
         py::arg("indices") = true);

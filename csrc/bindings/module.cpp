@@ -38,6 +38,7 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_batch_norm(m);
   tw::bindings::bind_pad(m);
   tw::bindings::bind_pooling(m);
+  tw::bindings::bind_interpolate(m);
   tw::bindings::bind_dropout(m);
   tw::bindings::bind_losses(m);
   tw::bindings::bind_optimizer(m);

@@ -17,6 +17,7 @@
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
 #include "kernels/relu.h"
+#include "kernels/resample.h"
 #include "kernels/softmax.h"
 #include "kernels/unary.h"
 #include "kernels/winograd.h"
@@ -57,6 +58,7 @@ TW_DISPATCH(PadKernels, pad_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
+TW_DISPATCH(ResampleKernels, resample_kernels)
 TW_DISPATCH(SoftmaxKernels, softmax_kernels)
 TW_DISPATCH(UnaryKernels, unary_kernels)
 TW_DISPATCH(VectorLossKernels, vector_loss_kernels)

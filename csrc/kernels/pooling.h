@@ -15,22 +15,32 @@ struct PoolWindow {
   index_t shift;
   index_t pixel_stride;
   index_t channels;
+  bool past_caches;  // the results are not read soon
+};
+
+// A row of the gradient of the input: pixel i, whose flat position is first_position + i, collects
+// from the outputs [low[i], high[i]) of each of `rows` rows of dy.
+struct PoolGather {
+  const float* const* dy;
+  const std::int32_t* const* argmax;
+  index_t rows;
+  const std::int32_t* low;
+  const std::int32_t* high;
+  index_t pixels;
+  std::int32_t first_position;
+  index_t pixel_stride;
+  index_t channels;
 };
 
 struct PoolKernels {
   // y = the maximum, argmax (may be null) = its position: the first one on a tie, the last NaN.
   void (*max_forward)(const float* x, const PoolWindow& w, float* y, std::int32_t* argmax);
-  // dx at the window's pixels = dy where the pixel is the argmax, else 0. False where an argmax is
-  // none of the window's positions.
-  bool (*max_backward)(const float* dy, const std::int32_t* argmax, const PoolWindow& w, float* dx);
-  // The same, added to dx.
-  bool (*max_backward_add)(const float* dy, const std::int32_t* argmax, const PoolWindow& w,
-                           float* dx);
+  // dx = the sum of dy where argmax is the pixel. Returns how many elements of dy were taken.
+  index_t (*max_gather)(const PoolGather& g, float* dx, bool past_caches);
   // y = scale * sum
   void (*average_forward)(const float* x, const PoolWindow& w, float scale, float* y);
-  // dx at the window's pixels = scale * dy, or that much more.
-  void (*average_backward)(const float* dy, const PoolWindow& w, float scale, float* dx);
-  void (*average_backward_add)(const float* dy, const PoolWindow& w, float scale, float* dx);
+  // After the last store past the caches, before other threads read.
+  void (*fence)();
 };
 TW_KERNEL_TABLE(PoolKernels, pooling_kernels)
 

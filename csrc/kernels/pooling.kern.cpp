@@ -1,3 +1,5 @@
+// Loop order: output pixels of a run, channels (four registers at a time, then one, then a part of
+// one), pixels of the window.
 #include "kernels/pooling.h"
 
 #include "kernels/simd/simd.h"
@@ -6,161 +8,187 @@ namespace tilewise {
 namespace TW_ISA {
 namespace {
 
+constexpr index_t width = VecF::width;
+
 TW_INLINE VecF load_n(const float* p, index_t n) {
-  return n == VecF::width ? load(p) : load_partial(p, n);
+  return n == width ? load(p) : load_partial(p, n);
 }
 TW_INLINE VecI load_n(const std::int32_t* p, index_t n) {
-  return n == VecF::width ? load_i(p) : load_partial_i(p, n);
+  return n == width ? load_i(p) : load_partial_i(p, n);
 }
-TW_INLINE void store_n(float* p, VecF a, index_t n) {
-  if (n == VecF::width) {
+// `past` the caches, or not.
+TW_INLINE void store_n(float* p, VecF a, index_t n, bool past) {
+  if (past) {
+    stream(p, a);
+  } else if (n == width) {
     store(p, a);
   } else {
     store_partial(p, a, n);
   }
 }
-TW_INLINE void store_n(std::int32_t* p, VecI a, index_t n) {
-  if (n == VecF::width) {
+TW_INLINE void store_n(std::int32_t* p, VecI a, index_t n, bool past) {
+  if (past) {
+    stream(reinterpret_cast<float*>(p), bit_cast_f(a));
+  } else if (n == width) {
     store_i(p, a);
   } else {
     store_partial_i(p, a, n);
   }
 }
 
-// body(o, c, n): n channels from c of output o of a run. Inlined twice, so that n is a constant in
-// the first.
+TW_INLINE bool can_stream(const void* p, index_t pixel_stride, index_t channels) {
+  return reinterpret_cast<std::uintptr_t>(p) % (width * sizeof(float)) == 0 &&
+         pixel_stride % width == 0 && channels % width == 0;
+}
+
+template <int count>
+struct Registers {
+  static constexpr int value = count;
+};
+
+// body(registers, c, n): n channels from c of each of that many registers.
 template <typename Body>
-TW_INLINE void each_vector(const PoolWindow& w, const Body& body) {
-  for (index_t o = 0; o < w.outputs; ++o) {
-    index_t c = 0;
-    for (; c + VecF::width <= w.channels; c += VecF::width) body(o, c, VecF::width);
-    if (c < w.channels) body(o, c, w.channels - c);
-  }
+TW_INLINE void each_channels(index_t channels, const Body& body) {
+  index_t c = 0;
+  for (; c + 4 * width <= channels; c += 4 * width) body(Registers<4>(), c, width);
+  for (; c + width <= channels; c += width) body(Registers<1>(), c, width);
+  if (c < channels) body(Registers<1>(), c, channels - c);
 }
 
 // `taps` is the window's pixel count where known at compile time, else 0.
-template <int taps>
-TW_INLINE void max_forward_of(const float* x, const PoolWindow& w, float* y, std::int32_t* argmax) {
+template <int taps, bool places, int registers>
+TW_INLINE void max_of(const float* x, const PoolWindow& w, index_t n, float* y,
+                      std::int32_t* argmax, std::int32_t moved, bool past) {
   const index_t count = taps > 0 ? taps : w.count;
-  each_vector(w, [&](index_t o, index_t c, index_t n) __attribute__((always_inline)) {
-    const float* src = x + o * w.shift * w.pixel_stride + c;
-    VecF best = load_n(src + w.positions[0] * w.pixel_stride, n);
-    VecI where = set1i(w.positions[0]);
-    for (index_t t = 1; t < count; ++t) {
-      const VecF value = load_n(src + w.positions[t] * w.pixel_stride, n);
-      const Mask better = (value > best) | is_nan(value);
-      best = select(better, value, best);
-      where = select(better, set1i(w.positions[t]), where);
+  VecF best[registers];
+  VecI where[registers];
+  for (int v = 0; v < registers; ++v) {
+    best[v] = load_n(x + w.positions[0] * w.pixel_stride + v * width, n);
+    where[v] = set1i(w.positions[0]);
+  }
+  for (index_t t = 1; t < count; ++t) {
+    const float* src = x + w.positions[t] * w.pixel_stride;
+    for (int v = 0; v < registers; ++v) {
+      const VecF value = load_n(src + v * width, n);
+      if (places) {
+        const Mask better = (value > best[v]) | is_nan(value);
+        best[v] = select(better, value, best[v]);
+        where[v] = select(better, set1i(w.positions[t]), where[v]);
+      } else {
+        // max() returns its second argument where either is NaN.
+        best[v] = select(is_nan(best[v]), best[v], max(best[v], value));
+      }
     }
-    store_n(y + o * w.pixel_stride + c, best, n);
-    if (argmax) {
-      const VecI moved = set1i(static_cast<std::int32_t>(o * w.shift));
-      store_n(argmax + o * w.pixel_stride + c, where + moved, n);
-    }
-  });
-}
-
-void max_forward(const float* x, const PoolWindow& w, float* y, std::int32_t* argmax) {
-  if (w.count == 4) {
-    max_forward_of<4>(x, w, y, argmax);
-  } else if (w.count == 9) {
-    max_forward_of<9>(x, w, y, argmax);
-  } else {
-    max_forward_of<0>(x, w, y, argmax);
+  }
+  for (int v = 0; v < registers; ++v) {
+    store_n(y + v * width, best[v], n, past);
+    if (places) store_n(argmax + v * width, where[v] + set1i(moved), n, past);
   }
 }
 
-template <bool add, int taps>
-TW_INLINE bool max_backward_of(const float* dy, const std::int32_t* argmax, const PoolWindow& w,
-                               float* dx) {
-  const index_t count = taps > 0 ? taps : w.count;
-  bool known = true;
-  each_vector(w, [&](index_t o, index_t c, index_t n) __attribute__((always_inline)) {
-    const VecI moved = set1i(static_cast<std::int32_t>(o * w.shift));
-    const VecI where = load_n(argmax + o * w.pixel_stride + c, n) - moved;
-    const VecF gradient = load_n(dy + o * w.pixel_stride + c, n);
-    float* dst = dx + o * w.shift * w.pixel_stride + c;
-    std::uint32_t found = 0;
-    for (index_t t = 0; t < count; ++t) {
-      const Mask here = where == set1i(w.positions[t]);
-      found |= mask_bits(here);
-      float* target = dst + w.positions[t] * w.pixel_stride;
-      const VecF value = select(here, gradient, zero());
-      store_n(target, add ? load_n(target, n) + value : value, n);
+template <int taps, bool places>
+TW_INLINE void max_forward_of(const float* x, const PoolWindow& w, float* y, std::int32_t* argmax) {
+  const bool past = w.past_caches && can_stream(y, w.pixel_stride, w.channels) &&
+                    (!places || can_stream(argmax, w.pixel_stride, w.channels));
+  for (index_t o = 0; o < w.outputs; ++o) {
+    const float* src = x + o * w.shift * w.pixel_stride;
+    const index_t at = o * w.pixel_stride;
+    each_channels(w.channels, [&](auto group, index_t c, index_t n) __attribute__((always_inline)) {
+      max_of<taps, places, decltype(group)::value>(src + c, w, n, y + at + c,
+                                                   places ? argmax + at + c : nullptr,
+                                                   static_cast<std::int32_t>(o * w.shift), past);
+    });
+  }
+}
+
+void max_forward(const float* x, const PoolWindow& w, float* y, std::int32_t* argmax) {
+  if (argmax) {
+    if (w.count == 4) return max_forward_of<4, true>(x, w, y, argmax);
+    if (w.count == 9) return max_forward_of<9, true>(x, w, y, argmax);
+    return max_forward_of<0, true>(x, w, y, argmax);
+  }
+  if (w.count == 4) return max_forward_of<4, false>(x, w, y, argmax);
+  max_forward_of<0, false>(x, w, y, argmax);
+}
+
+TW_INLINE index_t bits_set(std::uint32_t bits) { return __builtin_popcount(bits); }
+
+template <int registers>
+TW_INLINE index_t gather_of(const PoolGather& g, index_t pixel, index_t c, index_t n, float* dx,
+                            bool past_caches) {
+  const VecI here = set1i(g.first_position + static_cast<std::int32_t>(pixel));
+  const std::uint32_t lanes = n == width ? 0xffffffffU : (1U << n) - 1U;
+  index_t taken = 0;
+  VecF sum[registers];
+  for (int v = 0; v < registers; ++v) sum[v] = zero();
+  for (index_t r = 0; r < g.rows; ++r) {
+    for (index_t o = g.low[pixel]; o < g.high[pixel]; ++o) {
+      const index_t at = o * g.pixel_stride + c;
+      for (int v = 0; v < registers; ++v) {
+        const Mask mine = load_n(g.argmax[r] + at + v * width, n) == here;
+        taken += bits_set(mask_bits(mine) & lanes);
+        sum[v] = select(mine, sum[v] + load_n(g.dy[r] + at + v * width, n), sum[v]);
+      }
     }
-    const std::uint32_t all = (1U << n) - 1U;
-    known = known && (found & all) == all;
-  });
-  return known;
+  }
+  for (int v = 0; v < registers; ++v) {
+    store_n(dx + v * width, sum[v], n, past_caches);
+  }
+  return taken;
 }
 
-template <bool add>
-TW_INLINE bool max_backward_any(const float* dy, const std::int32_t* argmax, const PoolWindow& w,
-                                float* dx) {
-  if (w.count == 4) return max_backward_of<add, 4>(dy, argmax, w, dx);
-  if (w.count == 9) return max_backward_of<add, 9>(dy, argmax, w, dx);
-  return max_backward_of<add, 0>(dy, argmax, w, dx);
+TW_INLINE index_t max_gather_of(const PoolGather& g, float* dx, bool past_caches) {
+  index_t taken = 0;
+  for (index_t i = 0; i < g.pixels; ++i) {
+    float* pixel = dx + i * g.pixel_stride;
+    each_channels(g.channels, [&](auto group, index_t c, index_t n) __attribute__((always_inline)) {
+      taken += gather_of<decltype(group)::value>(g, i, c, n, pixel + c, past_caches);
+    });
+  }
+  return taken;
 }
 
-bool max_backward(const float* dy, const std::int32_t* argmax, const PoolWindow& w, float* dx) {
-  return max_backward_any<false>(dy, argmax, w, dx);
+index_t max_gather(const PoolGather& g, float* dx, bool past_caches) {
+  if (past_caches && can_stream(dx, g.pixel_stride, g.channels)) return max_gather_of(g, dx, true);
+  return max_gather_of(g, dx, false);
 }
 
-bool max_backward_add(const float* dy, const std::int32_t* argmax, const PoolWindow& w, float* dx) {
-  return max_backward_any<true>(dy, argmax, w, dx);
+template <int taps, int registers>
+TW_INLINE void average_of(const float* x, const PoolWindow& w, index_t n, float scale, float* y,
+                          bool past) {
+  const index_t count = taps > 0 ? taps : w.count;
+  VecF sum[registers];
+  for (int v = 0; v < registers; ++v) {
+    sum[v] = load_n(x + w.positions[0] * w.pixel_stride + v * width, n);
+  }
+  for (index_t t = 1; t < count; ++t) {
+    const float* src = x + w.positions[t] * w.pixel_stride;
+    for (int v = 0; v < registers; ++v) sum[v] = sum[v] + load_n(src + v * width, n);
+  }
+  for (int v = 0; v < registers; ++v) store_n(y + v * width, sum[v] * set1(scale), n, past);
 }
 
 template <int taps>
 TW_INLINE void average_forward_of(const float* x, const PoolWindow& w, float scale, float* y) {
-  constexpr index_t block = 64;  // taps summed on their own: short chains round less
-  const index_t count = taps > 0 ? taps : w.count;
-  each_vector(w, [&](index_t o, index_t c, index_t n) __attribute__((always_inline)) {
-    const float* src = x + o * w.shift * w.pixel_stride + c;
-    VecF total = zero();
-    for (index_t t0 = 0; t0 < count; t0 += block) {
-      const index_t t1 = t0 + block < count ? t0 + block : count;
-      VecF sum = load_n(src + w.positions[t0] * w.pixel_stride, n);
-      for (index_t t = t0 + 1; t < t1; ++t) {
-        sum = sum + load_n(src + w.positions[t] * w.pixel_stride, n);
-      }
-      total = total + sum;
-    }
-    store_n(y + o * w.pixel_stride + c, total * set1(scale), n);
-  });
-}
-
-void average_forward(const float* x, const PoolWindow& w, float scale, float* y) {
-  if (w.count == 4) {
-    average_forward_of<4>(x, w, scale, y);
-  } else {
-    average_forward_of<0>(x, w, scale, y);
+  const bool past = w.past_caches && can_stream(y, w.pixel_stride, w.channels);
+  for (index_t o = 0; o < w.outputs; ++o) {
+    const float* src = x + o * w.shift * w.pixel_stride;
+    float* dst = y + o * w.pixel_stride;
+    each_channels(w.channels, [&](auto group, index_t c, index_t n) __attribute__((always_inline)) {
+      average_of<taps, decltype(group)::value>(src + c, w, n, scale, dst + c, past);
+    });
   }
 }
 
-template <bool add>
-TW_INLINE void average_backward_of(const float* dy, const PoolWindow& w, float scale, float* dx) {
-  each_vector(w, [&](index_t o, index_t c, index_t n) __attribute__((always_inline)) {
-    const VecF share = load_n(dy + o * w.pixel_stride + c, n) * set1(scale);
-    float* dst = dx + o * w.shift * w.pixel_stride + c;
-    for (index_t t = 0; t < w.count; ++t) {
-      float* target = dst + w.positions[t] * w.pixel_stride;
-      store_n(target, add ? load_n(target, n) + share : share, n);
-    }
-  });
-}
-
-void average_backward(const float* dy, const PoolWindow& w, float scale, float* dx) {
-  average_backward_of<false>(dy, w, scale, dx);
-}
-
-void average_backward_add(const float* dy, const PoolWindow& w, float scale, float* dx) {
-  average_backward_of<true>(dy, w, scale, dx);
+void average_forward(const float* x, const PoolWindow& w, float scale, float* y) {
+  if (w.count == 4) return average_forward_of<4>(x, w, scale, y);
+  if (w.count == 9) return average_forward_of<9>(x, w, scale, y);
+  average_forward_of<0>(x, w, scale, y);
 }
 
 }  // namespace
 
-const PoolKernels pooling_kernels{max_forward,     max_backward,     max_backward_add,
-                                  average_forward, average_backward, average_backward_add};
+const PoolKernels pooling_kernels{max_forward, max_gather, average_forward, stream_fence};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

@@ -1,62 +1,55 @@
 #include "base/error.h"
 #include "ops/copy.h"
+#include "ops/operand.h"
 #include "ops/pool_loops.h"
 #include "ops/pooling.h"
-#include "ref/pooling.h"
+#include "ops/resample.h"
 
 namespace tilewise {
 namespace {
 
-// Q of each window: what its sum is divided by.
-class Divisor {
- public:
-  Divisor() : Divisor(true, 0) {}
-  Divisor(bool include_padding, index_t fixed) : include_padding_(include_padding), fixed_(fixed) {}
-  double operator()(const PoolTaps& taps) const {
-    if (fixed_ != 0) return static_cast<double>(fixed_);
-    return include_padding_ ? static_cast<double>(taps.padded_count())
-                            : static_cast<double>(taps.positions().size());
+// Q of a window is the product of what its axes contribute.
+std::vector<double> divisors(const AveragePool& pool, const PoolAxis& axis, bool last) {
+  if (pool.divisor_override != 0) {
+    const double q = last ? static_cast<double>(pool.divisor_override) : 1.0;
+    return std::vector<double>(axis.first.size(), q);
   }
-  float scale(const PoolTaps& taps) const { return static_cast<float>(1.0 / (*this)(taps)); }
-
- private:
-  bool include_padding_;
-  index_t fixed_;
-};
-
-void forward(const Array& input, const PoolWindows& w, const Divisor& divisor, const Array& y) {
-  const Array x = channels_last(input);
-  if (x.dtype() == DType::float64) {
-    ref::average_pool_forward(x.data<double>(), w, divisor, y.data<double>());
-    return;
-  }
-  const auto kernel = pooling_kernels().average_forward;
-  for_each_output(w, [&](index_t in, index_t out, const PoolWindow& window, const PoolTaps& taps) {
-    kernel(x.data<float>() + in, window, divisor.scale(taps), y.data<float>() + out);
-  });
+  const std::vector<index_t>& count = pool.count_include_pad ? axis.padded : axis.count;
+  return {count.begin(), count.end()};
 }
 
-void backward(const Array& grad_output, const PoolWindows& w, const Divisor& divisor,
-              const Array& dx) {
-  const Array dy = channels_last(grad_output);
-  if (dy.dtype() == DType::float64) {
-    ref::average_pool_backward(dy.data<double>(), w, divisor, dx.data<double>());
-    return;
+ResampleAxes tables(const AveragePool& pool, const PoolWindows& w, bool backward) {
+  ResampleAxes r;
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<double> q = divisors(pool, w.axes[i], i == 2);
+    r.axes[i] = backward ? averaging_transposed(w.axes[i], q) : averaging(w.axes[i], q);
   }
-  const bool disjoint = windows_disjoint(w);
-  const bool clear = !disjoint || !windows_cover(w);
-  const auto kernel =
-      disjoint ? pooling_kernels().average_backward : pooling_kernels().average_backward_add;
-  for_each_sample(w, [&](index_t in, index_t out, index_t channels) {
-    float* target = dx.data<float>() + in;
-    if (clear) clear_sample(w, channels, target);
-    PoolTaps taps(w);
-    for (index_t row = 0; row < w.axes[0].out * w.axes[1].out; ++row) {
-      for_each_run(w, row, channels, taps, [&](index_t o, const PoolWindow& window) {
-        kernel(dy.data<float>() + out + o * w.channels, window, divisor.scale(taps), target);
-      });
-    }
-  });
+  return r;
+}
+
+index_t window_pixels(const PoolShape& pool, index_t limit) {
+  index_t pixels = 1;
+  for (const index_t extent : pool.kernel) pixels *= std::min(extent, limit + 1);
+  return pixels;
+}
+
+void sum_windows(const Array& input, const PoolWindows& w, const AveragePool& pool,
+                 const Array& y) {
+  const Array x = channels_last(input);
+  const auto kernel = pooling_kernels().average_forward;
+  for_each_output(w, sweeps_caches(x, y),
+                  [&](index_t in, index_t out, const PoolWindow& window, const PoolTaps& taps) {
+                    index_t q = pool.divisor_override;
+                    if (q == 0) q = pool.count_include_pad ? taps.padded_count() : window.count;
+                    kernel(x.data<float>() + in, window,
+                           static_cast<float>(1.0 / static_cast<double>(q)), y.data<float>() + out);
+                  });
+}
+
+// Names the function that was called: max_pool2d.
+void check_input(const char* op, const Array& x) {
+  TW_CHECK_TYPE(is_floating(x.dtype()), op, x.rank() - 2, "d: expected a floating input, got ",
+                name_of(x.dtype()));
 }
 
 void check_floating(const char* op, const Array& x) {
@@ -85,12 +78,19 @@ Array zeros(const Array& dx) {
 }  // namespace
 
 Array avg_pool_forward(const Array& x, const AveragePool& pool) {
-  check_floating("avg_pool", x);
+  check_input("avg_pool", x);
   const Dims shape = pool_output_shape("avg_pool", x.shape(), pool.shape);
   Array y = Array::empty_channels_last(shape, x.dtype());
   if (y.size() == 0) return y;
-  forward(x, pool_windows("avg_pool", x.shape(), shape, pool.shape),
-          Divisor(pool.count_include_pad, pool.divisor_override), y);
+  const PoolWindows w = pool_windows("avg_pool", x.shape(), shape, pool.shape);
+  // Small windows are summed at once, large ones along one axis after the other.
+  constexpr index_t small = 16;
+  if (x.dtype() == DType::float32 && x.extent(1) >= 8 &&
+      window_pixels(pool.shape, small) <= small) {
+    sum_windows(x, w, pool, y);
+  } else {
+    resample(x, tables(pool, w, false), y);
+  }
   return y;
 }
 
@@ -101,16 +101,15 @@ Array avg_pool_backward(const Array& dy, const Dims& input_shape, const AverageP
   check_gradient(op, dy, shape);
   Array dx = Array::empty_channels_last(input_shape, dy.dtype());
   if (dx.size() == 0 || dy.size() == 0) return zeros(dx);
-  backward(dy, pool_windows(op, input_shape, shape, pool.shape),
-           Divisor(pool.count_include_pad, pool.divisor_override), dx);
+  resample(dy, tables(pool, pool_windows(op, input_shape, shape, pool.shape), true), dx);
   return dx;
 }
 
 Array adaptive_avg_pool_forward(const Array& x, const Dims& output_size) {
-  check_floating("adaptive_avg_pool", x);
+  check_input("adaptive_avg_pool", x);
   const Dims shape = adaptive_output_shape("adaptive_avg_pool", x.shape(), output_size);
   Array y = Array::empty_channels_last(shape, x.dtype());
-  if (y.size() > 0) forward(x, adaptive_windows(x.shape(), shape), Divisor(), y);
+  if (y.size() > 0) resample(x, tables({}, adaptive_windows(x.shape(), shape), false), y);
   return y;
 }
 
@@ -123,7 +122,7 @@ Array adaptive_avg_pool_backward(const Array& dy, const Dims& input_shape) {
   check_gradient(op, dy, shape);
   Array dx = Array::empty_channels_last(input_shape, dy.dtype());
   if (dx.size() == 0 || dy.size() == 0) return zeros(dx);
-  backward(dy, adaptive_windows(input_shape, shape), Divisor(), dx);
+  resample(dy, tables({}, adaptive_windows(input_shape, shape), true), dx);
   return dx;
 }
 

@@ -2,12 +2,19 @@
 
 #include "base/error.h"
 #include "ops/copy.h"
+#include "ops/operand.h"
 #include "ops/pool_loops.h"
 #include "ops/pooling.h"
 #include "ref/pooling.h"
 
 namespace tilewise {
 namespace {
+
+// Names the function that was called: max_pool2d.
+void check_input(const char* op, const Array& x) {
+  TW_CHECK_TYPE(is_floating(x.dtype()), op, x.rank() - 2, "d: expected a floating input, got ",
+                name_of(x.dtype()));
+}
 
 void check_floating(const char* op, const Array& x) {
   TW_CHECK_TYPE(is_floating(x.dtype()), op, ": expected a floating input, got ",
@@ -30,9 +37,10 @@ MaxPoolResult forward(const Array& input, const Dims& shape, bool indices,
   const float* src = x.data<float>();
   float* dst = r.y.data<float>();
   const auto kernel = pooling_kernels().max_forward;
-  for_each_output(w, [&](index_t in, index_t out, const PoolWindow& window, const PoolTaps&) {
-    kernel(src + in, window, dst + out, argmax ? argmax + out : nullptr);
-  });
+  for_each_output(w, sweeps_caches(x, r.y),
+                  [&](index_t in, index_t out, const PoolWindow& window, const PoolTaps&) {
+                    kernel(src + in, window, dst + out, argmax ? argmax + out : nullptr);
+                  });
   return r;
 }
 
@@ -55,45 +63,86 @@ template <typename T>
 void scatter(const Array& dy, const Array& argmax, const Array& dx, index_t out_pixels,
              index_t in_pixels) {
   const index_t channels = dx.extent(1);
-  parallel_for(dx.extent(0), [&](index_t n) {
+  parallel_for(dx.extent(0), dx.size() + dy.size(), [&](index_t n) {
     const index_t out = n * out_pixels * channels;
     ref::max_pool_backward(dy.data<T>() + out, argmax.data<std::int32_t>() + out, out_pixels,
                            in_pixels, channels, dx.data<T>() + n * in_pixels * channels);
   });
 }
 
-void backward_by_windows(const Array& dy, const Array& argmax, const Array& dx,
-                         const PoolWindows& w) {
-  const bool disjoint = windows_disjoint(w);
-  const bool clear = !disjoint || !windows_cover(w);
-  const auto kernel =
-      disjoint ? pooling_kernels().max_backward : pooling_kernels().max_backward_add;
-  for_each_sample(w, [&](index_t in, index_t out, index_t channels) {
-    float* target = dx.data<float>() + in;
-    if (clear) clear_sample(w, channels, target);
-    PoolTaps taps(w);
-    bool known = true;
-    for (index_t row = 0; row < w.axes[0].out * w.axes[1].out; ++row) {
-      for_each_run(w, row, channels, taps, [&](index_t o, const PoolWindow& window) {
-        const index_t i = out + o * w.channels;
-        known &= kernel(dy.data<float>() + i, argmax.data<std::int32_t>() + i, window, target);
-      });
+// Every dx is written once: it collects the gradients of the windows that chose it, in the order of
+// the outputs.
+class Gather {
+ public:
+  Gather(const Array& dy, const Array& argmax, const Array& dx, const PoolWindows& w)
+      : w_(w),
+        dy_(dy.data<float>()),
+        argmax_(argmax.data<std::int32_t>()),
+        dx_(dx.data<float>()),
+        past_caches_(sweeps_caches(dy, dx)),
+        d_(covers_of(w.axes[0])),
+        h_(covers_of(w.axes[1])),
+        x_(covers_of(w.axes[2])) {}
+
+  // Above it, one scalar addition an output is cheaper than a look at all candidates of a pixel.
+  bool worthwhile() const { return d_.most * h_.most * x_.most <= PoolCovers::most_covers; }
+
+  // The number of gradients that found their pixel.
+  index_t run() const {
+    const index_t rows = w_.samples * w_.axes[0].in * w_.axes[1].in;
+    const index_t cost = w_.axes[2].in * w_.channels;
+    const index_t grain = std::max<index_t>({1, elementwise_grain / cost, rows / 128});
+    std::atomic<index_t> taken{0};
+    parallel_ranges(rows, grain, [&](index_t first, index_t last) {
+      index_t found = 0;
+      std::vector<const float*> dy;
+      std::vector<const std::int32_t*> argmax;
+      for (index_t row = first; row < last; ++row) found += gather_row(row, dy, argmax);
+      if (past_caches_) pooling_kernels().fence();
+      taken.fetch_add(found);
+    });
+    return taken.load();
+  }
+
+ private:
+  index_t gather_row(index_t row, std::vector<const float*>& dy,
+                     std::vector<const std::int32_t*>& argmax) const {
+    const PoolAxis& depth = w_.axes[0];
+    const PoolAxis& height = w_.axes[1];
+    const PoolAxis& width = w_.axes[2];
+    const auto id = static_cast<std::size_t>(row / height.in % depth.in);
+    const auto ih = static_cast<std::size_t>(row % height.in);
+    const index_t n = row / height.in / depth.in;
+    dy.clear();
+    argmax.clear();
+    for (index_t od = d_.low[id]; od < d_.high[id]; ++od) {
+      for (index_t oh = h_.low[ih]; oh < h_.high[ih]; ++oh) {
+        const index_t at = ((n * depth.out + od) * height.out + oh) * width.out * w_.channels;
+        dy.push_back(dy_ + at);
+        argmax.push_back(argmax_ + at);
+      }
     }
-    TW_CHECK(known, "max_pool_backward: an argmax lies outside its window, for an input of shape ",
-             to_string(dx.shape()));
-  });
-}
+    const index_t position = row % (depth.in * height.in) * width.in;
+    const PoolGather g{
+        dy.data(),      argmax.data(), static_cast<index_t>(dy.size()),     x_.low.data(),
+        x_.high.data(), width.in,      static_cast<std::int32_t>(position), w_.channels,
+        w_.channels};
+    return pooling_kernels().max_gather(g, dx_ + row * width.in * w_.channels, past_caches_);
+  }
+
+  const PoolWindows& w_;
+  const float* dy_;
+  const std::int32_t* argmax_;
+  float* dx_;
+  bool past_caches_;
+  PoolCovers d_;
+  PoolCovers h_;
+  PoolCovers x_;
+};
 
 index_t pixels_of(const Dims& shape) {
   index_t pixels = 1;
   for (int i = 2; i < shape.size(); ++i) pixels = checked_mul(pixels, shape[i]);
-  return pixels;
-}
-
-index_t kernel_pixels(const PoolShape& pool) {
-  index_t pixels = 1;
-  for (const index_t extent : pool.kernel)
-    pixels = checked_mul(pixels, std::min<index_t>(extent, 99));
   return pixels;
 }
 
@@ -118,40 +167,51 @@ void check_backward(const Array& dy, const Array& argmax, const Dims& input_shap
 }  // namespace
 
 MaxPoolResult max_pool_forward(const Array& x, const PoolShape& pool, bool indices) {
-  check_floating("max_pool", x);
+  check_input("max_pool", x);
+  for (int i = 1; i < x.rank(); ++i) {
+    TW_CHECK(x.extent(i) > 0, "max_pool", x.rank() - 2,
+             "d: expected an input with channels and pixels, got shape ", to_string(x.shape()));
+  }
   const Dims shape = pool_output_shape("max_pool", x.shape(), pool);
   return forward(x, shape, indices,
                  [&] { return pool_windows("max_pool", x.shape(), shape, pool); });
 }
 
 MaxPoolResult adaptive_max_pool_forward(const Array& x, const Dims& output_size, bool indices) {
-  check_floating("adaptive_max_pool", x);
+  check_input("adaptive_max_pool", x);
   const Dims shape = adaptive_output_shape("adaptive_max_pool", x.shape(), output_size);
   return forward(x, shape, indices, [&] { return adaptive_windows(x.shape(), shape); });
 }
 
 Array max_pool_backward(const Array& grad_output, const Array& indices, const Dims& input_shape,
-                        const PoolShape* pool) {
+                        const PoolShape* pool, bool adaptive) {
+  const char* op = "max_pool_backward";
   check_backward(grad_output, indices, input_shape);
   if (pool) {
-    const Dims shape = pool_output_shape("max_pool_backward", input_shape, *pool);
-    TW_CHECK(shape == grad_output.shape(), "max_pool_backward: expected a gradient of shape ",
-             to_string(shape), ", got ", to_string(grad_output.shape()));
+    const Dims shape = pool_output_shape(op, input_shape, *pool);
+    TW_CHECK(shape == grad_output.shape(), op, ": expected a gradient of shape ", to_string(shape),
+             ", got ", to_string(grad_output.shape()));
   }
   const index_t in_pixels = pixels_of(input_shape);
   Array dx = Array::empty_channels_last(input_shape, grad_output.dtype());
   if (dx.size() == 0) {
-    TW_CHECK(grad_output.size() == 0, "max_pool_backward: gradient of shape ",
-             to_string(grad_output.shape()), " for an input of shape ", to_string(input_shape));
+    TW_CHECK(grad_output.size() == 0, op, ": gradient of shape ", to_string(grad_output.shape()),
+             " for an input of shape ", to_string(input_shape));
     return dx;
   }
   const Array dy = channels_last(grad_output);
   const Array argmax = channels_last(indices);
-  // Windows of more pixels than a register has lanes are cheaper to scatter one by one.
-  if (pool && dy.dtype() == DType::float32 && dy.size() > 0 && kernel_pixels(*pool) <= 16) {
-    backward_by_windows(dy, argmax, dx,
-                        pool_windows("max_pool_backward", input_shape, dy.shape(), *pool));
-    return dx;
+  const bool lanes = dx.extent(1) >= 8;  // fewer channels leave registers mostly empty
+  if ((pool || adaptive) && lanes && dy.dtype() == DType::float32 && dy.size() > 0) {
+    const PoolWindows windows = pool ? pool_windows(op, input_shape, dy.shape(), *pool)
+                                     : adaptive_windows(input_shape, dy.shape());
+    const Gather gather(dy, argmax, dx, windows);
+    if (gather.worthwhile()) {
+      TW_CHECK(gather.run() == dy.size(), op,
+               ": an argmax lies outside its window, for an input of shape ",
+               to_string(input_shape));
+      return dx;
+    }
   }
   check_range(argmax, in_pixels, input_shape);
   const index_t out_pixels = pixels_of(dy.shape());

@@ -154,6 +154,10 @@ bool larger_than_caches(const Array& a) {
   return a.size() * static_cast<index_t>(itemsize(a.dtype())) > cache_sizes().l3;
 }
 
+bool sweeps_caches(const Array& x, const Array& y) {
+  return larger_than_caches(x) || larger_than_caches(y);
+}
+
 void check_writable(const char* op, const Array& a) {
   if (a.size() == 0) return;
   for (int i = 0; i < a.rank(); ++i) {

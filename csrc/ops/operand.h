@@ -60,6 +60,8 @@ bool overlap_differently(const Array& a, const Array& b, const Dims& b_strides);
 
 // Whether a result leaves the caches before anything reads it: stores may then go past them.
 bool larger_than_caches(const Array& a);
+// Whether reading x while writing y leaves little of y in the caches: then y is stored past them.
+bool sweeps_caches(const Array& x, const Array& y);
 
 // Throws where several elements of `a` share memory, as after expand: the target of an in-place op.
 void check_writable(const char* op, const Array& a);

@@ -54,6 +54,13 @@ void check_positions(const std::string& op, const Dims& input) {
            ": expected fewer than 2^31 pixels, got shape ", to_string(input));
 }
 
+void reserve(PoolAxis& axis) {
+  const auto outputs = static_cast<std::size_t>(axis.out);
+  axis.first.reserve(outputs);
+  axis.count.reserve(outputs);
+  axis.padded.reserve(outputs);
+}
+
 PoolWindows empty_windows(const Dims& input) {
   PoolWindows w;
   w.samples = input[0];
@@ -91,6 +98,7 @@ PoolWindows pool_windows(const std::string& op, const Dims& input, const Dims& o
     axis.in = input[i + 2];
     axis.out = output[i + 2];
     axis.step = pool.dilation[i];
+    reserve(axis);
     const index_t kernel = pool.kernel[i];
     const index_t padding = pool.padding[i];
     for (index_t o = 0; o < axis.out; ++o) {
@@ -128,6 +136,7 @@ PoolWindows adaptive_windows(const Dims& input, const Dims& output) {
     axis.in = input[i];
     axis.out = output[i];
     checked_mul(axis.in, axis.out);
+    reserve(axis);
     for (index_t o = 0; o < axis.out; ++o) {
       const index_t first = o * axis.in / axis.out;
       const index_t count = ceil_div((o + 1) * axis.in, axis.out) - first;
@@ -139,25 +148,26 @@ PoolWindows adaptive_windows(const Dims& input, const Dims& output) {
   return w;
 }
 
-bool windows_disjoint(const PoolWindows& windows) {
-  for (const PoolAxis& axis : windows.axes) {
-    for (std::size_t o = 1; o < axis.first.size(); ++o) {
-      if (axis.first[o] <= axis.first[o - 1] + (axis.count[o - 1] - 1) * axis.step) return false;
+PoolCovers covers_of(const PoolAxis& axis) {
+  const auto extent = static_cast<std::size_t>(axis.in);
+  PoolCovers covers{std::vector<std::int32_t>(extent, 0), std::vector<std::int32_t>(extent, 0), 0};
+  index_t scanned = 0;
+  for (std::size_t o = 0; o < axis.first.size(); ++o) {
+    scanned += axis.count[o];
+    if (scanned > PoolCovers::most_covers * (axis.in + axis.out)) {
+      covers.most = PoolCovers::most_covers + 1;
+      return covers;
+    }
+    for (index_t k = 0; k < axis.count[o]; ++k) {
+      const auto i = static_cast<std::size_t>(axis.first[o] + k * axis.step);
+      if (covers.high[i] == 0) covers.low[i] = static_cast<std::int32_t>(o);
+      covers.high[i] = static_cast<std::int32_t>(o + 1);
     }
   }
-  return true;
-}
-
-bool windows_cover(const PoolWindows& windows) {
-  for (const PoolAxis& axis : windows.axes) {
-    index_t covered = 0;
-    for (std::size_t o = 0; o < axis.first.size(); ++o) {
-      if (axis.first[o] > covered || (axis.step > 1 && axis.count[o] > 1)) return false;
-      covered = std::max(covered, axis.first[o] + axis.count[o]);
-    }
-    if (covered < axis.in) return false;
+  for (std::size_t i = 0; i < extent; ++i) {
+    covers.most = std::max<index_t>(covers.most, covers.high[i] - covers.low[i]);
   }
-  return true;
+  return covers;
 }
 
 }  // namespace tilewise

@@ -28,8 +28,13 @@ PoolWindows pool_windows(const std::string& op, const Dims& input, const Dims& o
 Dims adaptive_output_shape(const std::string& op, const Dims& input, const Dims& output_size);
 PoolWindows adaptive_windows(const Dims& input, const Dims& output);
 
-// No two windows share a pixel; every pixel is in a window.
-bool windows_disjoint(const PoolWindows& windows);
-bool windows_cover(const PoolWindows& windows);
+// The outputs [low[i], high[i]) whose windows may hold coordinate i of an axis.
+struct PoolCovers {
+  static constexpr index_t most_covers = 16;
+  std::vector<std::int32_t> low;
+  std::vector<std::int32_t> high;
+  index_t most = 0;  // of them, for one coordinate; tables are not filled where it is above 16
+};
+PoolCovers covers_of(const PoolAxis& axis);
 
 }  // namespace tilewise

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 
 #include "base/pool_windows.h"
 #include "base/threads.h"
@@ -13,8 +12,8 @@ namespace tilewise {
 // body(first output of the row's run, window, taps) for each run of output pixels in output row
 // `row` of a sample (depth and height together) that have windows of one form at even distances.
 template <typename Body>
-void for_each_run(const PoolWindows& w, index_t row, index_t channels, PoolTaps& taps,
-                  const Body& body) {
+void for_each_run(const PoolWindows& w, index_t row, index_t channels, bool past_caches,
+                  PoolTaps& taps, const Body& body) {
   const PoolAxis& axis = w.axes[2];
   for (index_t o = 0; o < axis.out;) {
     taps.visit(row * axis.out + o);
@@ -32,7 +31,8 @@ void for_each_run(const PoolWindows& w, index_t row, index_t channels, PoolTaps&
                             run,
                             shift,
                             w.channels,
-                            channels};
+                            channels,
+                            past_caches};
     body(row * axis.out + o, window);
     o += run;
   }
@@ -45,9 +45,10 @@ inline index_t channel_block(const PoolWindows& w, index_t pieces) {
 }
 
 // body(input offset, output offset, window, taps) for each run of output pixels, where offsets
-// count elements and include the first channel of the piece.
+// count elements and include the first channel of the piece. `past_caches`: the results are stored
+// past them.
 template <typename Body>
-void for_each_output(const PoolWindows& w, const Body& body) {
+void for_each_output(const PoolWindows& w, bool past_caches, const Body& body) {
   const index_t sample_rows = w.axes[0].out * w.axes[1].out;
   const index_t rows = w.samples * sample_rows;
   const index_t reads = std::max<index_t>(1, w.in_pixels() / sample_rows) * w.channels;
@@ -65,39 +66,13 @@ void for_each_output(const PoolWindows& w, const Body& body) {
       const index_t n = row / sample_rows;
       const index_t in = n * w.in_pixels() * w.channels + c;
       const index_t out = n * w.out_pixels() * w.channels + c;
-      for_each_run(w, row % sample_rows, channels, taps, [&](index_t o, const PoolWindow& window) {
-        body(in, out + o * w.channels, window, taps);
-      });
+      for_each_run(w, row % sample_rows, channels, past_caches, taps,
+                   [&](index_t o, const PoolWindow& window) {
+                     body(in, out + o * w.channels, window, taps);
+                   });
     }
+    if (past_caches) pooling_kernels().fence();
   });
-}
-
-// body(input offset, output offset, channels) for each sample and block of channels: the gradients
-// of overlapping windows add up in the input's pixels, in the order of the outputs, on one thread.
-template <typename Body>
-void for_each_sample(const PoolWindows& w, const Body& body) {
-  const index_t block = channel_block(w, w.samples);
-  const index_t blocks = ceil_div(w.channels, block);
-  const index_t cost = w.in_pixels() * block;
-  const index_t grain = std::max<index_t>(1, elementwise_grain / cost);
-  parallel_ranges(w.samples * blocks, grain, [&](index_t first, index_t last) {
-    for (index_t i = first; i < last; ++i) {
-      const index_t n = i / blocks;
-      const index_t c = i % blocks * block;
-      body(n * w.in_pixels() * w.channels + c, n * w.out_pixels() * w.channels + c,
-           std::min(block, w.channels - c));
-    }
-  });
-}
-
-// Zeros the channels of a piece in every pixel of a sample.
-inline void clear_sample(const PoolWindows& w, index_t channels, float* dx) {
-  const auto bytes = static_cast<std::size_t>(channels) * sizeof(float);
-  if (channels == w.channels) {
-    std::memset(dx, 0, bytes * static_cast<std::size_t>(w.in_pixels()));
-    return;
-  }
-  for (index_t i = 0; i < w.in_pixels(); ++i) std::memset(dx + i * w.channels, 0, bytes);
 }
 
 }  // namespace tilewise

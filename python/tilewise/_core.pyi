@@ -34,6 +34,7 @@ __all__: list[str] = [
     "batch_norm_forward",
     "bernoulli",
     "ceil",
+    "channel_shuffle",
     "clamp",
     "clamp_",
     "col2im",
@@ -66,6 +67,7 @@ __all__: list[str] = [
     "flip",
     "floor",
     "floor_div",
+    "fractional_max_pool_forward",
     "gather",
     "ge",
     "get_num_threads",
@@ -74,6 +76,8 @@ __all__: list[str] = [
     "index",
     "index_add",
     "index_put_",
+    "interpolate_backward",
+    "interpolate_forward",
     "isa",
     "isfinite",
     "isinf",
@@ -90,12 +94,16 @@ __all__: list[str] = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "lp_pool_backward",
+    "lp_pool_forward",
     "lt",
     "matmul",
     "max",
     "max_pool_backward",
     "max_pool_forward",
     "max_pool_indices",
+    "max_unpool_backward",
+    "max_unpool_forward",
     "max_with_index",
     "maximum",
     "mean",
@@ -126,6 +134,8 @@ __all__: list[str] = [
     "philox",
     "pointwise_loss",
     "pointwise_loss_backward",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "pow",
     "prod",
     "randint",
@@ -401,6 +411,7 @@ def bernoulli(
     dtype: DType = DType.float32,
 ) -> Array: ...
 def ceil(x: Array) -> Array: ...
+def channel_shuffle(x: Array, groups: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def clamp(a: Array, low: typing.Any = None, high: typing.Any = None) -> Array: ...
 def clamp_(
     arrays: collections.abc.Sequence[Array], bound: typing.SupportsFloat | typing.SupportsIndex
@@ -621,6 +632,9 @@ def explain_conv(
 def flip(a: Array, axes: tuple[int, ...] = ()) -> Array: ...
 def floor(x: Array) -> Array: ...
 def floor_div(a: typing.Any, b: typing.Any) -> Array: ...
+def fractional_max_pool_forward(
+    x: Array, kernel: tuple[int, ...], output_size: tuple[int, ...], samples: Array
+) -> tuple[typing.Any, ...]: ...
 def gather(a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array) -> Array: ...
 def ge(a: typing.Any, b: typing.Any) -> Array: ...
 def get_num_threads() -> int:
@@ -648,6 +662,22 @@ def index_add(
     shape: tuple[int, ...], indices: collections.abc.Sequence[Array | None], src: Array
 ) -> Array: ...
 def index_put_(a: Array, indices: collections.abc.Sequence[Array | None], src: Array) -> None: ...
+def interpolate_backward(
+    dy: Array,
+    input_shape: tuple[int, ...],
+    mode: str,
+    align_corners: bool = False,
+    antialias: bool = False,
+    scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex] = [],
+) -> Array: ...
+def interpolate_forward(
+    x: Array,
+    size: tuple[int, ...],
+    mode: str,
+    align_corners: bool = False,
+    antialias: bool = False,
+    scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex] = [],
+) -> Array: ...
 def isa() -> str: ...
 def isfinite(x: Array) -> Array: ...
 def isinf(x: Array) -> Array: ...
@@ -666,6 +696,22 @@ def logical_and(a: typing.Any, b: typing.Any) -> Array: ...
 def logical_not(x: Array) -> Array: ...
 def logical_or(a: typing.Any, b: typing.Any) -> Array: ...
 def logical_xor(a: typing.Any, b: typing.Any) -> Array: ...
+def lp_pool_backward(
+    dy: Array,
+    x: Array,
+    y: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    ceil_mode: bool,
+) -> Array: ...
+def lp_pool_forward(
+    x: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    ceil_mode: bool,
+) -> Array: ...
 def lt(a: typing.Any, b: typing.Any) -> Array: ...
 def matmul(a: Array, b: Array) -> Array: ...
 def max(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
@@ -678,6 +724,7 @@ def max_pool_backward(
     padding: tuple[int, ...] = (),
     dilation: tuple[int, ...] = (),
     ceil_mode: bool = False,
+    adaptive: bool = False,
 ) -> Array: ...
 def max_pool_forward(
     x: Array,
@@ -689,6 +736,8 @@ def max_pool_forward(
     indices: bool = True,
 ) -> tuple[typing.Any, ...]: ...
 def max_pool_indices(argmax: Array) -> Array: ...
+def max_unpool_backward(dy: Array, indices: Array) -> Array: ...
+def max_unpool_forward(x: Array, indices: Array, output_size: tuple[int, ...]) -> Array: ...
 def max_with_index(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
 ) -> tuple[Array, Array]: ...
@@ -833,6 +882,8 @@ def pointwise_loss_backward(
         typing.SupportsFloat | typing.SupportsIndex,
     ] = (0.0, 0.0, 0.0),
 ) -> Array: ...
+def pixel_shuffle(x: Array, factor: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
+def pixel_unshuffle(x: Array, factor: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def pow(a: typing.Any, b: typing.Any) -> Array: ...
 def prod(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def randint(

@@ -18,6 +18,12 @@ from tilewise.functional.conv_transpose import (
 )
 from tilewise.functional.dropout import dropout, dropout1d, dropout2d, dropout3d
 from tilewise.functional.filtering import convolve, correlate
+from tilewise.functional.interpolate import (
+    interpolate,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
 from tilewise.functional.linear import linear
 from tilewise.functional.losses.binary import (
     binary_cross_entropy,
@@ -69,6 +75,19 @@ from tilewise.functional.pooling import (
     max_pool3d,
 )
 from tilewise.functional.unfold import fold, unfold
+from tilewise.functional.shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from tilewise.functional.special_pooling import (
+    fractional_max_pool2d,
+    fractional_max_pool3d,
+    global_avg_pool,
+    global_max_pool,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -83,6 +102,7 @@ __all__ = [
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "channel_shuffle",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -111,9 +131,24 @@ __all__ = [
     "linear",
     "log_softmax",
     "margin_ranking_loss",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
+    "global_avg_pool",
+    "global_max_pool",
+    "hardswish",
+    "interpolate",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "mse_loss",
     "multi_margin_loss",
     "multilabel_margin_loss",
@@ -123,6 +158,8 @@ __all__ = [
     "pad",
     "pairwise_distance",
     "poisson_nll_loss",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "relu",
     "relu6",
     "relu_",
@@ -138,4 +175,7 @@ __all__ = [
     "triplet_margin_with_distance_loss",
     "unflatten",
     "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]

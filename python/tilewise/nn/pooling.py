@@ -33,8 +33,11 @@ class _MaxPoolNd(Module):
         dilation: IntOrTuple = 1,
         return_indices: bool = False,
         ceil_mode: bool = False,
+        *,
+        strict: bool = False,
     ) -> None:
         super().__init__()
+        self.strict = as_bool(type(self).__name__, "strict", strict)
         op, dims = type(self).__name__, self._dims
         self.kernel_size = _plain(op, "kernel_size", kernel_size, dims, 1)
         self.stride = self.kernel_size if stride is None else _plain(op, "stride", stride, dims, 1)
@@ -53,6 +56,7 @@ class _MaxPoolNd(Module):
             self.dilation,
             self.ceil_mode,
             self.return_indices,
+            strict=self.strict,
         )
 
     def extra_repr(self) -> str:
@@ -64,7 +68,12 @@ class _MaxPoolNd(Module):
 
 
 class MaxPool1d(_MaxPoolNd):
-    """Largest value of each window of (N, C, L); the arguments are those of MaxPool2d."""
+    """Largest value of each window of (N, C, L); the arguments are those of MaxPool2d.
+
+    Example:
+        >>> nn.MaxPool1d(2)(tw.zeros(1, 3, 8)).shape
+        (1, 3, 4)
+    """
 
     _dims = 1
     _function = staticmethod(F.max_pool1d)
@@ -80,6 +89,7 @@ class MaxPool2d(_MaxPoolNd):
         dilation: distance between the window's elements.
         return_indices: whether to return the places of the maxima too.
         ceil_mode: round the output size up.
+        strict: refuse a window that does not fit the input a whole number of times.
 
     Example:
         >>> nn.MaxPool2d(2)(tw.zeros(1, 3, 28, 28)).shape
@@ -91,7 +101,12 @@ class MaxPool2d(_MaxPoolNd):
 
 
 class MaxPool3d(_MaxPoolNd):
-    """Largest value of each window of (N, C, D, H, W); the arguments are those of MaxPool2d."""
+    """Largest value of each window of (N, C, D, H, W); the arguments are those of MaxPool2d.
+
+    Example:
+        >>> nn.MaxPool3d(2)(tw.zeros(1, 3, 8, 8, 8)).shape
+        (1, 3, 4, 4, 4)
+    """
 
     _dims = 3
     _function = staticmethod(F.max_pool3d)
@@ -108,8 +123,11 @@ class _AvgPoolNd(Module):
         padding: IntOrTuple = 0,
         ceil_mode: bool = False,
         count_include_pad: bool = True,
+        *,
+        strict: bool = False,
     ) -> None:
         super().__init__()
+        self.strict = as_bool(type(self).__name__, "strict", strict)
         op, dims = type(self).__name__, self._dims
         self.kernel_size = _plain(op, "kernel_size", kernel_size, dims, 1)
         self.stride = self.kernel_size if stride is None else _plain(op, "stride", stride, dims, 1)
@@ -126,6 +144,7 @@ class _AvgPoolNd(Module):
             self.padding,
             self.ceil_mode,
             self.count_include_pad,
+            strict=self.strict,
         )
 
     def extra_repr(self) -> str:
@@ -134,7 +153,12 @@ class _AvgPoolNd(Module):
 
 
 class AvgPool1d(_AvgPoolNd):
-    """Mean of each window of (N, C, L); the arguments are those of AvgPool2d."""
+    """Mean of each window of (N, C, L); the arguments are those of AvgPool2d.
+
+    Example:
+        >>> nn.AvgPool1d(2)(tw.zeros(1, 3, 8)).shape
+        (1, 3, 4)
+    """
 
     _dims = 1
     _function = staticmethod(F.avg_pool1d)
@@ -149,12 +173,14 @@ class _AvgPoolWithDivisor(_AvgPoolNd):
         ceil_mode: bool = False,
         count_include_pad: bool = True,
         divisor_override: int | None = None,
+        *,
+        strict: bool = False,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad, strict=strict)
         self.divisor_override = (
             None
             if divisor_override is None
-            else as_int(type(self).__name__, "divisor_override", divisor_override, 1)
+            else as_int(type(self).__name__, "divisor_override", divisor_override)
         )
 
     def forward(self, input: Tensor) -> Tensor:
@@ -167,6 +193,7 @@ class _AvgPoolWithDivisor(_AvgPoolNd):
             self.ceil_mode,
             self.count_include_pad,
             self.divisor_override,
+            strict=self.strict,
         )
 
 
@@ -180,6 +207,7 @@ class AvgPool2d(_AvgPoolWithDivisor):
         ceil_mode: round the output size up.
         count_include_pad: whether the border counts in the divisor.
         divisor_override: divide by this instead.
+        strict: refuse a window that does not fit the input a whole number of times.
 
     Example:
         >>> nn.AvgPool2d((2, 2), padding=(1, 1))(tw.zeros(1, 1, 10, 10)).shape
@@ -191,7 +219,12 @@ class AvgPool2d(_AvgPoolWithDivisor):
 
 
 class AvgPool3d(_AvgPoolWithDivisor):
-    """Mean of each window of (N, C, D, H, W); the arguments are those of AvgPool2d."""
+    """Mean of each window of (N, C, D, H, W); the arguments are those of AvgPool2d.
+
+    Example:
+        >>> nn.AvgPool3d(2)(tw.zeros(1, 3, 8, 8, 8)).shape
+        (1, 3, 4, 4, 4)
+    """
 
     _dims = 3
     _function = staticmethod(F.avg_pool3d)
@@ -218,7 +251,12 @@ class _AdaptivePool(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptivePool):
-    """Means of `output_size` windows over (N, C, L)."""
+    """Means of `output_size` windows over (N, C, L).
+
+    Example:
+        >>> nn.AdaptiveAvgPool1d(3)(tw.zeros(1, 3, 8)).shape
+        (1, 3, 3)
+    """
 
     _function = staticmethod(F.adaptive_avg_pool1d)
 
@@ -228,13 +266,22 @@ class AdaptiveAvgPool2d(_AdaptivePool):
 
     Args:
         output_size: an int for both dimensions, or a pair; None keeps a size.
+
+    Example:
+        >>> nn.AdaptiveAvgPool2d(1)(tw.zeros(1, 512, 7, 7)).shape
+        (1, 512, 1, 1)
     """
 
     _function = staticmethod(F.adaptive_avg_pool2d)
 
 
 class AdaptiveAvgPool3d(_AdaptivePool):
-    """Means of windows that divide (N, C, D, H, W) into `output_size`."""
+    """Means of windows that divide (N, C, D, H, W) into `output_size`.
+
+    Example:
+        >>> nn.AdaptiveAvgPool3d((1, 2, None))(tw.zeros(1, 3, 8, 8, 8)).shape
+        (1, 3, 1, 2, 8)
+    """
 
     _function = staticmethod(F.adaptive_avg_pool3d)
 
@@ -252,18 +299,33 @@ class _AdaptiveMaxPool(_AdaptivePool):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """Maxima of `output_size` windows over (N, C, L)."""
+    """Maxima of `output_size` windows over (N, C, L).
+
+    Example:
+        >>> nn.AdaptiveMaxPool1d(3)(tw.zeros(1, 3, 8)).shape
+        (1, 3, 3)
+    """
 
     _function = staticmethod(F.adaptive_max_pool1d)
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """Maxima of windows that divide (N, C, H, W) into `output_size`; see AdaptiveAvgPool2d."""
+    """Maxima of windows that divide (N, C, H, W) into `output_size`; see AdaptiveAvgPool2d.
+
+    Example:
+        >>> nn.AdaptiveMaxPool2d(3)(tw.zeros(1, 3, 8, 8)).shape
+        (1, 3, 3, 3)
+    """
 
     _function = staticmethod(F.adaptive_max_pool2d)
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """Maxima of windows that divide (N, C, D, H, W) into `output_size`."""
+    """Maxima of windows that divide (N, C, D, H, W) into `output_size`.
+
+    Example:
+        >>> nn.AdaptiveMaxPool3d(3)(tw.zeros(1, 3, 8, 8, 8)).shape
+        (1, 3, 3, 3, 3)
+    """
 
     _function = staticmethod(F.adaptive_max_pool3d)

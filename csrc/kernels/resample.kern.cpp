@@ -1,0 +1,149 @@
+// Loop order of `combine`: runs, registers of a run, rows. Up to eight rows are summed in registers
+// for each time that the result is written; the sums of further eights are added to it.
+// Of `along`: pixels, channels (four registers at a time, then one), taps.
+#include "kernels/resample.h"
+
+#include "kernels/simd/simd.h"
+
+namespace tilewise {
+namespace TW_ISA {
+namespace {
+
+TW_INLINE bool aligned(const float* p) {
+  return reinterpret_cast<std::uintptr_t>(p) % (VecF::width * sizeof(float)) == 0;
+}
+
+constexpr index_t most_rows = 8;
+
+// `rows` is the number of sources where it is known at compile time, else 0.
+template <int rows>
+TW_INLINE void combine_of(const float* const* row, const float* weight, index_t count,
+                          index_t offset, index_t length, bool add, float* out) {
+  const index_t n = rows > 0 ? rows : count;
+  VecF w[most_rows];
+  for (index_t r = 0; r < n; ++r) w[r] = set1(weight[r]);
+  index_t i = 0;
+  for (; i + VecF::width <= length; i += VecF::width) {
+    VecF sum = add ? load(out + i) : zero();
+    sum = add ? fmadd(w[0], load(row[0] + offset + i), sum) : w[0] * load(row[0] + offset + i);
+    for (index_t r = 1; r < n; ++r) sum = fmadd(w[r], load(row[r] + offset + i), sum);
+    store(out + i, sum);
+  }
+  const index_t rest = length - i;
+  if (rest == 0) return;
+  VecF sum = add ? load_partial(out + i, rest) : zero();
+  for (index_t r = 0; r < n; ++r) sum = fmadd(w[r], load_partial(row[r] + offset + i, rest), sum);
+  store_partial(out + i, sum, rest);
+}
+
+void combine_some(const float* const* row, const float* weight, index_t count, index_t offset,
+                  index_t length, bool add, float* out) {
+  if (count == 1) return combine_of<1>(row, weight, count, offset, length, add, out);
+  if (count == 2) return combine_of<2>(row, weight, count, offset, length, add, out);
+  if (count == 4) return combine_of<4>(row, weight, count, offset, length, add, out);
+  if (count == 8) return combine_of<8>(row, weight, count, offset, length, add, out);
+  combine_of<0>(row, weight, count, offset, length, add, out);
+}
+
+void combine(const float* const* rows, const float* weight, index_t count, const ResampleRuns& runs,
+             float* out) {
+  for (index_t run = 0; run < runs.runs; ++run, out += runs.length) {
+    if (count == 0) {
+      for (index_t i = 0; i < runs.length; ++i) out[i] = 0.0F;
+    }
+    for (index_t r = 0; r < count; r += most_rows) {
+      combine_some(rows + r, weight + r, count - r < most_rows ? count - r : most_rows,
+                   run * runs.stride, runs.length, r > 0, out);
+    }
+  }
+}
+
+// `taps` is their number where it is known at compile time, else 0.
+template <int registers, int taps>
+TW_INLINE void weighted_sum(const float* x, index_t stride, const float* weight, index_t count,
+                            float* y, bool past_caches) {
+  if (taps > 0) count = taps;
+  VecF sum[registers];
+  for (int v = 0; v < registers; ++v) sum[v] = zero();
+  for (index_t k = 0; k < count; ++k) {
+    const VecF w = set1(weight[k]);
+    for (int v = 0; v < registers; ++v) {
+      sum[v] = fmadd(w, load(x + k * stride + v * VecF::width), sum[v]);
+    }
+  }
+  for (int v = 0; v < registers; ++v) {
+    if (past_caches) {
+      stream(y + v * VecF::width, sum[v]);
+    } else {
+      store(y + v * VecF::width, sum[v]);
+    }
+  }
+}
+
+TW_INLINE void along_of(const float* x, index_t x_stride, const ResampleTaps& t, index_t channels,
+                        float* y, index_t y_stride, bool past_caches) {
+  constexpr index_t width = VecF::width;
+  for (index_t o = 0; o < t.outputs; ++o) {
+    const float* src = x + t.first[o] * x_stride;
+    const float* weight = t.weight + t.begin[o];
+    const index_t count = t.count[o];
+    float* dst = y + o * y_stride;
+    index_t c = 0;
+    for (; c + 4 * width <= channels; c += 4 * width) {
+      if (count == 2) {
+        weighted_sum<4, 2>(src + c, x_stride, weight, count, dst + c, past_caches);
+      } else {
+        weighted_sum<4, 0>(src + c, x_stride, weight, count, dst + c, past_caches);
+      }
+    }
+    for (; c + width <= channels; c += width) {
+      weighted_sum<1, 0>(src + c, x_stride, weight, count, dst + c, past_caches);
+    }
+    const index_t rest = channels - c;
+    if (rest == 0) continue;
+    VecF sum = zero();
+    for (index_t k = 0; k < count; ++k) {
+      sum = fmadd(set1(weight[k]), load_partial(src + k * x_stride + c, rest), sum);
+    }
+    store_partial(dst + c, sum, rest);
+  }
+}
+
+void along(const float* x, index_t x_stride, const ResampleTaps& taps, index_t channels, float* y,
+           index_t y_stride, bool past_caches) {
+  if (past_caches && aligned(y) && y_stride % VecF::width == 0) {
+    along_of(x, x_stride, taps, channels, y, y_stride, true);
+  } else {
+    along_of(x, x_stride, taps, channels, y, y_stride, false);
+  }
+}
+
+TW_INLINE VecF block_of(const float* x, const ResampleSteps& s, index_t block) {
+  constexpr index_t width = VecF::width;
+  VecF sum = zero();
+  for (index_t i = s.begin[block]; i < s.begin[block + 1]; ++i) {
+    const VecF value = permute(load(x + s.base[i]), load_i(s.lane + i * width));
+    const VecF more = fmadd(value, load(s.weight + i * width), sum);
+    sum = select(mask_from_bits(s.mask[i]), more, sum);
+  }
+  return sum;
+}
+
+void along_steps(const float* x, const ResampleSteps& s, float* y, bool past_caches) {
+  constexpr index_t width = VecF::width;
+  const index_t blocks = s.length / width;
+  if (past_caches && aligned(y)) {
+    for (index_t b = 0; b < blocks; ++b) stream(y + b * width, block_of(x, s, b));
+  } else {
+    for (index_t b = 0; b < blocks; ++b) store(y + b * width, block_of(x, s, b));
+  }
+  const index_t rest = s.length - blocks * width;
+  if (rest > 0) store_partial(y + blocks * width, block_of(x, s, blocks), rest);
+}
+
+}  // namespace
+
+const ResampleKernels resample_kernels{VecF::width, combine, along, along_steps, stream_fence};
+
+}  // namespace TW_ISA
+}  // namespace tilewise
