@@ -15,6 +15,7 @@ using release_gil = py::call_guard<py::gil_scoped_release>;
 void bind_batch_norm(py::module_& m);
 void bind_dropout(py::module_& m);
 void bind_losses(py::module_& m);
+void bind_normalization(py::module_& m);
 void bind_optimizer(py::module_& m);
 void bind_pooling(py::module_& m);
 void bind_runtime(py::module_& m);

@@ -36,6 +36,7 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_matmul(m);
   tw::bindings::bind_conv(m);
   tw::bindings::bind_batch_norm(m);
+  tw::bindings::bind_normalization(m);
   tw::bindings::bind_pooling(m);
   tw::bindings::bind_dropout(m);
   tw::bindings::bind_losses(m);

@@ -9,10 +9,12 @@
 #include "kernels/fold.h"
 #include "kernels/gemm.h"
 #include "kernels/grouped.h"
+#include "kernels/local_response.h"
 #include "kernels/optimizer.h"
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
 #include "kernels/relu.h"
+#include "kernels/row_norm.h"
 #include "kernels/softmax.h"
 #include "kernels/unary.h"
 #include "kernels/winograd.h"
@@ -46,10 +48,12 @@ TW_DISPATCH(EpilogueKernels, epilogue_kernels)
 TW_DISPATCH(FoldKernels, fold_kernels)
 TW_DISPATCH(GemmKernels, gemm_kernels)
 TW_DISPATCH(GroupedKernels, grouped_kernels)
+TW_DISPATCH(LocalResponseKernels, local_response_kernels)
 TW_DISPATCH(OptimizerKernels, optimizer_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
+TW_DISPATCH(RowNormKernels, row_norm_kernels)
 TW_DISPATCH(SoftmaxKernels, softmax_kernels)
 TW_DISPATCH(UnaryKernels, unary_kernels)
 TW_DISPATCH(WinogradKernels, winograd2_kernels)

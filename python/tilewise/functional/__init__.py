@@ -16,10 +16,28 @@ from tilewise.functional.conv_transpose import (
     conv_transpose2d,
     conv_transpose3d,
 )
-from tilewise.functional.dropout import dropout, dropout1d, dropout2d, dropout3d
+from tilewise.functional.dropout import (
+    alpha_dropout,
+    drop_block1d,
+    drop_block2d,
+    drop_block3d,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+    stochastic_depth,
+)
 from tilewise.functional.linear import linear
 from tilewise.functional.loss import cross_entropy, mse_loss, nll_loss
-from tilewise.functional.normalization import batch_norm
+from tilewise.functional.normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    rms_norm,
+)
 from tilewise.functional.padding import pad
 from tilewise.functional.pooling import (
     adaptive_avg_pool1d,
@@ -35,6 +53,7 @@ from tilewise.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
+from tilewise.functional.similarity import cosine_similarity, normalize
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -43,6 +62,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -53,29 +73,41 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "cosine_similarity",
     "cross_entropy",
+    "drop_block1d",
+    "drop_block2d",
+    "drop_block3d",
     "dropout",
     "dropout1d",
     "dropout2d",
     "dropout3d",
+    "feature_alpha_dropout",
     "flatten",
+    "group_norm",
     "hardswish",
+    "instance_norm",
+    "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
     "mse_loss",
     "nll_loss",
+    "normalize",
     "one_hot",
     "pad",
     "relu",
     "relu6",
     "relu_",
+    "rms_norm",
     "sigmoid",
     "silu",
     "softmax",
+    "stochastic_depth",
     "tanh",
     "unflatten",
 ]
