@@ -40,7 +40,8 @@ py::tuple instance_forward(const Array& x, const MaybeArray& running_mean,
                              or_none(running_mean),
                              or_none(running_var),
                              momentum,
-                             eps};
+                             eps,
+                             true};
   const GroupNormResult r = without_gil([&] { return group_norm_forward(x, state); });
   return py::make_tuple(r.y, r.mean, r.invstd);
 }

@@ -31,7 +31,7 @@ struct RowScale {
   float scale;
 };
 
-// dx = scale weight dy - slope (x - mean) - offset
+// dx = scale (weight dy - slope (x - mean) - offset): what cancels is subtracted first.
 struct RowGrad {
   float mean;
   float scale;
@@ -40,7 +40,8 @@ struct RowGrad {
 };
 
 struct RowNormKernels {
-  Moments (*moments)(const float* x, index_t count, bool centred);
+  // Of each row.
+  void (*moments)(const float* x, RowBlock block, bool centred, Moments* out);
   // y = (x - mean) scale weight + bias
   void (*normalise)(const float* x, RowBlock block, const RowScale* rows, ColumnVectors columns,
                     float* y);

@@ -1,6 +1,7 @@
-// Moments: chunks that lie in L1 are passed over twice, for a pivot near the mean and for the sums
-// of x - pivot and its square; the second sum corrects the pivot, so that its rounding does not
-// count. Chunks combine in double (Chan, Golub, LeVeque 1983).
+// Moments: sums of x - pivot and its square, where the pivot is the mean of the run's first
+// register, so that sum(d^2) - sum(d)^2 / n does not cancel when the mean is large beside the
+// deviation. Chunks of long runs combine in double (Chan, Golub, LeVeque, "Algorithms for computing
+// the sample variance", 1983). Four rows at a time hide the latency of the additions.
 //
 // Gradients take four rows at a time: the sums of the rows stay in registers, those of the columns
 // are loaded and stored once in four rows.
@@ -31,68 +32,56 @@ TW_INLINE void store_n(float* p, VecF a, index_t n) {
   }
 }
 
-float sum_of(const float* x, index_t count) {
-  VecF s0 = zero();
-  VecF s1 = zero();
-  VecF s2 = zero();
-  VecF s3 = zero();
-  index_t i = 0;
-  for (; i + 4 * w <= count; i += 4 * w) {
-    s0 = s0 + load(x + i);
-    s1 = s1 + load(x + i + w);
-    s2 = s2 + load(x + i + 2 * w);
-    s3 = s3 + load(x + i + 3 * w);
-  }
-  for (; i + w <= count; i += w) s0 = s0 + load(x + i);
-  if (i < count) s1 = s1 + load_partial(x + i, count - i);
-  return reduce_add((s0 + s1) + (s2 + s3));
+// The mean of the first register of a run: no single number is far from the others by itself.
+TW_INLINE float pivot_of(const float* x, index_t count) {
+  const index_t n = smaller(w, count);
+  return reduce_add(load_partial(x, n)) / static_cast<float>(n);
 }
 
-struct ShiftedSums {
-  double sum;
-  double squares;
-};
-
-// The sums of x - pivot and of its square.
-TW_INLINE ShiftedSums shifted_sums(const float* x, index_t count, float pivot) {
-  const VecF p = set1(pivot);
-  VecF s0 = zero();
-  VecF s1 = zero();
-  VecF q0 = zero();
-  VecF q1 = zero();
-  index_t i = 0;
-  for (; i + 2 * w <= count; i += 2 * w) {
-    const VecF d0 = load(x + i) - p;
-    const VecF d1 = load(x + i + w) - p;
-    s0 = s0 + d0;
-    s1 = s1 + d1;
-    q0 = fmadd(d0, d0, q0);
-    q1 = fmadd(d1, d1, q1);
+// The moments of runs of at most `chunk` numbers, from the sums of x - pivot and its square.
+template <int rows>
+TW_INLINE void chunk_moments(const float* x, RowBlock block, bool centred, Moments* out) {
+  VecF pivot[rows];
+  VecF sum[rows];
+  VecF squares[rows];
+  float pivots[rows];
+  for (int r = 0; r < rows; ++r) {
+    pivots[r] = centred ? pivot_of(x + r * block.stride, block.columns) : 0.0F;
+    pivot[r] = set1(pivots[r]);
+    sum[r] = squares[r] = zero();
   }
-  for (; i < count; i += w) {
-    const index_t n = smaller(w, count - i);
-    const VecF inside = n == w ? load(x + i) - p : load_partial(x + i, n) - p;
-    const VecF d = n == w ? inside : select(mask_from_bits((1U << n) - 1U), inside, zero());
-    s0 = s0 + d;
-    q0 = fmadd(d, d, q0);
+  index_t c = 0;
+  for (; c + w <= block.columns; c += w) {
+    for (int r = 0; r < rows; ++r) {
+      const VecF d = load(x + r * block.stride + c) - pivot[r];
+      sum[r] = sum[r] + d;
+      squares[r] = fmadd(d, d, squares[r]);
+    }
   }
-  return {static_cast<double>(reduce_add(s0 + s1)), static_cast<double>(reduce_add(q0 + q1))};
+  if (c < block.columns) {
+    const index_t n = block.columns - c;
+    const Mask inside = mask_from_bits((1U << n) - 1U);
+    for (int r = 0; r < rows; ++r) {
+      const VecF d = select(inside, load_partial(x + r * block.stride + c, n) - pivot[r], zero());
+      sum[r] = sum[r] + d;
+      squares[r] = fmadd(d, d, squares[r]);
+    }
+  }
+  const double share = 1.0 / static_cast<double>(block.columns);
+  for (int r = 0; r < rows; ++r) {
+    const double q = static_cast<double>(reduce_add(squares[r]));
+    const double s = centred ? static_cast<double>(reduce_add(sum[r])) : 0.0;
+    out[r] = {static_cast<double>(pivots[r]) + s * share, q - s * s * share};
+  }
 }
 
-Moments chunk_moments(const float* x, index_t count, bool centred) {
-  if (!centred) return {0.0, shifted_sums(x, count, 0.0F).squares};
-  const double n = static_cast<double>(count);
-  const float pivot = sum_of(x, count) / static_cast<float>(count);
-  const ShiftedSums s = shifted_sums(x, count, pivot);
-  const double shift = s.sum / n;
-  return {static_cast<double>(pivot) + shift, s.squares - s.sum * shift};
-}
-
-Moments moments(const float* x, index_t count, bool centred) {
-  Moments total = chunk_moments(x, smaller(chunk, count), centred);
+Moments long_moments(const float* x, index_t count, bool centred) {
+  Moments total;
+  chunk_moments<1>(x, {1, chunk, chunk}, centred, &total);
   for (index_t i = chunk; i < count; i += chunk) {
     const index_t n = smaller(chunk, count - i);
-    const Moments m = chunk_moments(x + i, n, centred);
+    Moments m;
+    chunk_moments<1>(x + i, {1, n, n}, centred, &m);
     const double before = static_cast<double>(i);
     const double added = static_cast<double>(n);
     const double gap = m.mean - total.mean;
@@ -100,6 +89,23 @@ Moments moments(const float* x, index_t count, bool centred) {
     total.deviations += m.deviations + gap * gap * (before * added / (before + added));
   }
   return total;
+}
+
+void moments(const float* x, RowBlock block, bool centred, Moments* out) {
+  index_t r = 0;
+  if (block.columns <= chunk) {
+    for (; r + group <= block.rows; r += group) {
+      chunk_moments<group>(x + r * block.stride, block, centred, out + r);
+    }
+  }
+  for (; r < block.rows; ++r) {
+    const float* row = x + r * block.stride;
+    if (block.columns <= chunk) {
+      chunk_moments<1>(row, block, centred, out + r);
+    } else {
+      out[r] = long_moments(row, block.columns, centred);
+    }
+  }
 }
 
 template <bool partial>
@@ -198,8 +204,8 @@ TW_INLINE void input_vector(const float* dy, const float* x, const RowGrad& row,
   const VecF gradient = load_n<partial>(dy + c, n);
   const VecF g = weight ? gradient * load_n<partial>(weight + c, n) : gradient;
   const VecF d = load_n<partial>(x + c, n) - set1(row.mean);
-  const VecF scaled = fmadd(set1(row.scale), g, zero() - set1(row.offset));
-  store_n<partial>(dx + c, fnmadd(set1(row.slope), d, scaled), n);
+  const VecF rest = fnmadd(set1(row.slope), d, g - set1(row.offset));
+  store_n<partial>(dx + c, set1(row.scale) * rest, n);
 }
 
 void backward_input(const float* dy, const float* x, RowBlock block, const RowGrad* rows,

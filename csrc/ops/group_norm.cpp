@@ -118,17 +118,19 @@ struct Passes {
 void group_statistics(const GroupShape& s, const float* pivot, const double* sum,
                       const double* squares, double* mean, double* var) {
   const double pixels = static_cast<double>(s.pixels);
+  const double share = 1 / pixels;
+  const double group_share = 1 / s.group_size();
   const index_t k = s.group_channels();
   for (index_t g = 0; g < s.groups; ++g) {
     double total = 0;
-    for (index_t c = g * k; c < (g + 1) * k; ++c) total += double{pivot[c]} + sum[c] / pixels;
-    const double centre = total / static_cast<double>(k);
+    for (index_t c = g * k; c < (g + 1) * k; ++c) total += double{pivot[c]} + sum[c] * share;
+    const double centre = k == 1 ? total : total / static_cast<double>(k);
     double deviation = 0;
     for (index_t c = g * k; c < (g + 1) * k; ++c) {
-      const double offset = double{pivot[c]} + sum[c] / pixels - centre;
-      deviation += squares[c] - sum[c] * sum[c] / pixels + pixels * offset * offset;
+      const double offset = double{pivot[c]} + sum[c] * share - centre;
+      deviation += squares[c] - sum[c] * sum[c] * share + pixels * offset * offset;
     }
-    const double v = deviation / s.group_size();
+    const double v = deviation * group_share;
     mean[g] = centre;
     var[g] = v < 0 ? 0 : v;  // keeps NaN
   }
@@ -147,7 +149,7 @@ void forward_float(const Array& x, const GroupShape& s, const GroupNormState& st
   parallel_for(s.samples, s.samples * width, [&](index_t n) {
     float* pivot = vectors.data() + n * 2 * width;
     const float* row = src + passes.first_element(n);
-    for (index_t i = 0; i < width; ++i) pivot[i] = row[i % s.channels];
+    for (index_t f = 0; f < r.fold; ++f) std::copy(row, row + s.channels, pivot + f * s.channels);
   });
   const auto first = [&](index_t n, index_t p) {
     passes.sum(n, p, [&](index_t i, RowsShape block, double* sum, double* squares) {
@@ -162,10 +164,12 @@ void forward_float(const Array& x, const GroupShape& s, const GroupNormState& st
     double* centre = means.data() + n * s.groups;
     double* var = vars.data() + n * s.groups;
     group_statistics(s, mean, sum.data(), squares, centre, var);
-    for (index_t c = 0; c < s.channels; ++c) {
-      const index_t g = c / s.group_channels();
-      sum[at(c)] = centre[g];
-      squares[c] = weight[at(c)] / std::sqrt(var[g] + state.eps);
+    for (index_t g = 0, c = 0; g < s.groups; ++g) {
+      const double invstd = 1 / std::sqrt(var[g] + state.eps);
+      for (const index_t end = c + s.group_channels(); c < end; ++c) {
+        sum[at(c)] = centre[g];
+        squares[c] = weight[at(c)] * invstd;
+      }
     }
     r.tile(sum.data(), mean);
     r.tile(squares, mean + width);
@@ -242,7 +246,9 @@ void backward_float(const BackwardOperands& o, const GroupShape& s, const Array&
   };
   parallel_for(s.samples, s.samples * width, [&](index_t n) {
     Doubles mean(at(s.channels));
-    for (index_t c = 0; c < s.channels; ++c) mean[at(c)] = o.mean[at(n * s.groups + c / k)];
+    for (index_t g = 0; g < s.groups; ++g) {
+      std::fill(mean.begin() + g * k, mean.begin() + (g + 1) * k, o.mean[at(n * s.groups + g)]);
+    }
     r.tile(mean.data(), vectors_of(n));
   });
   const auto first = [&](index_t n, index_t p) {
@@ -265,10 +271,12 @@ void backward_float(const BackwardOperands& o, const GroupShape& s, const Array&
         total_x += o.weight[at(c)] * sum_x[c];
         sum_x[c] *= invstd;
       }
+      const double slope = invstd * invstd * invstd * total_x / s.group_size();
+      const double offset = invstd * total / s.group_size();
       for (index_t c = g * k; c < (g + 1) * k; ++c) {
         out[at(c)] = o.weight[at(c)] * invstd;
-        out[at(s.channels + c)] = invstd * invstd * invstd * total_x / s.group_size();
-        out[at(2 * s.channels + c)] = invstd * total / s.group_size();
+        out[at(s.channels + c)] = slope;
+        out[at(2 * s.channels + c)] = offset;
       }
     }
     for (index_t i = 0; i < 3; ++i) {

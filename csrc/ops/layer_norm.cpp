@@ -107,7 +107,7 @@ LayerNormGradients layer_norm_backward(const Array& grad_output, const Array& in
   Doubles dbias(dweight.size());
   const double n = static_cast<double>(m.columns);
   const auto slopes_of = [&](index_t /*row*/, double scale, double sum, double sum_x) {
-    return RowSlopes{scale * scale * scale * sum_x / n, s.centred ? scale * sum / n : 0.0};
+    return RowSlopes{scale * scale * sum_x / n, s.centred ? sum / n : 0.0};
   };
   rows_backward(dy, x,
                 {m, in_order(s.weight, samples), statistics, slopes_of,

@@ -34,13 +34,13 @@ void short_forward(const float* x, const RowsForward& f, RowScale* scales, float
   const index_t grain = std::max<index_t>(1, elementwise_grain / columns);
   const index_t block = block_rows(columns);
   parallel_ranges(f.matrix.rows, grain, [&](index_t first, index_t last) {
+    Moments moments[most_block_rows];
     for (index_t r0 = first; r0 < last; r0 += block) {
-      const index_t r1 = std::min(r0 + block, last);
-      for (index_t r = r0; r < r1; ++r) {
-        scales[r] = scale_of(f, r, kernels.moments(x + r * columns, columns, f.centred));
-      }
-      kernels.normalise(x + r0 * columns, {r1 - r0, columns, columns}, scales + r0, vectors,
-                        y + r0 * columns);
+      const RowBlock shape{std::min(block, last - r0), columns, columns};
+      const index_t i = r0 * columns;
+      kernels.moments(x + i, shape, f.centred, moments);
+      for (index_t r = 0; r < shape.rows; ++r) scales[r0 + r] = scale_of(f, r0 + r, moments[r]);
+      kernels.normalise(x + i, shape, scales + r0, vectors, y + i);
     }
   });
 }
@@ -64,7 +64,8 @@ void long_forward(const float* x, const RowsForward& f, RowScale* scales, float*
   const auto& kernels = row_norm_kernels();
   const auto width = [&](index_t p) { return std::min(chunk, m.columns - p * chunk); };
   const auto first = [&](index_t r, index_t p) {
-    parts[at(r * pieces + p)] = kernels.moments(x + r * m.columns + p * chunk, width(p), f.centred);
+    kernels.moments(x + r * m.columns + p * chunk, {1, width(p), m.columns}, f.centred,
+                    parts.data() + r * pieces + p);
   };
   const auto finish = [&](index_t r) {
     scales[r] = scale_of(f, r, combined(parts.data() + r * pieces, pieces, m.columns));

@@ -25,7 +25,7 @@ struct RowsForward {
 };
 void normalise_rows(const Array& x, const RowsForward& f, const Array& statistics, const Array& y);
 
-// dx = scale weight dy - slope (x - mean) - offset
+// dx = scale (weight dy - slope (x - mean) - offset)
 struct RowSlopes {
   double slope;
   double offset;

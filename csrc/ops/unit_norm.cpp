@@ -184,11 +184,11 @@ void rows_gradient(const Array& dy, const Array& x, const VectorShape& s, double
       statistics.data<double>()[2 * r + 1] = scale;
     }
   }
-  const auto slopes_of = [&](index_t row, double scale, double /*sum*/, double dot) {
+  const auto slopes_of = [&](index_t row, double /*scale*/, double /*sum*/, double dot) {
     const double length = lengths[row];
     if (!dgain.empty()) dgain[at(row)] = dot / longer(length, eps);
     const bool constant = length < eps || length == 0;
-    return RowSlopes{constant ? 0.0 : scale * dot / (length * length), 0.0};
+    return RowSlopes{constant ? 0.0 : dot / (length * length), 0.0};
   };
   rows_backward(dy, x, {{s.outer, s.count}, Array(), statistics, slopes_of, nullptr, nullptr}, dx);
 }

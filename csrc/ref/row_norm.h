@@ -63,8 +63,8 @@ template <typename T>
 void row_backward_input(const T* dy, const T* x, index_t count, const RowGradient& g,
                         const T* weight, T* dx) {
   for (index_t i = 0; i < count; ++i) {
-    const double scaled = g.scale * dy[i] * (weight ? weight[i] : T(1));
-    dx[i] = static_cast<T>(scaled - g.slope * (x[i] - g.mean) - g.offset);
+    const double weighted = dy[i] * (weight ? weight[i] : T(1));
+    dx[i] = static_cast<T>(g.scale * (weighted - g.slope * (x[i] - g.mean) - g.offset));
   }
 }
 

@@ -45,6 +45,8 @@ class Row:
         skip: why a sample does not apply, or None.
         skip_error: why an error input does not apply, or None. It sees the OpInfo's ErrorInput.
         gradients: compare gradients too; False where random numbers or integers make it void.
+        floor: the smallest magnitude that errors of gradients are relative to: 1 where a gradient
+            may cancel to rounding, as with two values a channel.
         every: run every n-th sample only, where there are thousands of small ones.
     """
 
@@ -57,6 +59,7 @@ class Row:
     skip: Callable[[Any], Reason] = never
     skip_error: Callable[[Any], Reason] = never
     gradients: bool = True
+    floor: float = 0.0
     every: int = 1
 
     @property
@@ -178,7 +181,7 @@ def _check_outputs(ours: Any, theirs: Any, limit: float) -> None:
 
 
 def _check_gradients(
-    ours: Any, our_inputs: Any, theirs: Any, their_inputs: Any, limit: float
+    ours: Any, our_inputs: Any, theirs: Any, their_inputs: Any, limit: float, floor: float
 ) -> None:
     import torch
 
@@ -197,10 +200,13 @@ def _check_gradients(
     actual = tw.autograd.grad(our_outputs, our_leaves, ours_seeds, allow_unused=True)
     for i, (got, want, leaf) in enumerate(zip(actual, expected, their_leaves, strict=True)):
         zeros = np.zeros(tuple(leaf.shape))
+        expected_values = zeros if want is None else want.numpy()
+        finite = np.abs(expected_values[np.isfinite(expected_values)])
         assert_close(
             zeros if got is None else got,
-            zeros if want is None else want,
+            expected_values,
             limit=limit,
+            scale=max(float(finite.max(initial=0.0)), floor) or 1.0,
             what=f"gradient {i}",
         )
 
@@ -230,7 +236,9 @@ def run_sample(row: Row, op: Any, sample: Any, limit: float) -> None:
     if not row.name.endswith(("empty", "empty_like", "new_empty")):
         _check_outputs(ours, theirs, limit)
     if row.gradients and op.supports_autograd:
-        _check_gradients(ours, (inputs, options), theirs, (given, sample.kwargs), limit * 4)
+        _check_gradients(
+            ours, (inputs, options), theirs, (given, sample.kwargs), limit * 4, row.floor
+        )
 
 
 def run_error(row: Row, error: Any) -> None:

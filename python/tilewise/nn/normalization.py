@@ -28,6 +28,7 @@ class GroupNorm(Module):
         eps: added to the variance.
         affine: whether to learn a scale and a shift for each channel.
         dtype: of the parameters; float32 by default.
+        bias: False to learn a scale only.
 
     Attributes:
         weight, bias: (C,), 1 and 0 at first, or None.
@@ -47,6 +48,8 @@ class GroupNorm(Module):
         eps: float = 1e-5,
         affine: bool = True,
         dtype: DType | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         op = "GroupNorm"
@@ -63,15 +66,18 @@ class GroupNorm(Module):
         self.bias: Parameter | None
         if affine:
             self.weight = Parameter(ones(num_channels, dtype=dtype))
-            self.bias = Parameter(zeros(num_channels, dtype=dtype))
         else:
             self.register_parameter("weight", None)
+        if as_bool(op, "bias", bias) and affine:
+            self.bias = Parameter(zeros(num_channels, dtype=dtype))
+        else:
             self.register_parameter("bias", None)
 
     def reset_parameters(self) -> None:
         """Weight 1, bias 0."""
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             self.weight.data.fill_(1.0)
+        if self.bias is not None:
             self.bias.data.zero_()
 
     def forward(self, input: Tensor) -> Tensor:
@@ -80,7 +86,10 @@ class GroupNorm(Module):
 
     def extra_repr(self) -> str:
         """The settings."""
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps:g}, affine={self.affine}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps:g}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class _InstanceNorm(_BatchNorm):
@@ -94,8 +103,12 @@ class _InstanceNorm(_BatchNorm):
         affine: bool = False,
         track_running_stats: bool = False,
         dtype: DType | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, dtype, bias=bias
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         """`instance_norm` of the input, or its form with the running statistics in evaluation."""
@@ -147,6 +160,7 @@ class InstanceNorm2d(_InstanceNorm):
         affine: whether to learn a scale and a shift for each channel.
         track_running_stats: whether to keep running statistics, and use them in evaluation.
         dtype: of the parameters and statistics; float32 by default.
+        bias: False to learn a scale only.
 
     Attributes:
         weight, bias: (C,), 1 and 0 at first, or None.
@@ -245,7 +259,7 @@ class LayerNorm(Module):
         """The settings."""
         return (
             f"{self.normalized_shape}, eps={self.eps:g}, "
-            f"elementwise_affine={self.elementwise_affine}"
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
 
 
@@ -336,4 +350,4 @@ class LocalResponseNorm(Module):
 
     def extra_repr(self) -> str:
         """The settings."""
-        return f"{self.size}, alpha={self.alpha:g}, beta={self.beta:g}, k={self.k:g}"
+        return f"{self.size}, alpha={self.alpha:g}, beta={self.beta:g}, k={self.k}"
