@@ -162,6 +162,7 @@ TW_INLINE void normalise_of(const float* x, RowsShape shape, const NormaliseVect
     const index_t at = r * shape.channels;
     each_vector(shape.channels, NormaliseStep<relu, streaming>{x + at, v, y + at});
   }
+  if (streaming) stream_fence();
 }
 
 void normalise(const float* x, RowsShape shape, NormaliseVectors v, float* y) {
@@ -303,7 +304,7 @@ void backward_sums(const float* dy, const float* x, RowsShape shape, NormaliseVe
   }
 }
 
-template <bool relu, bool input_relu>
+template <bool relu, bool input_relu, bool streaming>
 struct BackwardInputStep {
   const float* dy;
   const float* x;
@@ -320,38 +321,60 @@ struct BackwardInputStep {
     const VecF d = value - load_n<partial>(v.forward.mean + c, n);
     const VecF g = gated<relu>(load_n<partial>(dy + c, n), d, scale, bias);
     const VecF full = fnmadd(slope, d, fmadd(scale, g, zero() - offset));
-    store_n<partial>(dx + c, input_relu ? select(value > zero(), full, zero()) : full, n);
+    const VecF result = input_relu ? select(value > zero(), full, zero()) : full;
+    if (streaming) {
+      stream(dx + c, result);
+    } else {
+      store_n<partial>(dx + c, result, n);
+    }
   }
 };
 
-template <bool relu, bool input_relu>
+template <bool relu, bool input_relu, bool streaming>
 TW_INLINE void backward_input_of(const float* dy, const float* x, RowsShape shape,
                                  const NormaliseGradVectors& v, float* dx) {
   for (index_t r = 0; r < shape.rows; ++r) {
     const index_t at = r * shape.channels;
-    each_vector(shape.channels, BackwardInputStep<relu, input_relu>{dy + at, x + at, v, dx + at});
+    each_vector(shape.channels,
+                BackwardInputStep<relu, input_relu, streaming>{dy + at, x + at, v, dx + at});
+  }
+  if (streaming) stream_fence();
+}
+
+template <bool streaming>
+TW_INLINE void backward_input_as(const float* dy, const float* x, RowsShape shape,
+                                 const NormaliseGradVectors& v, float* dx) {
+  if (v.forward.relu) {
+    if (v.input_relu) {
+      backward_input_of<true, true, streaming>(dy, x, shape, v, dx);
+    } else {
+      backward_input_of<true, false, streaming>(dy, x, shape, v, dx);
+    }
+  } else if (v.input_relu) {
+    backward_input_of<false, true, streaming>(dy, x, shape, v, dx);
+  } else {
+    backward_input_of<false, false, streaming>(dy, x, shape, v, dx);
   }
 }
 
 void backward_input(const float* dy, const float* x, RowsShape shape, NormaliseGradVectors v,
                     float* dx) {
-  if (v.forward.relu) {
-    if (v.input_relu) {
-      backward_input_of<true, true>(dy, x, shape, v, dx);
-    } else {
-      backward_input_of<true, false>(dy, x, shape, v, dx);
-    }
-  } else if (v.input_relu) {
-    backward_input_of<false, true>(dy, x, shape, v, dx);
+  backward_input_as<false>(dy, x, shape, v, dx);
+}
+
+void backward_input_streaming(const float* dy, const float* x, RowsShape shape,
+                              NormaliseGradVectors v, float* dx) {
+  if (shape.channels % VecF::width != 0) {  // stream() writes whole aligned registers
+    backward_input_as<false>(dy, x, shape, v, dx);
   } else {
-    backward_input_of<false, false>(dy, x, shape, v, dx);
+    backward_input_as<true>(dy, x, shape, v, dx);
   }
 }
 
 }  // namespace
 
-const BatchNormKernels batch_norm_kernels{statistics, normalise, normalise_streaming, backward_sums,
-                                          backward_input};
+const BatchNormKernels batch_norm_kernels{statistics,    normalise,      normalise_streaming,
+                                          backward_sums, backward_input, backward_input_streaming};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

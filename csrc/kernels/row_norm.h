@@ -13,10 +13,12 @@ struct Moments {
 };
 
 // Rows of `columns` numbers, or a range of their columns: rows are `stride` apart.
+// With `streaming`, results are stored past the caches where their addresses allow it.
 struct RowBlock {
   index_t rows;
   index_t columns;
   index_t stride;
+  bool streaming;
 };
 
 // The parameters of a column; null stands for ones and zeros.
@@ -51,6 +53,7 @@ struct RowNormKernels {
                         const float* weight, double* sums, float* dweight, float* dbias);
   void (*backward_input)(const float* dy, const float* x, RowBlock block, const RowGrad* rows,
                          const float* weight, float* dx);
+  void (*fence)();  // after the last block of a thread that streams
 };
 TW_KERNEL_TABLE(RowNormKernels, row_norm_kernels)
 

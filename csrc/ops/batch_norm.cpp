@@ -125,19 +125,23 @@ struct Affine {
 // output in the caches.
 constexpr index_t streaming_elements = 10 * 1000 * 1000;
 
+bool streams(const Array& x, const Rows& r) {
+  return x.size() >= streaming_elements && r.width() % 16 == 0;
+}
+
 void normalise(const Array& x, const Rows& r, const Affine& f, const Array& y) {
   if (x.dtype() == DType::float64) {
     ref::batch_norm_normalise(x.data<double>(), r.rows, r.channels, f.mean.data(), f.scale.data(),
                               f.bias.data(), f.relu, y.data<double>());
     return;
   }
-  const bool streaming = x.size() >= streaming_elements && r.width() % 16 == 0;
   const auto kernel =
-      streaming ? batch_norm_kernels().normalise_streaming : batch_norm_kernels().normalise;
+      streams(x, r) ? batch_norm_kernels().normalise_streaming : batch_norm_kernels().normalise;
   const float* src = x.data<float>();
   float* dst = y.data<float>();
-  parallel_for(r.pieces, [&](index_t p) {
-    r.visit(p, [&](index_t i, RowsShape shape) { kernel(src + i, shape, f.vectors(), dst + i); });
+  parallel_for(r.pieces, [&](index_t p) {  // backwards: the caches still hold the end
+    r.visit(r.pieces - 1 - p,
+            [&](index_t i, RowsShape shape) { kernel(src + i, shape, f.vectors(), dst + i); });
   });
 }
 
@@ -221,9 +225,10 @@ void backward_input(const Array& dy, const Array& x, const Rows& r, const Affine
   const Floats slope = r.tiled(g.slope);
   const Floats offset = r.tiled(g.offset);
   const NormaliseGradVectors v{f.vectors(), slope.data(), offset.data(), g.input_relu};
-  const auto kernel = batch_norm_kernels().backward_input;
-  parallel_for(r.pieces, [&](index_t p) {
-    r.visit(p, [&](index_t i, RowsShape shape) {
+  const auto kernel = streams(x, r) ? batch_norm_kernels().backward_input_streaming
+                                    : batch_norm_kernels().backward_input;
+  parallel_for(r.pieces, [&](index_t p) {  // backwards: the caches still hold the end
+    r.visit(r.pieces - 1 - p, [&](index_t i, RowsShape shape) {
       kernel(dy.data<float>() + i, x.data<float>() + i, shape, v, dx.data<float>() + i);
     });
   });

@@ -6,6 +6,7 @@
 #include "ops/row_passes.h"
 
 #include "kernels/row_norm.h"
+#include "ops/operand.h"
 #include "ref/row_norm.h"
 
 namespace tilewise {
@@ -19,15 +20,18 @@ constexpr index_t most_block_rows = 64;
 const float* floats_or_null(const Array& a) { return a.defined() ? a.data<float>() : nullptr; }
 const double* doubles_or_null(const Array& a) { return a.defined() ? a.data<double>() : nullptr; }
 
+// Rows that are finished together: one, or narrow ones of a few kilobytes.
 index_t block_rows(index_t columns) {
-  return std::clamp<index_t>(chunk / std::max<index_t>(columns, 1), 4, most_block_rows);
+  constexpr index_t block_elements = 512;
+  return columns >= 128 ? 1 : std::clamp<index_t>(block_elements / columns, 4, most_block_rows);
 }
 
 RowScale scale_of(const RowsForward& f, index_t row, const Moments& m) {
   return {static_cast<float>(m.mean), static_cast<float>(f.scale_of(row, m.deviations))};
 }
 
-void short_forward(const float* x, const RowsForward& f, RowScale* scales, float* y) {
+void short_forward(const float* x, const RowsForward& f, RowScale* scales, float* y,
+                   bool streaming) {
   const index_t columns = f.matrix.columns;
   const auto& kernels = row_norm_kernels();
   const ColumnVectors vectors{floats_or_null(f.weight), floats_or_null(f.bias)};
@@ -36,12 +40,14 @@ void short_forward(const float* x, const RowsForward& f, RowScale* scales, float
   parallel_ranges(f.matrix.rows, grain, [&](index_t first, index_t last) {
     Moments moments[most_block_rows];
     for (index_t r0 = first; r0 < last; r0 += block) {
-      const RowBlock shape{std::min(block, last - r0), columns, columns};
+      const index_t rows = std::min(block, last - r0);
+      const RowBlock shape{rows, columns, columns, streaming};
       const index_t i = r0 * columns;
       kernels.moments(x + i, shape, f.centred, moments);
       for (index_t r = 0; r < shape.rows; ++r) scales[r0 + r] = scale_of(f, r0 + r, moments[r]);
       kernels.normalise(x + i, shape, scales + r0, vectors, y + i);
     }
+    if (streaming) kernels.fence();
   });
 }
 
@@ -57,14 +63,15 @@ Moments combined(const Moments* parts, index_t count, index_t columns) {
   return total;
 }
 
-void long_forward(const float* x, const RowsForward& f, RowScale* scales, float* y) {
+void long_forward(const float* x, const RowsForward& f, RowScale* scales, float* y,
+                  bool streaming) {
   const RowMatrix m = f.matrix;
   const index_t pieces = ceil_div(m.columns, chunk);
   Scratch<Moments> parts(at(checked_mul(m.rows, pieces)));
   const auto& kernels = row_norm_kernels();
   const auto width = [&](index_t p) { return std::min(chunk, m.columns - p * chunk); };
   const auto first = [&](index_t r, index_t p) {
-    kernels.moments(x + r * m.columns + p * chunk, {1, width(p), m.columns}, f.centred,
+    kernels.moments(x + r * m.columns + p * chunk, {1, width(p), m.columns, false}, f.centred,
                     parts.data() + r * pieces + p);
   };
   const auto finish = [&](index_t r) {
@@ -74,9 +81,10 @@ void long_forward(const float* x, const RowsForward& f, RowScale* scales, float*
     const index_t i = r * m.columns + p * chunk;
     const float* weight = floats_or_null(f.weight);
     const float* bias = floats_or_null(f.bias);
-    kernels.normalise(x + i, {1, width(p), m.columns}, scales + r,
+    kernels.normalise(x + i, {1, width(p), m.columns, streaming}, scales + r,
                       {weight ? weight + p * chunk : nullptr, bias ? bias + p * chunk : nullptr},
                       y + i);
+    if (streaming) kernels.fence();
   };
   two_passes(m.rows, pieces, first, finish, second);
 }
@@ -89,7 +97,7 @@ void normalise_rows(const Array& x, const RowsForward& f, const Array& statistic
   if (x.dtype() == DType::float32) {
     auto* scales = reinterpret_cast<RowScale*>(statistics.data<float>());
     const auto run = m.columns > longest_short_row ? long_forward : short_forward;
-    run(x.data<float>(), f, scales, y.data<float>());
+    run(x.data<float>(), f, scales, y.data<float>(), larger_than_caches(y));
     return;
   }
   for (index_t r = 0; r < m.rows; ++r) {
@@ -147,49 +155,48 @@ struct FloatOperands {
   const float* weight;
   const RowScale* scales;
   float* dx;
+  bool streaming;
 };
 
-// A piece of rows; its columns' sums are added to the doubles.
+// A piece of rows; its columns' sums are added in float32 (null: not wanted).
 void backward_piece(const FloatOperands& o, const RowsBackward& b, index_t first, index_t last,
-                    double* dweight, double* dbias) {
+                    float* dweight, float* dbias) {
   const index_t columns = b.matrix.columns;
   const auto& kernels = row_norm_kernels();
-  ColumnSums column_sums(columns, dweight != nullptr);
   const index_t block = block_rows(columns);
   double sums[2 * most_block_rows];
   RowGrad grads[most_block_rows];
   for (index_t r = first; r < last; r += block) {
     const index_t rows = std::min(block, last - r);
-    const RowBlock shape{rows, columns, columns};
+    const RowBlock shape{rows, columns, columns, o.streaming};
     const index_t i = r * columns;
-    kernels.backward_sums(o.dy + i, o.x + i, shape, o.scales + r, o.weight, sums,
-                          column_sums.dweight(), column_sums.dbias());
+    kernels.backward_sums(o.dy + i, o.x + i, shape, o.scales + r, o.weight, sums, dweight, dbias);
     for (index_t k = 0; k < rows; ++k) {
       grads[k] = grad_of(b, r + k, o.scales[r + k], sums + 2 * k);
     }
     kernels.backward_input(o.dy + i, o.x + i, shape, grads, o.weight, o.dx + i);
-    column_sums.added(rows, dweight, dbias);
   }
-  column_sums.flush(dweight, dbias);
+  if (o.streaming) kernels.fence();
 }
 
 void short_backward(const FloatOperands& o, const RowsBackward& b) {
   const RowMatrix m = b.matrix;
+  const index_t most = std::max(float_rows, chunk / m.columns);
   const index_t piece =
-      std::max<index_t>({32, elementwise_grain / m.columns, ceil_div(m.rows, 64)});
+      std::clamp<index_t>(std::max(elementwise_grain / m.columns, ceil_div(m.rows, 64)), 32, most);
   const index_t pieces = ceil_div(m.rows, piece);
   const index_t width = b.dweight ? 2 * m.columns : 0;
-  Scratch<double> partial(at(pieces * width));
+  Scratch<float> partial(at(checked_mul(pieces, width)));
   parallel_for(pieces, [&](index_t p) {
-    double* sums = width > 0 ? partial.data() + p * width : nullptr;
-    std::fill(sums, sums + width, 0.0);
+    float* sums = width > 0 ? partial.data() + p * width : nullptr;
+    std::fill(sums, sums + width, 0.0F);
     backward_piece(o, b, p * piece, std::min(m.rows, (p + 1) * piece), sums,
                    sums ? sums + m.columns : nullptr);
   });
   for (index_t p = 0; p < pieces && width > 0; ++p) {
     for (index_t c = 0; c < m.columns; ++c) {
-      (*b.dweight)[at(c)] += partial[at(p * width + c)];
-      (*b.dbias)[at(c)] += partial[at(p * width + m.columns + c)];
+      (*b.dweight)[at(c)] += double{partial[at(p * width + c)]};
+      (*b.dbias)[at(c)] += double{partial[at(p * width + m.columns + c)]};
     }
   }
 }
@@ -209,8 +216,8 @@ void long_backward(const FloatOperands& o, const RowsBackward& b) {
     for (index_t r = 0; r < m.rows; r += 4) {
       const index_t rows = std::min<index_t>(4, m.rows - r);
       const index_t i = r * m.columns + p * chunk;
-      kernels.backward_sums(o.dy + i, o.x + i, {rows, width(p), m.columns}, o.scales + r, weight(p),
-                            parts.data() + (p * m.rows + r) * 2, column_sums.dweight(),
+      kernels.backward_sums(o.dy + i, o.x + i, {rows, width(p), m.columns, false}, o.scales + r,
+                            weight(p), parts.data() + (p * m.rows + r) * 2, column_sums.dweight(),
                             column_sums.dbias());
       column_sums.added(rows, dweight, dbias);
     }
@@ -228,8 +235,9 @@ void long_backward(const FloatOperands& o, const RowsBackward& b) {
     const index_t r = k / pieces;
     const index_t p = k % pieces;
     const index_t i = r * m.columns + p * chunk;
-    kernels.backward_input(o.dy + i, o.x + i, {1, width(p), m.columns}, grads.data() + r, weight(p),
-                           o.dx + i);
+    kernels.backward_input(o.dy + i, o.x + i, {1, width(p), m.columns, o.streaming},
+                           grads.data() + r, weight(p), o.dx + i);
+    if (o.streaming) kernels.fence();
   });
 }
 
@@ -239,9 +247,10 @@ void rows_backward(const Array& dy, const Array& x, const RowsBackward& b, const
   const RowMatrix m = b.matrix;
   if (x.size() == 0) return;
   if (x.dtype() == DType::float32) {
-    const FloatOperands o{dy.data<float>(), x.data<float>(), floats_or_null(b.weight),
-                          reinterpret_cast<const RowScale*>(b.statistics.data<float>()),
-                          dx.data<float>()};
+    const FloatOperands o{
+        dy.data<float>(),         x.data<float>(),
+        floats_or_null(b.weight), reinterpret_cast<const RowScale*>(b.statistics.data<float>()),
+        dx.data<float>(),         larger_than_caches(dx)};
     const auto run = m.columns > longest_short_row ? long_backward : short_backward;
     run(o, b);
     return;
