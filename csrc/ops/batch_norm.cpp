@@ -121,10 +121,6 @@ struct Affine {
   NormaliseVectors vectors() const { return {mean32.data(), scale32.data(), bias32.data(), relu}; }
 };
 
-// 40 MB: beyond, non-temporal stores are 1.5 times as fast; below, the next layer would miss the
-// output in the caches.
-constexpr index_t streaming_elements = 10 * 1000 * 1000;
-
 bool streams(const Array& x, const Rows& r) {
   return x.size() >= streaming_elements && r.width() % 16 == 0;
 }

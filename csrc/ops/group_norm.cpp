@@ -114,6 +114,9 @@ struct Passes {
   }
 };
 
+// Every pixel begins at an aligned address.
+bool streams(const Array& x) { return x.size() >= streaming_elements && x.extent(1) % 16 == 0; }
+
 // The statistics of a sample's groups from its channels' sums about the sample's first row.
 void group_statistics(const GroupShape& s, const float* pivot, const double* sum,
                       const double* squares, double* mean, double* var) {
@@ -174,12 +177,13 @@ void forward_float(const Array& x, const GroupShape& s, const GroupNormState& st
     r.tile(sum.data(), mean);
     r.tile(squares, mean + width);
   };
+  const auto normalise = streams(x) ? kernels.normalise_streaming : kernels.normalise;
   const auto second = [&](index_t n, index_t p) {
     const float* mean = vectors.data() + n * 2 * width;
     const NormaliseVectors v{mean, mean + width, bias.data(), false};
     r.visit(p, [&](index_t i, RowsShape block) {
       const index_t e = passes.first_element(n) + i;
-      kernels.normalise(src + e, block, v, y.data<float>() + e);
+      normalise(src + e, block, v, y.data<float>() + e);
     });
   };
   two_passes(s.samples, r.pieces, first, finish, second);
@@ -283,12 +287,14 @@ void backward_float(const BackwardOperands& o, const GroupShape& s, const Array&
       r.tile(out.data() + i * s.channels, vectors_of(n) + (i + 1) * width);
     }
   };
+  const auto backward_input =
+      streams(o.x) ? kernels.backward_input_streaming : kernels.backward_input;
   const auto second = [&](index_t n, index_t p) {
     const float* v = vectors_of(n);
     const NormaliseGradVectors g{forward_of(n), v + 2 * width, v + 3 * width, false};
     r.visit(p, [&](index_t i, RowsShape block) {
       const index_t e = passes.first_element(n) + i;
-      kernels.backward_input(dy + e, x + e, block, g, dx.data<float>() + e);
+      backward_input(dy + e, x + e, block, g, dx.data<float>() + e);
     });
   };
   two_passes(s.samples, r.pieces, first, finish, second);

@@ -228,8 +228,12 @@ class Standardize(Transform):
     def apply(self, images: Images, draws: Draws) -> Images:  # noqa: D102 (inherited)
         if self.mean is None or self.std is None:
             raise ValueError("Standardize: expected fit or load_state_dict before images")
-        shape = np.broadcast_shapes(self.mean.shape, images.shape[1:])
-        if shape != images.shape[1:] or (self.per == "feature" and shape != self.mean.shape):
+        wanted, shape = self.mean.shape, images.shape[1:]
+        fits = len(wanted) == len(shape) and all(
+            m == n or (m == 1 and self.per != "feature")
+            for m, n in zip(wanted, shape, strict=True)
+        )
+        if not fits:
             raise ValueError(
                 f"Standardize: expected images that fit means of shape {self.mean.shape}, got "
                 f"{images.shape[1:]}"
