@@ -94,7 +94,9 @@ def test_drop_block_drops_whole_blocks(isa: str, dims: int, block: int) -> None:
     kept = y[~gone]
     np.testing.assert_allclose(kept, y.size / kept.size, rtol=1e-6)
     # Every dropped pixel lies in a block that is gone as a whole.
-    windows = np.lib.stride_tricks.sliding_window_view(gone, (block,) * dims, tuple(range(2, dims + 2)))
+    windows = np.lib.stride_tricks.sliding_window_view(
+        gone, (block,) * dims, tuple(range(2, dims + 2))
+    )
     starts = windows.all(tuple(range(-dims, 0)))
     covered = np.zeros_like(gone)
     for offset in np.ndindex(*(block,) * dims):

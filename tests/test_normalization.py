@@ -17,7 +17,8 @@ from tilewise import _core, nn
 from tilewise.autograd import gradcheck
 from tilewise.nn import functional as F
 
-IMAGES = [(2, 4), (1, 6, 5), (3, 8, 7, 5), (2, 36, 6, 6), (5, 64, 3, 3), (2, 6, 3, 4, 5), (1, 128, 40, 41)]  # fmt: skip
+IMAGES = [(2, 4), (1, 6, 5), (3, 8, 7, 5), (2, 36, 6, 6), (5, 64, 3, 3), (2, 6, 3, 4, 5),
+          (1, 128, 40, 41)]  # fmt: skip
 # (shape, dimensions normalised): short rows, tails, rows beyond a chunk, rows cut into pieces.
 ROWS = [((1,), 1), ((7, 3), 1), ((5, 16), 1), ((3, 9, 33), 1), ((2, 3, 4, 5), 3), ((37, 100), 1),
         ((3, 5000), 1), ((5, 17000), 1), ((2, 20, 30, 31), 3)]  # fmt: skip
@@ -106,9 +107,7 @@ def test_unit_norm_against_ref(
 @pytest.mark.parametrize("channels", [1, 3, 16, 17, 96])
 @pytest.mark.parametrize("size", [1, 2, 5, 8, 1000])
 @pytest.mark.parametrize("beta", [0.75, 0.5, 1.0, 1.3])
-def test_local_response_norm_against_ref(
-    isa: str, channels: int, size: int, beta: float
-) -> None:
+def test_local_response_norm_against_ref(isa: str, channels: int, size: int, beta: float) -> None:
     x, dy = random_array((2, channels, 5), 0), random_array((2, channels, 5), 1)
 
     def run(x, dy):
@@ -135,7 +134,10 @@ CALLS: dict[str, Callable[[tw.Tensor], tw.Tensor]] = {
 @pytest.mark.parametrize("batch", [1, 5])
 @pytest.mark.parametrize("name", CALLS)
 def test_same_bits_at_any_thread_count(isa: str, name: str, batch: int) -> None:
-    x, dy = random_array((batch, 16, 61, 67), 0), tw.from_numpy(random_array((batch, 16, 61, 67), 1))
+    x, dy = (
+        random_array((batch, 16, 61, 67), 0),
+        tw.from_numpy(random_array((batch, 16, 61, 67), 1)),
+    )
     bits = set()
     for threads in (1, 2, 3, 8):
         _core.set_num_threads(threads)
@@ -266,7 +268,11 @@ ERRORS: list[tuple[str, Callable[[], Any], type[Exception]]] = [
     ("group_norm", lambda: F.group_norm(tw.ones(2, 4).long(), 2), TypeError),
     ("instance_norm", lambda: F.instance_norm(tw.ones(2, 4, 1)), ValueError),
     ("instance_norm", lambda: F.instance_norm(tw.ones(2, 4, 3), tw.ones(4)), ValueError),
-    ("instance_norm", lambda: F.instance_norm(tw.ones(2, 4, 3), tw.ones(3), tw.ones(3)), ValueError),
+    (
+        "instance_norm",
+        lambda: F.instance_norm(tw.ones(2, 4, 3), tw.ones(3), tw.ones(3)),
+        ValueError,
+    ),
     ("instance_norm", lambda: F.instance_norm(tw.ones(2, 4, 3), use_input_stats=1), TypeError),
     ("layer_norm", lambda: F.layer_norm(tw.ones(2, 3), (2,)), ValueError),
     ("layer_norm", lambda: F.layer_norm(tw.ones(2, 3), ()), ValueError),

@@ -14,8 +14,8 @@ def _by_channel(name: str, shape: tuple[int, ...]) -> Case:
     """A norm with weight and bias a channel; statistics and the second pass read the input."""
     channels = Input(shape[1:2])
     calls = {
-        "batch_norm": lambda lib: lambda x, w, b: lib.F.batch_norm(
-            x, None, None, w, b, training=True
+        "batch_norm": lambda lib: (
+            lambda x, w, b: lib.F.batch_norm(x, None, None, w, b, training=True)
         ),
         "group_norm 32": lambda lib: lambda x, w, b: lib.F.group_norm(x, 32, w, b),
         "instance_norm": lambda lib: lambda x, w, b: lib.F.instance_norm(x, None, None, w, b),
@@ -59,7 +59,7 @@ CASES = [
     Case(
         "normalize, 16x256x56x56",
         (Input(MIDDLE),),
-        lambda lib: lambda x: lib.F.normalize(x),
+        lambda lib: lib.F.normalize,
         forward=math.prod(MIDDLE) * 2,
         training=math.prod(MIDDLE) * 5,
     ),

@@ -25,6 +25,7 @@ __all__: list[str] = [
     "all",
     "all_finite",
     "any",
+    "apply_dropout_mask",
     "argmax",
     "argmin",
     "available_isas",
@@ -50,6 +51,7 @@ __all__: list[str] = [
     "cross_entropy_forward",
     "div",
     "div_",
+    "drop_block_forward",
     "dropout_backward",
     "dropout_channels_forward",
     "dropout_forward",
@@ -63,19 +65,26 @@ __all__: list[str] = [
     "gather",
     "ge",
     "get_num_threads",
+    "group_norm_backward",
+    "group_norm_forward",
     "gt",
     "im2col",
     "index",
     "index_add",
     "index_put_",
+    "instance_norm_forward",
     "isa",
     "isfinite",
     "isinf",
     "isnan",
+    "layer_norm_backward",
+    "layer_norm_forward",
     "le",
     "linear_backward_data",
     "linear_backward_weight",
     "linear_forward",
+    "local_response_norm",
+    "local_response_norm_backward",
     "log",
     "log1p",
     "log_softmax",
@@ -139,19 +148,14 @@ __all__: list[str] = [
     "topk",
     "total_norm",
     "uniform",
+    "unit_norm_backward",
+    "unit_norm_forward",
     "var",
     "where",
 ]
 
 class DType:
     """
-    The type of a tensor's elements: tw.float32, tw.int64, ….
-
-    Example:
-        >>> tw.float32.name, tw.ones(2).dtype == tw.float32
-        ('float32', True)
-
-
     Members:
 
       float32
@@ -268,19 +272,6 @@ class Array:
     def version(self) -> int: ...
 
 class Generator:
-    """
-    A stream of random numbers (Philox4x32-10), a function of seed and offset.
-
-    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
-
-    Args:
-        seed: tells the stream from others.
-
-    Example:
-        >>> a, b = tw.Generator(seed=7), tw.Generator(seed=7)
-        >>> tw.equal(tw.rand(3, generator=a), tw.rand(3, generator=b))
-        True
-    """
     def __getstate__(self) -> tuple[int, int]: ...
     def __init__(self, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> None: ...
     def __repr__(self) -> str: ...
@@ -325,6 +316,9 @@ def add_(a: Array, b: typing.Any, alpha: typing.Any = 1) -> None: ...
 def all(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def all_finite(arrays: collections.abc.Sequence[Array]) -> bool: ...
 def any(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
+def apply_dropout_mask(
+    x: Array, mask: Array, scale: typing.SupportsFloat | typing.SupportsIndex
+) -> Array: ...
 def argmax(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
 ) -> Array: ...
@@ -398,15 +392,7 @@ def col2im(
 def concat(
     arrays: collections.abc.Sequence[Array], axis: typing.SupportsInt | typing.SupportsIndex = 0
 ) -> Array: ...
-def config() -> dict[str, typing.Any]:
-    """
-    The version, the processor, the instruction set in use and the threads.
-
-    Example:
-        >>> tw.show_config()["threads"] == tw.get_num_threads()
-        True
-    """
-
+def config() -> dict[str, typing.Any]: ...
 def conv_backward(
     dy: Array,
     x: Array | None,
@@ -512,14 +498,27 @@ def cross_entropy_forward(
 ) -> tuple[typing.Any, ...]: ...
 def div(a: typing.Any, b: typing.Any) -> Array: ...
 def div_(a: Array, b: typing.Any) -> None: ...
+def drop_block_forward(
+    x: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    block_size: typing.SupportsInt | typing.SupportsIndex,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    generator: Generator,
+) -> tuple[typing.Any, ...]: ...
 def dropout_backward(
-    dy: Array, mask: Array, p: typing.SupportsFloat | typing.SupportsIndex
+    dy: Array, mask: Array, p: typing.SupportsFloat | typing.SupportsIndex, alpha: bool = False
 ) -> Array: ...
 def dropout_channels_forward(
-    x: Array, p: typing.SupportsFloat | typing.SupportsIndex, generator: Generator
+    x: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    generator: Generator,
+    alpha: bool = False,
 ) -> tuple[typing.Any, ...]: ...
 def dropout_forward(
-    x: Array, p: typing.SupportsFloat | typing.SupportsIndex, generator: Generator
+    x: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    generator: Generator,
+    alpha: bool = False,
 ) -> tuple[typing.Any, ...]: ...
 def empty_cache() -> None: ...
 def eq(a: typing.Any, b: typing.Any) -> Array: ...
@@ -545,16 +544,17 @@ def floor(x: Array) -> Array: ...
 def floor_div(a: typing.Any, b: typing.Any) -> Array: ...
 def gather(a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array) -> Array: ...
 def ge(a: typing.Any, b: typing.Any) -> Array: ...
-def get_num_threads() -> int:
-    """
-    The number of threads that operations use.
-
-    Example:
-        >>> tw.set_num_threads(2)
-        >>> tw.get_num_threads()
-        2
-    """
-
+def get_num_threads() -> int: ...
+def group_norm_backward(
+    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array
+) -> tuple[typing.Any, ...]: ...
+def group_norm_forward(
+    x: Array,
+    groups: typing.SupportsInt | typing.SupportsIndex,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
+) -> tuple[typing.Any, ...]: ...
 def gt(a: typing.Any, b: typing.Any) -> Array: ...
 def im2col(
     x: Array,
@@ -569,14 +569,56 @@ def index_add(
     shape: tuple[int, ...], indices: collections.abc.Sequence[Array | None], src: Array
 ) -> Array: ...
 def index_put_(a: Array, indices: collections.abc.Sequence[Array | None], src: Array) -> None: ...
+def instance_norm_forward(
+    x: Array,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    momentum: typing.SupportsFloat | typing.SupportsIndex = 0.1,
+    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
+) -> tuple[typing.Any, ...]: ...
 def isa() -> str: ...
 def isfinite(x: Array) -> Array: ...
 def isinf(x: Array) -> Array: ...
 def isnan(x: Array) -> Array: ...
+def layer_norm_backward(
+    dy: Array,
+    x: Array,
+    shape: tuple[int, ...],
+    weight: Array | None,
+    statistics: Array,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    centred: bool,
+    parameters: bool,
+) -> tuple[typing.Any, ...]: ...
+def layer_norm_forward(
+    x: Array,
+    shape: tuple[int, ...],
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
+    centred: bool = True,
+) -> tuple[typing.Any, ...]: ...
 def le(a: typing.Any, b: typing.Any) -> Array: ...
 def linear_backward_data(dy: Array, weight: Array) -> Array: ...
 def linear_backward_weight(dy: Array, x: Array, with_bias: bool) -> tuple[Array, Array | None]: ...
 def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> Array: ...
+def local_response_norm(
+    x: Array,
+    size: typing.SupportsInt | typing.SupportsIndex,
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    beta: typing.SupportsFloat | typing.SupportsIndex,
+    k: typing.SupportsFloat | typing.SupportsIndex,
+) -> Array: ...
+def local_response_norm_backward(
+    dy: Array,
+    x: Array,
+    size: typing.SupportsInt | typing.SupportsIndex,
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    beta: typing.SupportsFloat | typing.SupportsIndex,
+    k: typing.SupportsFloat | typing.SupportsIndex,
+) -> Array: ...
 def log(x: Array) -> Array: ...
 def log1p(x: Array) -> Array: ...
 def log_softmax(x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
@@ -702,6 +744,19 @@ def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None:
         >>> tw.set_num_threads(1)
     """
 
+def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+def sgd_step(
+    params: collections.abc.Sequence[Array],
+    grads: collections.abc.Sequence[Array],
+    momentum_buffers: collections.abc.Sequence[Array],
+    lr: typing.SupportsFloat | typing.SupportsIndex,
+    momentum: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    dampening: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    nesterov: bool = False,
+    maximize: bool = False,
+    first_step: bool = False,
+) -> None: ...
 def sigmoid(x: Array) -> Array: ...
 def sign(x: Array) -> Array: ...
 def sin(x: Array) -> Array: ...
@@ -735,6 +790,20 @@ def uniform(
     generator: Generator,
     dtype: DType = DType.float32,
 ) -> Array: ...
+def unit_norm_backward(
+    dy: Array,
+    x: Array,
+    lengths: Array,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    gain: Array | None = None,
+) -> tuple[typing.Any, ...]: ...
+def unit_norm_forward(
+    x: Array,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    gain: Array | None = None,
+) -> tuple[typing.Any, ...]: ...
 def var(
     a: Array,
     axes: tuple[int, ...] = (),

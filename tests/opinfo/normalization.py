@@ -8,10 +8,10 @@ from opinfo.harness import Reason, Row
 
 
 def _random(sample: Any) -> Reason:
-    """What dropout draws differs between the libraries; p of 0 and 1 and evaluation leave no choice."""
+    """Random numbers differ; p of 0 and 1 and evaluation leave no choice."""
     training = sample.kwargs.get("training", True)
     if training and sample.kwargs.get("p", 0.5) not in {0.0, 1.0}:
-        return "other random numbers: tests/test_dropout.py compares the statistics"
+        return "other random numbers: test_dropout_forms.py compares statistics"
     return None
 
 
@@ -19,7 +19,8 @@ ROWS = [
     Row("nn.functional.batch_norm", floor=1.0),
     Row("nn.functional.group_norm", floor=1.0),
     Row("nn.functional.instance_norm"),
-    Row("nn.functional.layer_norm", floor=1.0),
+    # A row of one number has no gradient: the terms that cancel are 1 / √eps times as large.
+    Row("nn.functional.layer_norm", floor=10.0),
     Row("nn.functional.rms_norm", floor=1.0),
     Row("nn.functional.local_response_norm"),
     Row("nn.functional.normalize", floor=1.0),

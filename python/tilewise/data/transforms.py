@@ -230,8 +230,7 @@ class Standardize(Transform):
             raise ValueError("Standardize: expected fit or load_state_dict before images")
         wanted, shape = self.mean.shape, images.shape[1:]
         fits = len(wanted) == len(shape) and all(
-            m == n or (m == 1 and self.per != "feature")
-            for m, n in zip(wanted, shape, strict=True)
+            m == n or (m == 1 and self.per != "feature") for m, n in zip(wanted, shape, strict=True)
         )
         if not fits:
             raise ValueError(

@@ -34,7 +34,9 @@ def _chance(op: str, x: Array, p: float, training: bool) -> float:
 
 def _written(op: str, input: Tensor, result: Tensor, inplace: bool) -> Tensor:
     """The result, written to the input where so asked."""
-    return input.copy_(result) if as_bool(op, "inplace", inplace) and result is not input else result
+    return (
+        input.copy_(result) if as_bool(op, "inplace", inplace) and result is not input else result
+    )
 
 
 def _dropout(
@@ -323,7 +325,7 @@ def drop_block2d(
 
     Raises:
         TypeError: for arguments of the wrong type.
-        ValueError: for a share outside [0, 1], a block size below 1 or another number of dimensions.
+        ValueError: for a share outside [0, 1], a block size below 1, or another rank.
 
     Example:
         >>> y = F.drop_block2d(tw.ones(4, 8, 28, 28), 0.2, 5, generator=tw.Generator(0))

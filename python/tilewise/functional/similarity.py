@@ -10,6 +10,7 @@ from tilewise._arguments import array_of, as_axis, as_float
 from tilewise._ops.elementwise import abs as absolute
 from tilewise._ops.elementwise import clamp, where
 from tilewise._ops.reduction import amax, amin
+from tilewise._ops.reduction import sum as reduce_sum
 from tilewise._ops.shape import expand
 from tilewise.autograd import grad_mode, record, wrap
 
@@ -46,14 +47,14 @@ def _length(input: Tensor, p: float, axis: int) -> Tensor:
     """The p-norm along an axis, kept with size 1; zeros have a gradient of 0."""
     size = absolute(input)
     if math.isinf(p):
-        return (amax if p > 0 else amin)(size, axis, True)
+        return amax(size, axis, True) if p > 0 else amin(size, axis, True)
     if p == 1.0:
-        return size.sum(axis, True)
+        return reduce_sum(size, axis, True)
     zeros = input == 0
     if p == 0.0:
-        return (~zeros).to(input.dtype).sum(axis, True)
+        return reduce_sum((~zeros).to(input.dtype), axis, True)
     terms = where(zeros, 0.0 if p > 0 else math.inf, where(zeros, 1.0, size) ** p)
-    total = terms.sum(axis, True)
+    total = reduce_sum(terms, axis, True)
     none = total == 0
     return where(none, 0.0 if p > 0 else math.inf, where(none, 1.0, total) ** (1.0 / p))
 
@@ -116,7 +117,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         x1, x2 = expand(x1, shape), expand(x2, shape)
     axis = as_axis(op, dim, len(shape))
     left, right = unit_norm(op, x1, axis, small), unit_norm(op, x2, axis, small)
-    return (left * right).sum(axis)
+    return reduce_sum(left * right, axis)
 
 
 def _common_shape(op: str, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:

@@ -111,9 +111,7 @@ class _DropBlock(Module):
 
     _function: Callable[..., Tensor]
 
-    def __init__(
-        self, p: float, block_size: int, inplace: bool = False, eps: float = 1e-6
-    ) -> None:
+    def __init__(self, p: float, block_size: int, inplace: bool = False, eps: float = 1e-6) -> None:
         super().__init__()
         op = type(self).__name__
         self.p = as_probability(op, "p", p)

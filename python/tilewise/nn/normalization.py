@@ -106,9 +106,7 @@ class _InstanceNorm(_BatchNorm):
         *,
         bias: bool = True,
     ) -> None:
-        super().__init__(
-            num_features, eps, momentum, affine, track_running_stats, dtype, bias=bias
-        )
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
         """`instance_norm` of the input, or its form with the running statistics in evaluation."""
@@ -334,9 +332,7 @@ class LocalResponseNorm(Module):
         (2, 6, 4, 4)
     """
 
-    def __init__(
-        self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-    ) -> None:
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()
         op = "LocalResponseNorm"
         self.size = as_int(op, "size", size, 1)
