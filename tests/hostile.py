@@ -48,7 +48,7 @@ FLOATS: list[Any] = [float("nan"), float("inf"), -1.0, 0.0, 1e308, -1e-320, "x",
 
 
 def _from(array: np.ndarray) -> tw.Tensor:
-    return tw.from_numpy(array)
+    return tw.from_numpy(np.asarray(array))
 
 
 def _resized(x: np.ndarray, rng: random.Random) -> np.ndarray:
