@@ -189,7 +189,7 @@ void short_backward(const FloatOperands& o, const RowsBackward& b) {
   Scratch<float> partial(at(checked_mul(pieces, width)));
   parallel_for(pieces, [&](index_t p) {
     float* sums = width > 0 ? partial.data() + p * width : nullptr;
-    std::fill(sums, sums + width, 0.0F);
+    if (sums != nullptr) std::fill(sums, sums + width, 0.0F);
     backward_piece(o, b, p * piece, std::min(m.rows, (p + 1) * piece), sums,
                    sums ? sums + m.columns : nullptr);
   });
