@@ -10,7 +10,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_bool, as_float, as_int, as_shape, optional_array
+from tilewise._arguments import (
+    LARGEST,
+    array_of,
+    as_bool,
+    as_float,
+    as_int,
+    as_shape,
+    optional_array,
+)
 from tilewise._dtypes import float64
 from tilewise.autograd import grad_mode, record, wrap
 
@@ -178,7 +186,7 @@ def group_norm(
     x = array_of(op, "input", input)
     w = None if weight is None else array_of(op, "weight", weight)
     b = None if bias is None else array_of(op, "bias", bias)
-    groups = num_groups if num_groups.__class__ is int else as_int(op, "num_groups", num_groups)
+    groups = as_int(op, "num_groups", num_groups)
     small = eps if eps.__class__ is float else as_float(op, "eps", eps)
     y, mean, inv_std = _core.group_norm_forward(x, groups, w, b, small)
     return _grouped(op, (input, weight, bias), (x, w), (y, mean, inv_std))
@@ -337,7 +345,9 @@ def _over_last(
     w = None if weight is None else array_of(op, "weight", weight)
     b = None if bias is None else array_of(op, "bias", bias)
     shape = normalized_shape
-    if shape.__class__ is not tuple or not all(n.__class__ is int for n in shape):
+    if shape.__class__ is not tuple or not all(
+        n.__class__ is int and 0 <= n < LARGEST for n in shape
+    ):
         shape = as_shape(op, shape)
     centred = op == "layer_norm"
     y, statistics = _core.layer_norm_forward(x, shape, w, b, eps, centred)
