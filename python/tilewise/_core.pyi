@@ -781,19 +781,6 @@ def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None:
         >>> tw.set_num_threads(1)
     """
 
-def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None: ...
-def sgd_step(
-    params: collections.abc.Sequence[Array],
-    grads: collections.abc.Sequence[Array],
-    momentum_buffers: collections.abc.Sequence[Array],
-    lr: typing.SupportsFloat | typing.SupportsIndex,
-    momentum: typing.SupportsFloat | typing.SupportsIndex = 0.0,
-    dampening: typing.SupportsFloat | typing.SupportsIndex = 0.0,
-    weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.0,
-    nesterov: bool = False,
-    maximize: bool = False,
-    first_step: bool = False,
-) -> None: ...
 def sigmoid(x: Array) -> Array: ...
 def sign(x: Array) -> Array: ...
 def sin(x: Array) -> Array: ...
