@@ -16,6 +16,7 @@ void bind_batch_norm(py::module_& m);
 void bind_dropout(py::module_& m);
 void bind_interpolate(py::module_& m);
 void bind_losses(py::module_& m);
+void bind_normalization(py::module_& m);
 void bind_optimizer(py::module_& m);
 void bind_pad(py::module_& m);
 void bind_pooling(py::module_& m);

@@ -37,6 +37,7 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_conv(m);
   tw::bindings::bind_batch_norm(m);
   tw::bindings::bind_pad(m);
+  tw::bindings::bind_normalization(m);
   tw::bindings::bind_pooling(m);
   tw::bindings::bind_interpolate(m);
   tw::bindings::bind_dropout(m);

@@ -40,6 +40,8 @@ struct BatchNormKernels {
                         double* sum_dy, double* sum_dy_x);
   void (*backward_input)(const float* dy, const float* x, RowsShape shape, NormaliseGradVectors v,
                          float* dx);
+  void (*backward_input_streaming)(const float* dy, const float* x, RowsShape shape,
+                                   NormaliseGradVectors v, float* dx);
 };
 TW_KERNEL_TABLE(BatchNormKernels, batch_norm_kernels)
 

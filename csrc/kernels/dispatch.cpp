@@ -12,12 +12,14 @@
 #include "kernels/loss_classes.h"
 #include "kernels/loss_pointwise.h"
 #include "kernels/loss_vectors.h"
+#include "kernels/local_response.h"
 #include "kernels/optimizer.h"
 #include "kernels/pad.h"
 #include "kernels/pooling.h"
 #include "kernels/reduce.h"
 #include "kernels/relu.h"
 #include "kernels/resample.h"
+#include "kernels/row_norm.h"
 #include "kernels/softmax.h"
 #include "kernels/unary.h"
 #include "kernels/winograd.h"
@@ -52,6 +54,7 @@ TW_DISPATCH(EpilogueKernels, epilogue_kernels)
 TW_DISPATCH(FoldKernels, fold_kernels)
 TW_DISPATCH(GemmKernels, gemm_kernels)
 TW_DISPATCH(GroupedKernels, grouped_kernels)
+TW_DISPATCH(LocalResponseKernels, local_response_kernels)
 TW_DISPATCH(OptimizerKernels, optimizer_kernels)
 TW_DISPATCH(PointwiseLossKernels, pointwise_loss_kernels)
 TW_DISPATCH(PadKernels, pad_kernels)
@@ -59,6 +62,7 @@ TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ReluKernels, relu_kernels)
 TW_DISPATCH(ResampleKernels, resample_kernels)
+TW_DISPATCH(RowNormKernels, row_norm_kernels)
 TW_DISPATCH(SoftmaxKernels, softmax_kernels)
 TW_DISPATCH(UnaryKernels, unary_kernels)
 TW_DISPATCH(VectorLossKernels, vector_loss_kernels)

@@ -13,17 +13,22 @@ struct DropoutDraw {
   std::uint64_t counter;  // of the first element; a multiple of 16
   float p;                // of being dropped
   float scale;            // of what is kept
+  float kept_shift;       // added to what is kept
+  float dropped_shift;    // and to what is dropped
 };
 
 struct DropoutKernels {
-  // y = x * scale where the element is kept, else x * 0. Writes ceil(count / 64) words of mask.
+  // y = x * scale + kept_shift where the element is kept, else x * 0 + dropped_shift. Writes
+  // ceil(count / 64) words of mask.
   void (*forward)(const float* x, index_t count, DropoutDraw draw, float* y, std::uint64_t* mask);
+  // The mask alone.
+  void (*draw)(index_t count, DropoutDraw draw, std::uint64_t* mask);
   // dx = dy * scale where the mask has a bit, else dy * 0.
   void (*backward)(const float* dy, const std::uint64_t* mask, index_t count, float scale,
                    float* dx);
-  // y[r][c] = x[r][c] * factor[c]
-  void (*scale_channels)(const float* x, const float* factor, index_t rows, index_t channels,
-                         float* y);
+  // y[r][c] = x[r][c] * factor[c] + shift[c]; without shifts where that is null
+  void (*scale_channels)(const float* x, const float* factor, const float* shift, index_t rows,
+                         index_t channels, float* y);
 };
 TW_KERNEL_TABLE(DropoutKernels, dropout_kernels)
 

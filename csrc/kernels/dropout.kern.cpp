@@ -44,20 +44,52 @@ void apply_partial(const float* x, std::uint64_t bits, VecF scale, float* y, ind
   }
 }
 
+// x * scale + kept, or x * 0 + dropped.
+struct Shifted {
+  VecF scale;
+  VecF kept;
+  VecF dropped;
+  TW_INLINE VecF apply(VecF x, std::uint64_t bits, index_t first) const {
+    const Mask mask = mask_from_bits(static_cast<std::uint32_t>(bits >> first));
+    return fmadd(x, select(mask, scale, zero()), select(mask, kept, dropped));
+  }
+};
+
+void apply_shifted(const float* x, std::uint64_t bits, const Shifted& s, float* y, index_t count) {
+  for (index_t i = 0; i < count; i += VecF::width) {
+    if (count - i >= VecF::width) {
+      store(y + i, s.apply(load(x + i), bits, i));
+    } else {
+      store_partial(y + i, s.apply(load_partial(x + i, count - i), bits, i), count - i);
+    }
+  }
+}
+
+void draw_mask(index_t count, DropoutDraw draw, std::uint64_t* mask) {
+  const VecF threshold = set1(draw.p * 0x1p24F);
+  std::uint64_t counter = draw.counter;
+  for (index_t i = 0; i < count; i += block, counter += counters) {
+    mask[i / block] = keep_bits(draw.seed, counter, threshold);
+  }
+}
+
 void forward(const float* x, index_t count, DropoutDraw draw, float* y, std::uint64_t* mask) {
   const VecF threshold = set1(draw.p * 0x1p24F);
   const VecF scale = set1(draw.scale);
+  const Shifted shifted{scale, set1(draw.kept_shift), set1(draw.dropped_shift)};
+  const bool shifts = draw.kept_shift != 0.0F || draw.dropped_shift != 0.0F;
   std::uint64_t counter = draw.counter;
-  index_t i = 0;
-  for (; i + block <= count; i += block, counter += counters) {
+  for (index_t i = 0; i < count; i += block, counter += counters) {
     const std::uint64_t bits = keep_bits(draw.seed, counter, threshold);
     mask[i / block] = bits;
-    apply(x + i, bits, scale, y + i);
-  }
-  if (i < count) {
-    const std::uint64_t bits = keep_bits(draw.seed, counter, threshold);
-    mask[i / block] = bits;
-    apply_partial(x + i, bits, scale, y + i, count - i);
+    const index_t n = count - i < block ? count - i : block;
+    if (shifts) {
+      apply_shifted(x + i, bits, shifted, y + i, n);
+    } else if (n == block) {
+      apply(x + i, bits, scale, y + i);
+    } else {
+      apply_partial(x + i, bits, scale, y + i, n);
+    }
   }
 }
 
@@ -68,21 +100,23 @@ void backward(const float* dy, const std::uint64_t* mask, index_t count, float s
   if (i < count) apply_partial(dy + i, mask[i / block], s, dx + i, count - i);
 }
 
-void scale_channels(const float* x, const float* factors, index_t rows, index_t channels,
-                    float* y) {
+void scale_channels(const float* x, const float* factors, const float* shifts, index_t rows,
+                    index_t channels, float* y) {
   for (index_t r = 0; r < rows; ++r, x += channels, y += channels) {
     index_t c = 0;
     for (; c + VecF::width <= channels; c += VecF::width) {
-      store(y + c, load(x + c) * load(factors + c));
+      const VecF scaled = load(x + c) * load(factors + c);
+      store(y + c, shifts ? scaled + load(shifts + c) : scaled);
     }
     const index_t n = channels - c;
-    store_partial(y + c, load_partial(x + c, n) * load_partial(factors + c, n), n);
+    const VecF scaled = load_partial(x + c, n) * load_partial(factors + c, n);
+    store_partial(y + c, shifts ? scaled + load_partial(shifts + c, n) : scaled, n);
   }
 }
 
 }  // namespace
 
-const DropoutKernels dropout_kernels{forward, backward, scale_channels};
+const DropoutKernels dropout_kernels{forward, draw_mask, backward, scale_channels};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

@@ -2,83 +2,17 @@
 // kernels/batch_norm.kern.cpp for the arithmetic of the sums.
 #include "ops/batch_norm.h"
 
-#include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "base/error.h"
-#include "base/memory.h"
 #include "base/threads.h"
 #include "kernels/batch_norm.h"
+#include "ops/channel_rows.h"
 #include "ops/copy.h"
 #include "ref/batch_norm.h"
 
 namespace tilewise {
 namespace {
-
-using Doubles = std::vector<double>;
-using Floats = std::vector<float>;
-
-std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
-
-// Channels fewer than a few registers are folded: `fold` rows count as one row of fold * channels.
-// Pieces of rows depend on the shape alone, so the sums have the same bits at any thread count.
-struct Rows {
-  index_t rows;  // pixels of all samples
-  index_t channels;
-  index_t fold = 1;
-  index_t piece;  // folded rows of a piece
-  index_t pieces;
-
-  Rows(index_t row_count, index_t channel_count) : rows(row_count), channels(channel_count) {
-    while (fold * channels < 64 && fold < 64) fold *= 2;
-    const index_t whole = rows / fold;
-    piece =
-        std::max<index_t>({64, ceil_div(elementwise_grain, fold * channels), ceil_div(whole, 64)});
-    pieces = std::max<index_t>(1, ceil_div(whole, piece));
-  }
-
-  index_t width() const { return fold * channels; }
-
-  // body(first element, shape) for the rows of a piece; the last one also has the rows that are
-  // too few to fold.
-  template <typename Body>
-  void visit(index_t p, const Body& body) const {
-    const index_t whole = rows / fold;
-    const index_t first = p * piece;
-    const index_t count = std::min(piece, whole - first);
-    if (count > 0) body(first * width(), RowsShape{count, width()});
-    const index_t rest = rows - whole * fold;
-    if (p == pieces - 1 && rest > 0) body(whole * width(), RowsShape{rest, channels});
-  }
-
-  Floats tiled(const Doubles& values) const {
-    Floats out(at(width()));
-    for (index_t i = 0; i < width(); ++i) out[at(i)] = static_cast<float>(values[at(i % channels)]);
-    return out;
-  }
-};
-
-// Runs accumulate(piece, first sums, second sums) on every piece and adds up, in piece order.
-template <typename Accumulate>
-void reduce_pieces(const Rows& r, Doubles& first, Doubles& second, const Accumulate& accumulate) {
-  const index_t width = r.width();
-  Scratch<double> partial(at(checked_mul(r.pieces, 2 * width)));
-  parallel_for(r.pieces, [&](index_t p) {
-    double* sums = partial.data() + p * 2 * width;
-    std::fill(sums, sums + 2 * width, 0.0);
-    accumulate(p, sums, sums + width);
-  });
-  for (index_t p = 0; p < r.pieces; ++p) {
-    const double* sums = partial.data() + p * 2 * width;
-    for (index_t f = 0; f < r.fold; ++f) {
-      for (index_t c = 0; c < r.channels; ++c) {
-        first[at(c)] += sums[f * r.channels + c];
-        second[at(c)] += sums[width + f * r.channels + c];
-      }
-    }
-  }
-}
 
 void statistics(const Array& x, const Rows& r, Doubles& mean, Doubles& var) {
   if (x.dtype() == DType::float64) {
@@ -101,34 +35,6 @@ void statistics(const Array& x, const Rows& r, Doubles& mean, Doubles& var) {
     const double v = squares[at(c)] / n - d * d;
     var[at(c)] = v < 0 ? 0 : v;  // keeps NaN
   }
-}
-
-Doubles to_doubles(const Array& a, index_t channels, double otherwise) {
-  Doubles out(at(channels), otherwise);
-  if (!a.defined()) return out;
-  for (index_t c = 0; c < channels; ++c) {
-    const index_t i = c * a.strides()[0];
-    out[at(c)] = a.dtype() == DType::float32 ? double{a.data<float>()[i]} : a.data<double>()[i];
-  }
-  return out;
-}
-
-void assign(const Array& a, const Doubles& values) {
-  a.storage()->bump_version();
-  for (index_t c = 0; c < a.extent(0); ++c) {
-    const index_t i = c * a.strides()[0];
-    if (a.dtype() == DType::float32) {
-      a.data<float>()[i] = static_cast<float>(values[at(c)]);
-    } else {
-      a.data<double>()[i] = values[at(c)];
-    }
-  }
-}
-
-Array from_doubles(const Doubles& values, DType dtype) {
-  Array a = Array::empty({static_cast<index_t>(values.size())}, dtype);
-  if (!values.empty()) assign(a, values);
-  return a;
 }
 
 void check_input(const char* op, const Array& x) {
@@ -215,9 +121,9 @@ struct Affine {
   NormaliseVectors vectors() const { return {mean32.data(), scale32.data(), bias32.data(), relu}; }
 };
 
-// 40 MB: beyond, non-temporal stores are 1.5 times as fast; below, the next layer would miss the
-// output in the caches.
-constexpr index_t streaming_elements = 10 * 1000 * 1000;
+bool streams(const Array& x, const Rows& r) {
+  return x.size() >= streaming_elements && r.width() % 16 == 0;
+}
 
 void normalise(const Array& x, const Rows& r, const Affine& f, const Array& y) {
   if (x.dtype() == DType::float64) {
@@ -225,24 +131,23 @@ void normalise(const Array& x, const Rows& r, const Affine& f, const Array& y) {
                               f.bias.data(), f.relu, y.data<double>());
     return;
   }
-  const bool streaming = x.size() >= streaming_elements && r.width() % 16 == 0;
   const auto kernel =
-      streaming ? batch_norm_kernels().normalise_streaming : batch_norm_kernels().normalise;
+      streams(x, r) ? batch_norm_kernels().normalise_streaming : batch_norm_kernels().normalise;
   const float* src = x.data<float>();
   float* dst = y.data<float>();
-  parallel_for(r.pieces, [&](index_t p) {
-    r.visit(p, [&](index_t i, RowsShape shape) { kernel(src + i, shape, f.vectors(), dst + i); });
+  parallel_for(r.pieces, [&](index_t p) {  // backwards: the caches still hold the end
+    r.visit(r.pieces - 1 - p,
+            [&](index_t i, RowsShape shape) { kernel(src + i, shape, f.vectors(), dst + i); });
   });
-}
-
-Array empty_as(const Array& x) {
-  return x.rank() >= 3 ? Array::empty_channels_last(x.shape(), x.dtype())
-                       : Array::empty(x.shape(), x.dtype());
 }
 
 }  // namespace
 
 BatchNormResult batch_norm_forward(const Array& input, const BatchNormState& s) {
+  if (input.rank() == 1 && input.size() == 0 && is_floating(input.dtype())) {  // as PyTorch
+    const Array none = Array::empty({0}, input.dtype());
+    return {none, none, none};
+  }
   check_forward(input, s);
   const Array x = channels_last(input);
   const DType dtype = x.dtype();
@@ -316,9 +221,10 @@ void backward_input(const Array& dy, const Array& x, const Rows& r, const Affine
   const Floats slope = r.tiled(g.slope);
   const Floats offset = r.tiled(g.offset);
   const NormaliseGradVectors v{f.vectors(), slope.data(), offset.data(), g.input_relu};
-  const auto kernel = batch_norm_kernels().backward_input;
-  parallel_for(r.pieces, [&](index_t p) {
-    r.visit(p, [&](index_t i, RowsShape shape) {
+  const auto kernel = streams(x, r) ? batch_norm_kernels().backward_input_streaming
+                                    : batch_norm_kernels().backward_input;
+  parallel_for(r.pieces, [&](index_t p) {  // backwards: the caches still hold the end
+    r.visit(r.pieces - 1 - p, [&](index_t i, RowsShape shape) {
       kernel(dy.data<float>() + i, x.data<float>() + i, shape, v, dx.data<float>() + i);
     });
   });
@@ -341,6 +247,10 @@ void check_backward(const Array& dy, const Array& x, const BatchNormSaved& s) {
 
 BatchNormGradients batch_norm_backward(const Array& grad_output, const Array& input,
                                        const BatchNormSaved& s) {
+  if (input.rank() == 1 && input.size() == 0 && grad_output.shape() == input.shape()) {
+    const Array none = Array::empty({0}, input.dtype());
+    return {none, none, none};
+  }
   check_backward(grad_output, input, s);
   const Array x = channels_last(input);
   Array dy = channels_last(grad_output);

@@ -1,10 +1,12 @@
 #include "ops/dropout.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "base/threads.h"
 #include "kernels/dropout.h"
+#include "ops/channel_rows.h"
 #include "ops/copy.h"
 #include "ref/dropout.h"
 
@@ -20,11 +22,20 @@ void check(const char* op, const Array& x, double p) {
   TW_CHECK(p >= 0 && p <= 1, op, ": expected a probability between 0 and 1, got ", p);
 }
 
-double scale_of(double p) { return p < 1 ? 1 / (1 - p) : 0; }
+// y = x scale + kept, or x 0 + dropped.
+struct Form {
+  double scale;
+  double kept;
+  double dropped;
+};
 
-Array empty_as(const Array& x) {
-  return x.rank() >= 3 ? Array::empty_channels_last(x.shape(), x.dtype())
-                       : Array::empty(x.shape(), x.dtype());
+Form form_of(DropoutKind kind, double p) {
+  if (p == 1) return {0, 0, 0};
+  if (kind == DropoutKind::zero) return {1 / (1 - p), 0, 0};
+  constexpr double limit = 1.7580993408473766;  // minus the limit of SELU at -infinity
+  const double scale = 1 / std::sqrt((limit * limit * p + 1) * (1 - p));
+  const double kept = limit * scale * p;
+  return {scale, kept, kept - limit * scale};
 }
 
 index_t mask_words(index_t elements) { return ceil_div(elements, block); }
@@ -33,27 +44,28 @@ std::uint64_t counter_of(RandomPosition position, index_t element) {
   return position.counter + static_cast<std::uint64_t>(element / block * counters);
 }
 
-// Factors 0 or 1 / (1 - p) for a flat range.
-Array draw_factors(const Dims& shape, DType dtype, double p, RandomPosition position) {
-  Array factors = Array::empty(shape, dtype);
-  const index_t count = factors.size();
+// One of two numbers for each decision of a flat range.
+Array draw_choices(const Dims& shape, DType dtype, double p, RandomPosition position, double kept,
+                   double dropped) {
+  Array choices = Array::empty(shape, dtype);
+  const index_t count = choices.size();
   for (index_t i = 0; i < count; i += block) {
     const std::uint64_t mask =
         ref::dropout_mask(position.seed, counter_of(position, i), static_cast<float>(p));
     for (index_t j = i; j < std::min(i + block, count); ++j) {
-      const double factor = (mask >> (j - i) & 1U) != 0 ? scale_of(p) : 0.0;
+      const double value = (mask >> (j - i) & 1U) != 0 ? kept : dropped;
       if (dtype == DType::float32) {
-        factors.data<float>()[j] = static_cast<float>(factor);
+        choices.data<float>()[j] = static_cast<float>(value);
       } else {
-        factors.data<double>()[j] = factor;
+        choices.data<double>()[j] = value;
       }
     }
   }
-  return factors;
+  return choices;
 }
 
-// y[n, c, ...] = x[n, c, ...] * factors[n, c]
-Array scale_channels(const Array& input, const Array& factors) {
+// y[n, c, ...] = x[n, c, ...] * factors[n, c] + shifts[n, c], which may be undefined.
+Array scale_channels(const Array& input, const Array& factors, const Array& shifts) {
   const Array x = channels_last(input);
   Array y = empty_as(x);
   if (x.size() == 0) return y;
@@ -67,30 +79,33 @@ Array scale_channels(const Array& input, const Array& factors) {
     const index_t first = piece % parts * grain;
     const index_t rows = std::min(grain, pixels - first);
     const index_t i = (n * pixels + first) * channels;
+    const index_t v = n * channels;
     if (x.dtype() == DType::float32) {
-      kernel(x.data<float>() + i, factors.data<float>() + n * channels, rows, channels,
+      kernel(x.data<float>() + i, factors.data<float>() + v,
+             shifts.defined() ? shifts.data<float>() + v : nullptr, rows, channels,
              y.data<float>() + i);
       return;
     }
-    const double* factor = factors.data<double>() + n * channels;
     for (index_t j = 0; j < rows * channels; ++j) {
-      y.data<double>()[i + j] = x.data<double>()[i + j] * factor[j % channels];
+      const index_t c = v + j % channels;
+      const double shift = shifts.defined() ? shifts.data<double>()[c] : 0.0;
+      y.data<double>()[i + j] = x.data<double>()[i + j] * factors.data<double>()[c] + shift;
     }
   });
   return y;
 }
 
-Array apply_mask(const Array& dy, const Array& mask, double p) {
+Array apply_mask(const Array& dy, const Array& mask, double scale) {
   Array dx = empty_as(dy);
   const auto* words = reinterpret_cast<const std::uint64_t*>(mask.bytes());
   if (dy.dtype() == DType::float64) {
-    ref::dropout_apply(dy.data<double>(), words, dy.size(), scale_of(p), dx.data<double>());
+    ref::dropout_apply(dy.data<double>(), words, dy.size(), scale, dx.data<double>());
     return dx;
   }
   const auto kernel = dropout_kernels().backward;
-  const auto scale = static_cast<float>(scale_of(p));
+  const auto factor = static_cast<float>(scale);
   parallel_ranges(dy.size(), elementwise_grain, [&](index_t first, index_t last) {
-    kernel(dy.data<float>() + first, words + first / block, last - first, scale,
+    kernel(dy.data<float>() + first, words + first / block, last - first, factor,
            dx.data<float>() + first);
   });
   return dx;
@@ -109,11 +124,13 @@ RandomPosition reserve_dropout(Generator& generator, index_t elements) {
   return {generator.seed(), first};
 }
 
-DropoutResult dropout_forward(const Array& input, double p, RandomPosition position) {
+DropoutResult dropout_forward(const Array& input, double p, RandomPosition position,
+                              DropoutKind kind) {
   check("dropout", input, p);
   const Array x = channels_last(input);
   const index_t count = x.size();
   const index_t words = mask_words(count);
+  const Form form = form_of(kind, p);
   DropoutResult r{empty_as(x), Array::empty({words * 8}, DType::uint8)};
   auto* mask = reinterpret_cast<std::uint64_t*>(r.mask.bytes());
   if (x.dtype() == DType::float64) {
@@ -121,46 +138,61 @@ DropoutResult dropout_forward(const Array& input, double p, RandomPosition posit
       mask[w] =
           ref::dropout_mask(position.seed, counter_of(position, w * block), static_cast<float>(p));
     }
-    ref::dropout_apply(x.data<double>(), mask, count, scale_of(p), r.y.data<double>());
+    ref::dropout_apply_shifted(x.data<double>(), mask, count, form.scale, form.kept, form.dropped,
+                               r.y.data<double>());
     return r;
   }
   const auto kernel = dropout_kernels().forward;
   parallel_ranges(count, elementwise_grain, [&](index_t first, index_t last) {
-    const DropoutDraw draw{position.seed, counter_of(position, first), static_cast<float>(p),
-                           static_cast<float>(scale_of(p))};
+    const DropoutDraw draw{position.seed,
+                           counter_of(position, first),
+                           static_cast<float>(p),
+                           static_cast<float>(form.scale),
+                           static_cast<float>(form.kept),
+                           static_cast<float>(form.dropped)};
     kernel(x.data<float>() + first, last - first, draw, r.y.data<float>() + first,
            mask + first / block);
   });
   return r;
 }
 
-DropoutResult dropout_channels_forward(const Array& x, double p, RandomPosition position) {
+DropoutResult dropout_channels_forward(const Array& x, double p, RandomPosition position,
+                                       DropoutKind kind) {
   check("dropout_channels", x, p);
   TW_CHECK(x.rank() >= 2, "dropout_channels: expected (N, C, spatial...), got shape ",
            to_string(x.shape()));
-  const Array factors = draw_factors(x.shape().slice(0, 2), x.dtype(), p, position);
-  return {scale_channels(x, factors), factors};
+  const Form form = form_of(kind, p);
+  const Dims shape = x.shape().slice(0, 2);
+  const Array factors = draw_choices(shape, x.dtype(), p, position, form.scale, 0);
+  const Array shifts = kind == DropoutKind::zero
+                           ? Array()
+                           : draw_choices(shape, x.dtype(), p, position, form.kept, form.dropped);
+  return {scale_channels(x, factors, shifts), factors};
 }
 
-Array dropout_backward(const Array& grad_output, const Array& mask, double p) {
+Array dropout_backward(const Array& grad_output, const Array& mask, double p, DropoutKind kind) {
   check("dropout_backward", grad_output, p);
   if (mask.dtype() == grad_output.dtype()) {
     TW_CHECK(grad_output.rank() >= 2 && mask.shape() == grad_output.shape().slice(0, 2),
              "dropout_backward: mask of shape ", to_string(mask.shape()),
              " for a gradient of shape ", to_string(grad_output.shape()));
-    return scale_channels(grad_output, contiguous(mask));
+    return scale_channels(grad_output, contiguous(mask), Array());
   }
+  return apply_dropout_mask(grad_output, mask, form_of(kind, p).scale);
+}
+
+Array apply_dropout_mask(const Array& x, const Array& mask, double scale) {
   TW_CHECK_TYPE(mask.dtype() == DType::uint8,
                 "dropout_backward: expected the mask of dropout_forward, got dtype ",
                 name_of(mask.dtype()));
-  const index_t bytes = mask_words(grad_output.size()) * 8;
+  const index_t bytes = mask_words(x.size()) * 8;
   TW_CHECK(mask.rank() == 1 && mask.extent(0) == bytes, "dropout_backward: expected a mask of ",
-           bytes, " bytes for a gradient of shape ", to_string(grad_output.shape()), ", got shape ",
+           bytes, " bytes for a gradient of shape ", to_string(x.shape()), ", got shape ",
            to_string(mask.shape()));
   const Array bits = contiguous(mask);
   // A view may start anywhere; words must not.
   const bool aligned = reinterpret_cast<std::uintptr_t>(bits.bytes()) % 8 == 0;
-  return apply_mask(channels_last(grad_output), aligned ? bits : clone(bits), p);
+  return apply_mask(channels_last(x), aligned ? bits : clone(bits), scale);
 }
 
 }  // namespace tilewise

@@ -30,4 +30,14 @@ void dropout_apply(const T* x, const std::uint64_t* mask, index_t count, double 
   }
 }
 
+// y = x scale + kept where the mask has a bit, else x 0 + dropped.
+template <typename T>
+void dropout_apply_shifted(const T* x, const std::uint64_t* mask, index_t count, double scale,
+                           double kept, double dropped, T* y) {
+  for (index_t i = 0; i < count; ++i) {
+    const bool keep = (mask[i / 64] >> (i % 64) & 1U) != 0;
+    y[i] = static_cast<T>(x[i] * (keep ? scale : 0.0) + (keep ? kept : dropped));
+  }
+}
+
 }  // namespace tilewise::ref

@@ -25,6 +25,7 @@ __all__: list[str] = [
     "all",
     "all_finite",
     "any",
+    "apply_dropout_mask",
     "argmax",
     "argmin",
     "available_isas",
@@ -57,6 +58,7 @@ __all__: list[str] = [
     "dice_loss_backward",
     "div",
     "div_",
+    "drop_block_forward",
     "dropout_backward",
     "dropout_channels_forward",
     "dropout_forward",
@@ -71,6 +73,8 @@ __all__: list[str] = [
     "gather",
     "ge",
     "get_num_threads",
+    "group_norm_backward",
+    "group_norm_forward",
     "gt",
     "im2col",
     "index",
@@ -78,14 +82,19 @@ __all__: list[str] = [
     "index_put_",
     "interpolate_backward",
     "interpolate_forward",
+    "instance_norm_forward",
     "isa",
     "isfinite",
     "isinf",
     "isnan",
+    "layer_norm_backward",
+    "layer_norm_forward",
     "le",
     "linear_backward_data",
     "linear_backward_weight",
     "linear_forward",
+    "local_response_norm",
+    "local_response_norm_backward",
     "log",
     "log1p",
     "log_softmax",
@@ -168,6 +177,8 @@ __all__: list[str] = [
     "topk",
     "total_norm",
     "uniform",
+    "unit_norm_backward",
+    "unit_norm_forward",
     "var",
     "where",
 ]
@@ -354,6 +365,9 @@ def add_(a: Array, b: typing.Any, alpha: typing.Any = 1) -> None: ...
 def all(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def all_finite(arrays: collections.abc.Sequence[Array]) -> bool: ...
 def any(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
+def apply_dropout_mask(
+    x: Array, mask: Array, scale: typing.SupportsFloat | typing.SupportsIndex
+) -> Array: ...
 def argmax(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
 ) -> Array: ...
@@ -600,14 +614,27 @@ def dice_loss_backward(
 ) -> Array: ...
 def div(a: typing.Any, b: typing.Any) -> Array: ...
 def div_(a: Array, b: typing.Any) -> None: ...
+def drop_block_forward(
+    x: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    block_size: typing.SupportsInt | typing.SupportsIndex,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    generator: Generator,
+) -> tuple[typing.Any, ...]: ...
 def dropout_backward(
-    dy: Array, mask: Array, p: typing.SupportsFloat | typing.SupportsIndex
+    dy: Array, mask: Array, p: typing.SupportsFloat | typing.SupportsIndex, alpha: bool = False
 ) -> Array: ...
 def dropout_channels_forward(
-    x: Array, p: typing.SupportsFloat | typing.SupportsIndex, generator: Generator
+    x: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    generator: Generator,
+    alpha: bool = False,
 ) -> tuple[typing.Any, ...]: ...
 def dropout_forward(
-    x: Array, p: typing.SupportsFloat | typing.SupportsIndex, generator: Generator
+    x: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    generator: Generator,
+    alpha: bool = False,
 ) -> tuple[typing.Any, ...]: ...
 def empty_cache() -> None: ...
 def eq(a: typing.Any, b: typing.Any) -> Array: ...
@@ -647,6 +674,16 @@ def get_num_threads() -> int:
         2
     """
 
+def group_norm_backward(
+    dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array
+) -> tuple[typing.Any, ...]: ...
+def group_norm_forward(
+    x: Array,
+    groups: typing.SupportsInt | typing.SupportsIndex,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
+) -> tuple[typing.Any, ...]: ...
 def gt(a: typing.Any, b: typing.Any) -> Array: ...
 def im2col(
     x: Array,
@@ -678,14 +715,56 @@ def interpolate_forward(
     antialias: bool = False,
     scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex] = [],
 ) -> Array: ...
+def instance_norm_forward(
+    x: Array,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    momentum: typing.SupportsFloat | typing.SupportsIndex = 0.1,
+    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
+) -> tuple[typing.Any, ...]: ...
 def isa() -> str: ...
 def isfinite(x: Array) -> Array: ...
 def isinf(x: Array) -> Array: ...
 def isnan(x: Array) -> Array: ...
+def layer_norm_backward(
+    dy: Array,
+    x: Array,
+    shape: tuple[int, ...],
+    weight: Array | None,
+    statistics: Array,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    centred: bool,
+    parameters: bool,
+) -> tuple[typing.Any, ...]: ...
+def layer_norm_forward(
+    x: Array,
+    shape: tuple[int, ...],
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
+    centred: bool = True,
+) -> tuple[typing.Any, ...]: ...
 def le(a: typing.Any, b: typing.Any) -> Array: ...
 def linear_backward_data(dy: Array, weight: Array) -> Array: ...
 def linear_backward_weight(dy: Array, x: Array, with_bias: bool) -> tuple[Array, Array | None]: ...
 def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> Array: ...
+def local_response_norm(
+    x: Array,
+    size: typing.SupportsInt | typing.SupportsIndex,
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    beta: typing.SupportsFloat | typing.SupportsIndex,
+    k: typing.SupportsFloat | typing.SupportsIndex,
+) -> Array: ...
+def local_response_norm_backward(
+    dy: Array,
+    x: Array,
+    size: typing.SupportsInt | typing.SupportsIndex,
+    alpha: typing.SupportsFloat | typing.SupportsIndex,
+    beta: typing.SupportsFloat | typing.SupportsIndex,
+    k: typing.SupportsFloat | typing.SupportsIndex,
+) -> Array: ...
 def log(x: Array) -> Array: ...
 def log1p(x: Array) -> Array: ...
 def log_softmax(x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
@@ -974,6 +1053,20 @@ def uniform(
     generator: Generator,
     dtype: DType = DType.float32,
 ) -> Array: ...
+def unit_norm_backward(
+    dy: Array,
+    x: Array,
+    lengths: Array,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    gain: Array | None = None,
+) -> tuple[typing.Any, ...]: ...
+def unit_norm_forward(
+    x: Array,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    gain: Array | None = None,
+) -> tuple[typing.Any, ...]: ...
 def var(
     a: Array,
     axes: tuple[int, ...] = (),

@@ -59,6 +59,28 @@ from tilewise.functional.losses.pointwise import (
     smooth_l1_loss,
 )
 from tilewise.functional.normalization import batch_norm
+from tilewise.functional.dropout import (
+    alpha_dropout,
+    drop_block1d,
+    drop_block2d,
+    drop_block3d,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+    stochastic_depth,
+)
+from tilewise.functional.linear import linear
+from tilewise.functional.loss import cross_entropy, mse_loss, nll_loss
+from tilewise.functional.normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    rms_norm,
+)
 from tilewise.functional.padding import pad
 from tilewise.functional.pooling import (
     adaptive_avg_pool1d,
@@ -88,6 +110,7 @@ from tilewise.functional.special_pooling import (
     max_unpool2d,
     max_unpool3d,
 )
+from tilewise.functional.similarity import cosine_similarity, normalize
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -96,6 +119,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "alpha_dropout",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
@@ -115,10 +139,16 @@ __all__ = [
     "correlate",
     "cross_entropy",
     "dice_loss",
+    "cosine_similarity",
+    "cross_entropy",
+    "drop_block1d",
+    "drop_block2d",
+    "drop_block3d",
     "dropout",
     "dropout1d",
     "dropout2d",
     "dropout3d",
+    "feature_alpha_dropout",
     "flatten",
     "gaussian_nll_loss",
     "fold",
@@ -127,8 +157,13 @@ __all__ = [
     "huber_loss",
     "kl_div",
     "l1_loss",
+    "group_norm",
+    "hardswish",
+    "instance_norm",
+    "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
     "margin_ranking_loss",
     "fractional_max_pool2d",
@@ -154,6 +189,7 @@ __all__ = [
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "nll_loss",
+    "normalize",
     "one_hot",
     "pad",
     "pairwise_distance",
@@ -163,6 +199,7 @@ __all__ = [
     "relu",
     "relu6",
     "relu_",
+    "rms_norm",
     "sigmoid",
     "sigmoid_focal_loss",
     "silu",
@@ -170,6 +207,7 @@ __all__ = [
     "soft_margin_loss",
     "softmax",
     "softmax_focal_loss",
+    "stochastic_depth",
     "tanh",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",

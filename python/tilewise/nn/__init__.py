@@ -6,7 +6,18 @@ from tilewise.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from tilewise.nn.containers import ModuleDict, ModuleList, Sequential
 from tilewise.nn.conv import CausalConv1d, Conv1d, Conv2d, Conv3d
 from tilewise.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from tilewise.nn.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
+from tilewise.nn.dropout import (
+    AlphaDropout,
+    DropBlock1d,
+    DropBlock2d,
+    DropBlock3d,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    FeatureAlphaDropout,
+    StochasticDepth,
+)
 from tilewise.nn.linear import Flatten, Identity, Linear, Unflatten
 from tilewise.nn.loss import (
     BCELoss,
@@ -53,6 +64,14 @@ from tilewise.nn.padding import (
     ZeroPad1d,
     ZeroPad2d,
     ZeroPad3d,
+from tilewise.nn.normalization import (
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
 )
 from tilewise.nn.parameter import Buffer, Parameter
 from tilewise.nn.parameter_containers import ParameterDict, ParameterList
@@ -97,6 +116,7 @@ __all__ = [
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
+    "AlphaDropout",
     "AvgPool1d",
     "AvgPool2d",
     "AvgPool3d",
@@ -124,10 +144,14 @@ __all__ = [
     "CosineSimilarity",
     "CrossEntropyLoss",
     "DiceLoss",
+    "DropBlock1d",
+    "DropBlock2d",
+    "DropBlock3d",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
     "Dropout3d",
+    "FeatureAlphaDropout",
     "Flatten",
     "FocalLoss",
     "GaussianNLLLoss",
@@ -149,7 +173,14 @@ __all__ = [
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
+    "GroupNorm",
+    "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
     "Linear",
+    "LocalResponseNorm",
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
@@ -173,6 +204,7 @@ __all__ = [
     "PoissonNLLLoss",
     "PixelShuffle",
     "PixelUnshuffle",
+    "RMSNorm",
     "ReLU",
     "ReflectionPad1d",
     "ReflectionPad2d",
@@ -185,6 +217,7 @@ __all__ = [
     "SmoothL1Loss",
     "SoftMarginLoss",
     "Softmax",
+    "StochasticDepth",
     "Tanh",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",

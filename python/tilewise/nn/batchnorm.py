@@ -35,6 +35,8 @@ class _BatchNorm(Module):
         affine: bool = True,
         track_running_stats: bool = True,
         dtype: DType | None = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         op = type(self).__name__
@@ -47,9 +49,11 @@ class _BatchNorm(Module):
         self.bias: Parameter | None
         if affine:
             self.weight = Parameter(ones(num_features, dtype=dtype))
-            self.bias = Parameter(zeros(num_features, dtype=dtype))
         else:
             self.register_parameter("weight", None)
+        if as_bool(op, "bias", bias) and affine:
+            self.bias = Parameter(zeros(num_features, dtype=dtype))
+        else:
             self.register_parameter("bias", None)
         tracked = track_running_stats
         self.register_buffer("running_mean", zeros(num_features, dtype=dtype) if tracked else None)
@@ -67,8 +71,9 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Weight 1, bias 0, and no statistics."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             self.weight.data.fill_(1.0)
+        if self.bias is not None:
             self.bias.data.zero_()
 
     def _step_momentum(self) -> float:
@@ -122,12 +127,18 @@ class _BatchNorm(Module):
         """The settings."""
         return (
             f"{self.num_features}, eps={self.eps:g}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
         )
 
 
 class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of (N, C) or (N, C, L); the arguments are those of BatchNorm2d."""
+    """Batch normalisation of (N, C) or (N, C, L); the arguments are those of BatchNorm2d.
+
+    Example:
+        >>> nn.BatchNorm1d(6)(tw.ones(2, 6, 4)).shape
+        (2, 6, 4)
+    """
 
     _ranks = (2, 3)
     _expected = "(N, C) or (N, C, L)"
@@ -143,6 +154,7 @@ class BatchNorm2d(_BatchNorm):
         affine: whether to learn a scale and a shift for each channel.
         track_running_stats: whether to keep running statistics for evaluation.
         dtype: of the parameters and statistics; float32 by default.
+        bias: False to learn a scale only.
 
     Attributes:
         weight, bias: (C,), 1 and 0 at first, or None.
@@ -151,6 +163,10 @@ class BatchNorm2d(_BatchNorm):
 
     Raises:
         TypeError, ValueError: for settings that cannot be, and for input of another shape.
+
+    Example:
+        >>> nn.BatchNorm2d(6)(tw.ones(2, 6, 4, 4)).shape
+        (2, 6, 4, 4)
     """
 
     _ranks = (4,)
@@ -158,7 +174,12 @@ class BatchNorm2d(_BatchNorm):
 
 
 class BatchNorm3d(_BatchNorm):
-    """Batch normalisation of (N, C, D, H, W); the arguments are those of BatchNorm2d."""
+    """Batch normalisation of (N, C, D, H, W); the arguments are those of BatchNorm2d.
+
+    Example:
+        >>> nn.BatchNorm3d(6)(tw.ones(2, 6, 3, 4, 4)).shape
+        (2, 6, 3, 4, 4)
+    """
 
     _ranks = (5,)
     _expected = "(N, C, D, H, W)"

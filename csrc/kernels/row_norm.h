@@ -1,0 +1,60 @@
+// Normalisation of contiguous runs of float32: layer norm, RMS norm and vectors of unit length.
+#pragma once
+
+#include "kernels/dispatch.h"
+
+namespace tilewise {
+
+// The mean of a run and the sum of its squared deviations from it; with centred = false those of
+// zero.
+struct Moments {
+  double mean;
+  double deviations;
+};
+
+// Rows of `columns` numbers, or a range of their columns: rows are `stride` apart.
+// With `streaming`, results are stored past the caches where their addresses allow it.
+struct RowBlock {
+  index_t rows;
+  index_t columns;
+  index_t stride;
+  bool streaming;
+};
+
+// The parameters of a column; null stands for ones and zeros.
+struct ColumnVectors {
+  const float* weight;
+  const float* bias;
+};
+
+// A row's numbers.
+struct RowScale {
+  float mean;
+  float scale;
+};
+
+// dx = scale (weight dy - slope (x - mean) - offset): what cancels is subtracted first.
+struct RowGrad {
+  float mean;
+  float scale;
+  float slope;
+  float offset;
+};
+
+struct RowNormKernels {
+  // Of each row.
+  void (*moments)(const float* x, RowBlock block, bool centred, Moments* out);
+  // y = (x - mean) scale weight + bias
+  void (*normalise)(const float* x, RowBlock block, const RowScale* rows, ColumnVectors columns,
+                    float* y);
+  // With g = weight dy and d = x - mean: sums[2 r] = sum g and sums[2 r + 1] = sum g d of each row;
+  // dweight[c] += sum of dy d scale over the rows and dbias[c] += sum of dy, both or neither null.
+  void (*backward_sums)(const float* dy, const float* x, RowBlock block, const RowScale* rows,
+                        const float* weight, double* sums, float* dweight, float* dbias);
+  void (*backward_input)(const float* dy, const float* x, RowBlock block, const RowGrad* rows,
+                         const float* weight, float* dx);
+  void (*fence)();  // after the last block of a thread that streams
+};
+TW_KERNEL_TABLE(RowNormKernels, row_norm_kernels)
+
+}  // namespace tilewise
