@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/threads.h"
-
 namespace tilewise {
 
 LoopNest::LoopNest(const Dims& shape, std::initializer_list<const Dims*> strides)
@@ -47,7 +45,7 @@ bool LoopNest::mergeable(const Dim& outer, const Dim& inner) const {
   return true;
 }
 
-void LoopNest::parallel_blocks(FunctionRef<void(const LoopBlock&)> body) const {
+void LoopNest::parallel_blocks(FunctionRef<void(const LoopBlock&)> body, index_t max_cols) const {
   const Dim& cols = dims_[rank_ - 1];
   const Dim rows = rank_ >= 2 ? dims_[rank_ - 2] : Dim{1, {}};
   index_t planes = 1;
@@ -55,7 +53,7 @@ void LoopNest::parallel_blocks(FunctionRef<void(const LoopBlock&)> body) const {
     if (dims_[i].extent == 0) return;
     if (i < rank_ - 2) planes *= dims_[i].extent;
   }
-  const index_t col_grain = std::min(cols.extent, elementwise_grain);
+  const index_t col_grain = std::min(cols.extent, max_cols);
   const index_t col_pieces = ceil_div(cols.extent, col_grain);
   const index_t row_grain = std::min(rows.extent, ceil_div(elementwise_grain, col_grain));
   const index_t row_pieces = ceil_div(rows.extent, row_grain);

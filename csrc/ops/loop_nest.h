@@ -8,6 +8,7 @@
 #include <initializer_list>
 
 #include "base/function_ref.h"
+#include "base/threads.h"
 #include "base/types.h"
 
 namespace tilewise {
@@ -26,10 +27,13 @@ class LoopNest {
   // Strides of the operands, each as long as `shape`; 0 where an operand is broadcast.
   LoopNest(const Dims& shape, std::initializer_list<const Dims*> strides);
 
-  // Stride of an operand in the innermost loop.
+  // Stride of an operand in the innermost loop, and in the one around it (0 without one).
   index_t inner_stride(int operand) const { return dims_[rank_ - 1].stride[operand]; }
+  index_t row_stride(int operand) const { return rank_ > 1 ? dims_[rank_ - 2].stride[operand] : 0; }
 
-  void parallel_blocks(FunctionRef<void(const LoopBlock&)> body) const;
+  // Blocks are as wide as the innermost dimension, up to `max_cols`.
+  void parallel_blocks(FunctionRef<void(const LoopBlock&)> body,
+                       index_t max_cols = elementwise_grain) const;
 
  private:
   struct Dim {

@@ -152,6 +152,11 @@ def full(
     return _finish("full", array, requires_grad)
 
 
+def _constant(op: str, size: Any, value: int, dtype: Any, requires_grad: bool) -> Tensor:
+    wanted = float32 if dtype is None else as_dtype(op, dtype)
+    return _finish(op, _core.Array.full(as_shape(op, size), value, wanted), requires_grad)
+
+
 def zeros(
     *size: int | Sequence[int], dtype: DType | None = None, requires_grad: bool = False
 ) -> Tensor:
@@ -164,14 +169,14 @@ def zeros(
         >>> tw.zeros(2, 3).shape
         (2, 3)
     """
-    return full(as_shape("zeros", size), 0, dtype=dtype or float32, requires_grad=requires_grad)
+    return _constant("zeros", size, 0, dtype, requires_grad)
 
 
 def ones(
     *size: int | Sequence[int], dtype: DType | None = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of ones; see `zeros`."""
-    return full(as_shape("ones", size), 1, dtype=dtype or float32, requires_grad=requires_grad)
+    return _constant("ones", size, 1, dtype, requires_grad)
 
 
 def empty(
@@ -270,19 +275,58 @@ def linspace(
     first, last = as_float("linspace", "start", start), as_float("linspace", "end", end)
     count = as_int("linspace", "steps", steps, 0)
     wanted = float32 if dtype is None else as_dtype("linspace", dtype)
-    values = np.linspace(first, last, count).astype(to_numpy(wanted))
-    return _finish("linspace", _core.Array.from_numpy(values), requires_grad)
+    return _finish("linspace", _evenly(first, last, count).astype(wanted), requires_grad)
+
+
+def _evenly(first: float, last: float, count: int) -> Array:
+    """From both ends to the middle, as PyTorch: both ends are exact."""
+    if count < 2:
+        return _core.Array.full((count,), first, _core.DType.float64)
+    step = (last - first) / (count - 1)
+    half = (count + 1) // 2
+    left = _core.Array.arange(first, step, half, _core.DType.float64)
+    right = _core.flip(_core.Array.arange(last, -step, count - half, _core.DType.float64))
+    return _core.concat([left, right], 0)
+
+
+def logspace(
+    start: float,
+    end: float,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: DType | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Powers of `base` with evenly spaced exponents from `start` to `end`.
+
+    Example:
+        >>> tw.logspace(0, 2, 3)
+        tensor([  1.,  10., 100.])
+    """
+    first, last = as_float("logspace", "start", start), as_float("logspace", "end", end)
+    count, root = as_int("logspace", "steps", steps, 0), as_float("logspace", "base", base)
+    wanted = float32 if dtype is None else as_dtype("logspace", dtype)
+    values = _core.pow(root, _evenly(first, last, count))
+    return _finish("logspace", values.astype(wanted), requires_grad)
 
 
 def eye(
     n: int, m: int | None = None, *, dtype: DType | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """The identity matrix, (n, n), or (n, m) with ones on its diagonal."""
+    """The identity matrix, (n, n), or (n, m) with ones on its diagonal.
+
+    Example:
+        >>> tw.eye(2)
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
     rows = as_int("eye", "n", n, 0)
     columns = rows if m is None else as_int("eye", "m", m, 0)
     wanted = float32 if dtype is None else as_dtype("eye", dtype)
-    values = np.eye(rows, columns, dtype=to_numpy(wanted))
-    return _finish("eye", _core.Array.from_numpy(values), requires_grad)
+    array = _core.Array.full((rows, columns), 0, wanted)
+    _core.diagonal(array, 0, 0, 1).fill_(1)
+    return _finish("eye", array, requires_grad)
 
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
@@ -307,21 +351,8 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     x = array_of("one_hot", "input", input)
     if x.dtype != int64:
         raise TypeError(f"one_hot: expected labels of dtype int64, got {x.dtype.name}")
-    labels = x.numpy()
     classes = as_int("one_hot", "num_classes", num_classes, -1)
-    if classes < 0:
-        if labels.size == 0:
-            raise ValueError("one_hot: expected num_classes for labels of no elements, got -1")
-        classes = int(labels.max()) + 1
-    if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(
-            f"one_hot: expected labels between 0 and {classes - 1}, got {int(labels.min())} to "
-            f"{int(labels.max())}"
-        )
-    rows = np.zeros((*x.shape, classes), dtype=np.int64)
-    if labels.size:
-        np.put_along_axis(rows, labels[..., None], 1, axis=-1)
-    return wrap(_core.Array.from_numpy(rows))
+    return wrap(_core.one_hot(x, classes))
 
 
 __all__ = [
@@ -335,6 +366,7 @@ __all__ = [
     "full",
     "full_like",
     "linspace",
+    "logspace",
     "one_hot",
     "ones",
     "ones_like",
