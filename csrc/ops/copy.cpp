@@ -21,7 +21,7 @@ void copy_block(Dst* dst, const Src* src, const LoopBlock& b) {
   const index_t dst_col = b.col_stride[0];
   const index_t src_row = b.row_stride[1];
   const index_t src_col = b.col_stride[1];
-  if (dst_col == 1 && src_col <= 1) {
+  if (dst_col == 1 && (src_col == 1 || src_col == 0)) {
     for (index_t r = 0; r < b.rows; ++r) {
       Dst* d = dst + r * dst_row;
       const Src* s = src + r * src_row;

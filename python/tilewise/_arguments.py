@@ -156,3 +156,13 @@ def as_choice(op: str, name: str, value: Any, choices: Sequence[str]) -> str:
     if not isinstance(value, str):
         raise wrong_type(op, name, f"one of {expected}", value)
     raise ValueError(f"{op}: expected {name} as one of {expected}, got {value!r}")
+
+
+def as_device(op: str, device: Any) -> None:
+    """Accept None and the names of the CPU, where every tensor is.
+
+    Raises:
+        ValueError: for another device.
+    """
+    if device is not None and str(device) not in {"cpu", "cpu:0"}:
+        raise ValueError(f"{op}: expected device 'cpu', got {device!r}")

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_float, as_int, as_shape, describe, wrong_type
+from tilewise._arguments import (
+    array_of,
+    as_device,
+    as_float,
+    as_int,
+    as_shape,
+    describe,
+    wrong_type,
+)
 from tilewise._dtypes import FLOATING, as_dtype, bool_, float32, int64, to_numpy
 from tilewise.autograd import wrap
 from tilewise.tensor import Tensor
@@ -42,13 +50,20 @@ def _to_numpy(op: str, data: Any) -> np.ndarray[Any, Any]:
     return values
 
 
-def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """A tensor with a copy of `data`.
 
     Args:
         data: a number, nested lists of numbers, a NumPy array or anything array-like.
         dtype: the element type; by default that of an array, and float32, int64 or bool for
             Python's numbers.
+        device: "cpu" or None: every tensor is in the CPU's memory.
         requires_grad: whether to record operations on it.
 
     Raises:
@@ -60,6 +75,7 @@ def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False
         tensor([[1., 2.],
                 [3., 4.]])
     """
+    as_device("tensor", device)
     source = getattr(data, "_array", None)
     if source is not None:
         array = source.copy() if dtype is None else source.copy().astype(as_dtype("tensor", dtype))
@@ -76,8 +92,9 @@ def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False
     return _finish("tensor", _core.Array.from_numpy(dense).copy(), requires_grad)
 
 
-def as_tensor(data: Any, *, dtype: DType | None = None) -> Tensor:
+def as_tensor(data: Any, *, dtype: DType | None = None, device: str | None = None) -> Tensor:
     """A tensor of `data`, without a copy where it is a tensor or a NumPy array of the type."""
+    as_device("as_tensor", device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray) and data.dtype != np.float16:
@@ -132,6 +149,7 @@ def full(
     fill_value: float,
     *,
     dtype: DType | None = None,
+    device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of one value; its type follows from the value where `dtype` is None.
@@ -141,6 +159,7 @@ def full(
         tensor([[7, 7],
                 [7, 7]])
     """
+    as_device("full", device)
     if dtype is None:
         kinds: dict[type, DType] = {bool: bool_, int: int64}
         wanted = kinds.get(type(fill_value), float32)
@@ -158,7 +177,10 @@ def _constant(op: str, size: Any, value: int, dtype: Any, requires_grad: bool) -
 
 
 def zeros(
-    *size: int | Sequence[int], dtype: DType | None = None, requires_grad: bool = False
+    *size: int | Sequence[int],
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of zeros; float32 unless `dtype` says otherwise.
 
@@ -169,20 +191,29 @@ def zeros(
         >>> tw.zeros(2, 3).shape
         (2, 3)
     """
+    as_device("zeros", device)
     return _constant("zeros", size, 0, dtype, requires_grad)
 
 
 def ones(
-    *size: int | Sequence[int], dtype: DType | None = None, requires_grad: bool = False
+    *size: int | Sequence[int],
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of ones; see `zeros`."""
+    as_device("ones", device)
     return _constant("ones", size, 1, dtype, requires_grad)
 
 
 def empty(
-    *size: int | Sequence[int], dtype: DType | None = None, requires_grad: bool = False
+    *size: int | Sequence[int],
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor with whatever the memory holds; see `zeros`."""
+    as_device("empty", device)
     wanted = float32 if dtype is None else as_dtype("empty", dtype)
     return _finish("empty", _core.Array.empty(as_shape("empty", size), wanted), requires_grad)
 
@@ -192,25 +223,52 @@ def _like(op: str, input: Tensor, value: float, dtype: DType | None, grad: bool)
     return full(x.shape, value, dtype=x.dtype if dtype is None else dtype, requires_grad=grad)
 
 
-def zeros_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Zeros of the shape and type of `input`."""
+    as_device("zeros_like", device)
     return _like("zeros_like", input, 0, dtype, requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Ones of the shape and type of `input`."""
+    as_device("ones_like", device)
     return _like("ones_like", input, 1, dtype, requires_grad)
 
 
 def full_like(
-    input: Tensor, fill_value: float, *, dtype: DType | None = None, requires_grad: bool = False
+    input: Tensor,
+    fill_value: float,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """One value in the shape and type of `input`."""
+    as_device("full_like", device)
     return _like("full_like", input, fill_value, dtype, requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Uninitialised memory in the shape and type of `input`."""
+    as_device("empty_like", device)
     x = array_of("empty_like", "input", input)
     return empty(x.shape, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
@@ -221,6 +279,7 @@ def arange(
     step: float = 1,
     *,
     dtype: DType | None = None,
+    device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Numbers from `start` to before `end`; `arange(end)` starts from 0.
@@ -230,6 +289,7 @@ def arange(
         end: the bound, not included.
         step: the difference between neighbours, not zero.
         dtype: by default int64 where all three are ints, else float32.
+        device: "cpu" or None: every tensor is in the CPU's memory.
         requires_grad: whether to record operations on it.
 
     Raises:
@@ -239,6 +299,7 @@ def arange(
         >>> tw.arange(1, 7, 2)
         tensor([1, 3, 5])
     """
+    as_device("arange", device)
     first, last = (0, start) if end is None else (start, end)
     for name, value in (("start", first), ("end", last), ("step", step)):
         if isinstance(value, bool) or not isinstance(value, int | float | np.number):
@@ -264,6 +325,7 @@ def linspace(
     steps: int,
     *,
     dtype: DType | None = None,
+    device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included.
@@ -272,6 +334,7 @@ def linspace(
         >>> tw.linspace(0, 1, 5)
         tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
+    as_device("linspace", device)
     first, last = as_float("linspace", "start", start), as_float("linspace", "end", end)
     count = as_int("linspace", "steps", steps, 0)
     wanted = float32 if dtype is None else as_dtype("linspace", dtype)
@@ -296,6 +359,7 @@ def logspace(
     base: float = 10.0,
     *,
     dtype: DType | None = None,
+    device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Powers of `base` with evenly spaced exponents from `start` to `end`.
@@ -304,6 +368,7 @@ def logspace(
         >>> tw.logspace(0, 2, 3)
         tensor([  1.,  10., 100.])
     """
+    as_device("logspace", device)
     first, last = as_float("logspace", "start", start), as_float("logspace", "end", end)
     count, root = as_int("logspace", "steps", steps, 0), as_float("logspace", "base", base)
     wanted = float32 if dtype is None else as_dtype("logspace", dtype)
@@ -312,7 +377,12 @@ def logspace(
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: DType | None = None, requires_grad: bool = False
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """The identity matrix, (n, n), or (n, m) with ones on its diagonal.
 
@@ -321,6 +391,7 @@ def eye(
         tensor([[1., 0.],
                 [0., 1.]])
     """
+    as_device("eye", device)
     rows = as_int("eye", "n", n, 0)
     columns = rows if m is None else as_int("eye", "m", m, 0)
     wanted = float32 if dtype is None else as_dtype("eye", dtype)

@@ -16,6 +16,7 @@ import numpy as np
 from tilewise import _core
 from tilewise._arguments import (
     array_of,
+    as_device,
     as_float,
     as_int,
     as_probability,
@@ -136,6 +137,7 @@ def _finish(array: Array, requires_grad: bool) -> Tensor:
 def rand(
     *size: int | Sequence[int],
     dtype: DType | None = None,
+    device: str | None = None,
     requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
@@ -144,6 +146,7 @@ def rand(
     Args:
         size: the shape, as ints or as one tuple.
         dtype: float32 (the default) or float64.
+        device: "cpu" or None.
         requires_grad: whether to record operations on the result.
         generator: None for the default one.
 
@@ -154,6 +157,7 @@ def rand(
         >>> tw.rand(2, 3).shape
         (2, 3)
     """
+    as_device("rand", device)
     shape, gen = as_shape("rand", size), as_generator("rand", generator)
     return _finish(_core.uniform(shape, 0.0, 1.0, gen, _floating("rand", dtype)), requires_grad)
 
@@ -161,6 +165,7 @@ def rand(
 def randn(
     *size: int | Sequence[int],
     dtype: DType | None = None,
+    device: str | None = None,
     requires_grad: bool = False,
     generator: Generator | None = None,
 ) -> Tensor:
@@ -169,18 +174,33 @@ def randn(
     Example:
         >>> x = tw.randn(16, 3, 32, 32)
     """
+    as_device("randn", device)
     shape, gen = as_shape("randn", size), as_generator("randn", generator)
     return _finish(_core.normal(shape, 0.0, 1.0, gen, _floating("randn", dtype)), requires_grad)
 
 
-def rand_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Uniform random numbers in [0, 1) of the shape and type of `input`."""
+    as_device("rand_like", device)
     x = array_of("rand_like", "input", input)
     return rand(x.shape, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
 
-def randn_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Normal random numbers of the shape and type of `input`."""
+    as_device("randn_like", device)
     x = array_of("randn_like", "input", input)
     return randn(x.shape, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
@@ -191,6 +211,7 @@ def normal(
     size: Sequence[int] | None = None,
     *,
     dtype: DType | None = None,
+    device: str | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
     """Normal random numbers of the given mean and standard deviation.
@@ -200,6 +221,7 @@ def normal(
         std: a number >= 0, or a tensor with the deviation of each.
         size: the shape, where both are numbers.
         dtype: float32 (the default) or float64.
+        device: "cpu" or None.
         generator: None for the default one.
 
     Raises:
@@ -209,6 +231,7 @@ def normal(
         >>> tw.normal(tw.zeros(2, 3), 1.0).shape
         (2, 3)
     """
+    as_device("normal", device)
     gen = as_generator("normal", generator)
     arrays = [x._array for x in (mean, std) if hasattr(x, "_array")]
     if not arrays:
@@ -235,6 +258,7 @@ def randint(
     size: Sequence[int] | None = None,
     *,
     dtype: DType | None = None,
+    device: str | None = None,
     generator: Generator | None = None,
 ) -> Tensor:
     """Random integers in [low, high); `randint(high, size)` starts from 0.
@@ -245,6 +269,7 @@ def randint(
     Example:
         >>> labels = tw.randint(0, 10, (128,))
     """
+    as_device("randint", device)
     if size is None:
         if not isinstance(high, tuple | list):
             raise TypeError(f"randint: expected size as a tuple of ints, got {describe(high)}")
@@ -261,14 +286,32 @@ def randint(
     return wrap(array if wanted == int64 else array.astype(wanted))
 
 
-def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
-    """A random permutation of 0 … n-1; int64."""
+def randperm(
+    n: int,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
+    """A random permutation of 0 … n-1; int64 unless `dtype` says otherwise.
+
+    Example:
+        >>> tw.randperm(4).sort().values
+        tensor([0, 1, 2, 3])
+    """
+    as_device("randperm", device)
     count = as_int("randperm", "n", n, 0, 2**62)
-    return wrap(_core.permutation(count, as_generator("randperm", generator)))
+    order = _core.permutation(count, as_generator("randperm", generator))
+    return wrap(order if dtype is None else order.astype(as_dtype("randperm", dtype)))
 
 
 def randint_like(
-    input: Tensor, low: int, high: int | None = None, *, dtype: DType | None = None
+    input: Tensor,
+    low: int,
+    high: int | None = None,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
 ) -> Tensor:
     """Random integers in [low, high) of the shape and type of `input`; `high` alone starts from 0.
 
@@ -276,6 +319,7 @@ def randint_like(
         >>> tw.randint_like(tw.zeros(2, 3), 10).shape
         (2, 3)
     """
+    as_device("randint_like", device)
     x = array_of("randint_like", "input", input)
     first, last = (0, low) if high is None else (low, high)
     return randint(first, last, x.shape, dtype=x.dtype if dtype is None else dtype)

@@ -308,6 +308,8 @@ def float_power(input: Operand, exponent: Operand) -> Tensor:
         'float64'
     """
     double = _core.DType.float64
+    if not (hasattr(input, "_array") or hasattr(exponent, "_array")):
+        raise wrong_type("float_power", "input or exponent", "a Tensor", input)
     base: Any = input.to(double) if hasattr(input, "_array") else input
     power: Any = exponent.to(double) if hasattr(exponent, "_array") else exponent
     if not hasattr(base, "_array"):
@@ -426,7 +428,7 @@ def _operator(op: Binary) -> Callable[[Tensor, Any], Tensor]:
 
 def _reflected(op: Binary) -> Callable[[Tensor, Any], Tensor]:
     def method(self: Tensor, other: Any) -> Tensor:
-        if other.__class__ in SCALARS or _is_numpy_number(other):
+        if other.__class__ in SCALARS or hasattr(other, "_array") or _is_numpy_number(other):
             return op(other, self)
         return NotImplemented  # type: ignore[no-any-return]
 

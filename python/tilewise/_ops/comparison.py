@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import as_bool, as_float, wrong_type
+from tilewise._arguments import array_of, as_bool, as_float, wrong_type
 from tilewise._dtypes import FLOATING
 from tilewise._ops.common import SCALARS, operand
 from tilewise.autograd import wrap
@@ -71,7 +71,7 @@ def isclose(
         >>> tw.isclose(tw.tensor([1.0, 2.0]), tw.tensor([1.0, 2.1]))
         tensor([ True, False])
     """
-    a: Any = operand("isclose", "input", input)
+    a: Any = array_of("isclose", "input", input)
     b: Any = operand("isclose", "other", other)
     if hasattr(b, "dtype") and a.dtype != b.dtype:
         raise TypeError(

@@ -36,7 +36,7 @@ def _sublists(operands: Sequence[Any]) -> tuple[str, list[Tensor]]:
 
 
 def _parse(equation: str, tensors: Sequence[Tensor]) -> tuple[list[list[str]], list[str]]:
-    """The labels of each operand and of the result; an ellipsis has the labels ".0", ".1" and on."""
+    """The labels of each operand and of the result; "..." gives ".0", ".1" and on."""
     text = equation.replace(" ", "")
     left, arrow, right = text.partition("->")
     terms = left.split(",")

@@ -139,7 +139,7 @@ FORMS: dict[str, Callable[..., Tensor]] = {
     for module, names in _NAMES
     for name in names.split()
 }
-
+relu_ = FORMS["relu_"]
 
 _add_ = _native("add_", arithmetic.add, _core.add_)
 

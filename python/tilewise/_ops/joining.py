@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axis, as_int, as_shape, wrong_type
+from tilewise._arguments import array_of, as_axes, as_axis, as_int, as_shape, wrong_type
 from tilewise._ops.shape import (
     atleast_1d,
     atleast_2d,
@@ -37,6 +37,8 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     if x.ndim == 0:
         raise ValueError("narrow: expected at least 1 dimension, got a scalar")
     size = x.shape[axis]
+    if getattr(start, "dtype", None) == _core.DType.bool_:
+        raise wrong_type("narrow", "start", "an int", start)
     first = as_int("narrow", "start", start, -size, size)
     first += size if first < 0 else 0
     return _slice("narrow", input, axis, first, as_int("narrow", "length", length, 0, size - first))
@@ -324,7 +326,7 @@ dstack = _stacked("dstack", atleast_3d, lambda _: 2, "Joined in depth.", "(1, 3,
 column_stack = _stacked("column_stack", _as_column, lambda _: 1, "Joined as columns.", "(3, 2)")
 
 
-def flip(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
+def flip(input: Tensor, *axes: int | Sequence[int], dims: Any = None) -> Tensor:
     """The entries of some dimensions in reverse; a copy.
 
     Example:
@@ -332,11 +334,14 @@ def flip(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
         tensor([2, 1, 0])
     """
     x = array_of("flip", "input", input)
-    axes = tuple([as_axis("flip", d, x.ndim) for d in as_shape("flip", dims, -x.ndim)])
-    y = _core.flip(x, axes)
+    given: Any = axes if dims is None else dims
+    chosen = as_axes("flip", as_shape("flip", given, -max(x.ndim, 1)), x.ndim)
+    y = _core.flip(x, chosen) if chosen else x.copy()
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
-    return record("flip", y, (input,), lambda dy: (_core.flip(dy, axes),))
+    return record(
+        "flip", y, (input,), lambda dy: (_core.flip(dy, chosen) if chosen else dy.copy(),)
+    )
 
 
 def fliplr(input: Tensor) -> Tensor:

@@ -268,6 +268,12 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         pair = [d if isinstance(d, tuple | list) else (d,) for d in dims]
         left = tuple([as_axis("tensordot", d, x.ndim) for d in pair[0]])
         right = tuple([as_axis("tensordot", d, y.ndim) for d in pair[1]])
+    for i, j in zip(left, right, strict=False):  # a size of 1 broadcasts: the other is summed
+        if x.shape[i] == 1 != y.shape[j]:
+            b = reduction.sum(b, j, keepdim=True)
+        elif y.shape[j] == 1 != x.shape[i]:
+            a = reduction.sum(a, i, keepdim=True)
+        x, y = a._array, b._array
     if [x.shape[i] for i in left] != [y.shape[i] for i in right]:
         raise ValueError(
             f"tensordot: expected equal sizes of dimensions {left} of {x.shape} and {right} of "
@@ -375,16 +381,19 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
     if count == 0:
         identity = _core.Array.full((size, size), 0, x.dtype)
         _core.diagonal(identity, 0, 0, 1).fill_(1)
-        return wrap(identity.expand(x.shape).contiguous())
-    result: Tensor | None = None
+        result = wrap(identity.expand(x.shape).contiguous())
+        if not (A._requires_grad and grad_mode.enabled):
+            return result
+        return record("matrix_power", result._array, (A,), lambda dy: (_core.mul(dy, 0),))
+    product: Tensor | None = None
     power = A
     while count:
         if count & 1:
-            result = power if result is None else matmul(result, power)
+            product = power if product is None else matmul(product, power)
         count >>= 1
         power = matmul(power, power) if count else power
-    assert result is not None
-    return result
+    assert product is not None
+    return product.clone() if product is A else product
 
 
 def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_choice, as_int
 from tilewise._dtypes import int64
@@ -251,11 +253,11 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         itertools.combinations_with_replacement if with_replacement else itertools.combinations
     )
     chosen: Sequence[Sequence[int]] = list(choose(range(x.size), count))
-    if not chosen:
-        return wrap(_core.Array.empty((0, count), x.dtype))
-    from tilewise._ops.indexing import getitem
+    from tilewise._ops.indexing import index_select
 
-    return getitem(input, [list(row) for row in chosen])
+    flat = np.array(chosen, dtype=np.int64).reshape(-1)
+    picked = index_select(input, 0, wrap(_core.Array.from_numpy(flat)))
+    return shape.reshape(picked, len(chosen), count)
 
 
 def vander(x: Tensor, N: int | None = None, *, increasing: bool = True) -> Tensor:
@@ -268,8 +270,8 @@ def vander(x: Tensor, N: int | None = None, *, increasing: bool = True) -> Tenso
                 [1, 3, 9]])
     """
     a = array_of("vander", "x", x)
-    if a.ndim == 0:
-        raise ValueError("vander: expected at least 1 dimension, got a scalar")
+    if a.ndim == 0 and N is None:
+        raise ValueError("vander: expected at least 1 dimension, or N, got a scalar")
     count = a.shape[-1] if N is None else as_int("vander", "N", N, 1)
     from tilewise._ops import arithmetic
 

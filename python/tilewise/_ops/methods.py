@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from tilewise import random
-from tilewise._dtypes import bool_, float32, float64, int8, int32, int64, uint8
+from tilewise import _core, random
+from tilewise._arguments import as_device, as_shape
+from tilewise._dtypes import as_dtype, bool_, float32, float64, int8, int32, int64, uint8
 from tilewise._ops import (
     arithmetic,
     comparison,
@@ -24,8 +25,10 @@ from tilewise._ops import (
     statistics,
 )
 from tilewise._ops import softmax as normalised
+from tilewise.autograd import wrap
 
 if TYPE_CHECKING:
+    from tilewise._core import DType
     from tilewise.tensor import Tensor
 
 
@@ -71,8 +74,8 @@ class Methods:
     __isub__ = inplace.sub_
     __imul__ = inplace.mul_
     __itruediv__ = inplace.div_
-    __ifloordiv__ = inplace.floor_divide_
-    __ipow__ = inplace.pow_
+    __ifloordiv__ = inplace.FORMS["floor_divide_"]
+    __ipow__ = inplace.FORMS["pow_"]
 
     # element by element
     neg = elementwise.neg
@@ -191,6 +194,8 @@ class Methods:
     logsumexp = statistics.logsumexp
     median = statistics.median
     nanmedian = statistics.nanmedian
+    quantile = statistics.quantile
+    nanquantile = statistics.nanquantile
     cov = statistics.cov
     corrcoef = statistics.corrcoef
     cumsum = scan.cumsum
@@ -270,6 +275,9 @@ class Methods:
     take = scatter.take
     put = scatter.put
     masked_scatter = scatter.masked_scatter
+    select_scatter = scatter.select_scatter
+    slice_scatter = scatter.slice_scatter
+    diagonal_scatter = scatter.diagonal_scatter
 
     # in place: these, and all of inplace.FORMS
     add_ = inplace.add_
@@ -305,6 +313,28 @@ class Methods:
         """This tensor where `condition` is true, `other` elsewhere."""
         return cast("Tensor", select.where(condition, cast("Tensor", self), other))
 
+    def new_empty(
+        self, *size: Any, dtype: DType | None = None, device: str | None = None
+    ) -> Tensor:
+        """A tensor of this one's type with whatever the memory holds."""
+        return _new("new_empty", self, size, None, dtype, device)
+
+    def new_zeros(
+        self, *size: Any, dtype: DType | None = None, device: str | None = None
+    ) -> Tensor:
+        """Zeros of this tensor's type."""
+        return _new("new_zeros", self, size, 0, dtype, device)
+
+    def new_ones(self, *size: Any, dtype: DType | None = None, device: str | None = None) -> Tensor:
+        """Ones of this tensor's type."""
+        return _new("new_ones", self, size, 1, dtype, device)
+
+    def new_full(
+        self, size: Any, fill_value: Any, dtype: DType | None = None, device: str | None = None
+    ) -> Tensor:
+        """One value in this tensor's type."""
+        return _new("new_full", self, (size,), fill_value, dtype, device)
+
     def view_as(self, other: Tensor) -> Tensor:
         """In the shape of `other`."""
         return shape.reshape(cast("Tensor", self), other.shape)
@@ -338,6 +368,16 @@ class Methods:
     def bool(self) -> Tensor:
         """Converted to bool: whether each element is non-zero."""
         return cast("Tensor", self).to(bool_)
+
+
+def _new(op: str, like: Any, size: Any, value: Any, dtype: Any, device: Any) -> Tensor:
+    as_device(op, device)
+    wanted = like._array.dtype if dtype is None else as_dtype(op, dtype)
+    sizes = as_shape(op, size)
+    if value is None:
+        return wrap(_core.Array.empty(sizes, wanted))
+    number = value.item() if hasattr(value, "_array") else value
+    return wrap(_core.Array.full(sizes, number, wanted))
 
 
 # Names that a module of this package has too, and the forms that are made by table.

@@ -39,7 +39,7 @@ def _kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...
 def _count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
     count = 1
     for axis in axes or range(len(shape)):
-        count *= shape[axis]
+        count *= shape[axis] if shape else 1
     return count
 
 

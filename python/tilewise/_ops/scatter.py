@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_bool, as_choice
-from tilewise._dtypes import FLOATING, bool_, int32, int64
+from tilewise._dtypes import FLOATING, bool_, int32, int64, to_numpy
 from tilewise._ops import indexing, shape
 from tilewise._ops.common import SCALARS, operand
 from tilewise.autograd import grad_mode, record, wrap
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
 def _index_of(op: str, index: Tensor) -> Array:
     i = array_of(op, "index", index)
-    if i.dtype != int64:
-        raise TypeError(f"{op}: expected index of dtype int64, got {i.dtype.name}")
-    return i
+    if i.dtype == int64:
+        return i
+    if i.dtype == int32 or i.size == 0:
+        return i.astype(int64)
+    raise TypeError(f"{op}: expected index of dtype int64, got {i.dtype.name}")
 
 
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
@@ -87,6 +91,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     axis = as_axis("take_along_dim", dim, x.ndim)
     ones = tuple([1 if k == axis else n for k, n in enumerate(x.shape)])
     wanted = tuple([1 if k == axis else n for k, n in enumerate(i.shape)])
+    if i.size and _core.min(i).item() < 0:  # counted from the end
+        i = _core.where(_core.lt(i, 0), _core.add(i, x.shape[axis]), i)
+        indices = wrap(i)
     common = list(shape.broadcast_shapes(ones, wanted))
     common[axis] = x.shape[axis]
     spread = shape.expand(input, common)
@@ -273,19 +280,14 @@ def scatter_reduce(
     op = "scatter_reduce"
     as_choice(op, "reduce", reduce, ("sum", "prod", "mean", "amax", "amin"))
     x, i = array_of(op, "input", input), _index_of(op, index)
-    values, axis = array_of(op, "src", src), as_axis(op, dim, x.ndim)
+    array_of(op, "src", src)
+    axis = as_axis(op, dim, x.ndim)
     if not as_bool(op, "include_self", include_self) and i.size:
-        neutral: dict[str, Any] = {"sum": 0, "mean": 0, "prod": 1}
-        start = neutral.get(reduce)
-        if start is None:  # any of the values that come: an extreme of them is the result
-            y = x.copy()
-            _source(op, src, x, i)
-            _core.scatter_(y, axis, i, values)
-            return _without_self(input, src, (y, x, i, values), axis, reduce)
         mask = _named(x, i, axis)
         from tilewise._ops.select import where
 
-        cleared = where(wrap(mask), wrap(_core.Array.full((), start, x.dtype)), input)
+        neutral = _core.Array.full((), _neutral(reduce, x), x.dtype)
+        cleared = where(wrap(mask), wrap(neutral), input)
         if reduce == "mean":
             return _mean(cleared, index, src, axis, own=0)
         return _scattered(op, cleared, dim, index, src, reduce)
@@ -301,17 +303,17 @@ def _named(x: Array, i: Array, axis: int) -> Array:
     return mask
 
 
-def _without_self(
-    input: Tensor, src: Tensor, arrays: tuple[Array, Array, Array, Array], axis: int, reduce: str
-) -> Tensor:
-    from tilewise._ops.select import where
-
-    seeded, x, i, _ = arrays
-    mask = wrap(_named(x, i, axis))
-    total = _scattered("scatter_reduce", wrap(seeded), axis, wrap(i), src, reduce)
-    if input._requires_grad and grad_mode.enabled:
-        return where(mask, total, input)  # type: ignore[no-any-return]
-    return total
+def _neutral(reduce: str, x: Array) -> Any:
+    """What changes no result."""
+    if reduce in {"sum", "mean"}:
+        return 0
+    if reduce == "prod":
+        return 1
+    smallest = reduce == "amax"
+    if x.dtype in FLOATING:
+        return float("-inf") if smallest else float("inf")
+    limits = np.iinfo(to_numpy(x.dtype))
+    return int(limits.min if smallest else limits.max)
 
 
 def _mean(input: Tensor, index: Tensor, src: Tensor, axis: int, own: int) -> Tensor:
@@ -464,6 +466,77 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     flat = shape.reshape(input, -1)
     values = shape.reshape(source, -1)
     return shape.reshape(index_put(flat, (wrap(i.reshape((-1,))),), values, accumulate), x.shape)
+
+
+def _with_part(op: str, input: Tensor, src: Tensor, part: Callable[[Array], Array]) -> Tensor:
+    """A copy of `input` whose view `part` holds `src`."""
+    x, values = array_of(op, "input", input), array_of(op, "src", src)
+    y = x.copy()
+    target = part(y)
+    if target.shape != values.shape:
+        raise ValueError(f"{op}: expected src of shape {target.shape}, got {values.shape}")
+    target.copy_(values)
+    if not (grad_mode.enabled and (input._requires_grad or src._requires_grad)):
+        return wrap(y)
+
+    def backward(dy: Array) -> tuple[Array, Array]:
+        kept = dy.copy()
+        part(kept).fill_(0)
+        return kept, part(dy)
+
+    return record(op, y, (input, src), backward, aliases=True)
+
+
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """A copy of `input` with `src` as the entry `index` of a dimension.
+
+    Example:
+        >>> tw.zeros(2, 2).select_scatter(tw.ones(2), 0, 1)
+        tensor([[0., 0.],
+                [1., 1.]])
+    """
+    axis = as_axis("select_scatter", dim, array_of("select_scatter", "input", input).ndim)
+    place = (*[slice(None)] * axis, index)
+    if _core.basic_index(input._array, place) is None:
+        raise IndexError(f"select_scatter: expected an index into {input.shape}, got {index}")
+    return _with_part("select_scatter", input, src, lambda x: _core.basic_index(x, place))
+
+
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+) -> Tensor:
+    """A copy of `input` with `src` in a slice of a dimension.
+
+    Example:
+        >>> tw.zeros(4).slice_scatter(tw.ones(2), 0, 1, 3)
+        tensor([0., 1., 1., 0.])
+    """
+    axis = as_axis("slice_scatter", dim, array_of("slice_scatter", "input", input).ndim)
+    place = (*[slice(None)] * axis, slice(start, end, step))
+    if _core.basic_index(input._array, place) is None:
+        raise ValueError(f"slice_scatter: expected a slice with a step >= 1, got {place[-1]}")
+    return _with_part("slice_scatter", input, src, lambda x: _core.basic_index(x, place))
+
+
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> Tensor:
+    """A copy of `input` with `src` on a diagonal.
+
+    Example:
+        >>> tw.zeros(2, 2).diagonal_scatter(tw.ones(2))
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    array_of("diagonal_scatter", "input", input)
+    return _with_part(
+        "diagonal_scatter", input, src, lambda x: _core.diagonal(x, offset, dim1, dim2)
+    )
 
 
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axis, as_bool, as_float, as_int
+from tilewise._arguments import array_of, as_axis, as_bool, as_float, as_int, as_shape
 from tilewise._dtypes import FLOATING, float32, int32, int64
 from tilewise._ops.reduction import ValuesIndices, _truth
 from tilewise.autograd import grad_mode, record, wrap
@@ -43,7 +43,11 @@ def argwhere(input: Tensor) -> Tensor:
 
 
 def topk(
-    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+    input: Tensor,
+    k: int,
+    dim: int = -1,
+    largest: bool = True,
+    sorted: bool = True,  # noqa: ARG001
 ) -> ValuesIndices:
     """The k largest (or smallest) elements along a dimension, in order, with their indices.
 
@@ -67,13 +71,20 @@ def topk(
     largest = as_bool("topk", "largest", largest)
     if x.ndim == 0:
         values, indices = topk(input.reshape(1), count, 0, largest)
-        return ValuesIndices(values, indices)
+        return (
+            ValuesIndices(values.reshape(()), indices.reshape(()))
+            if count
+            else (ValuesIndices(values, indices))
+        )
     found, places = _core.topk(x, count, axis, largest)
     return ValuesIndices(_scattered("topk", input, found, axis, places), wrap(places))
 
 
 def sort(
-    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
+    input: Tensor,
+    dim: int = -1,
+    descending: bool = False,
+    stable: bool = False,  # noqa: ARG001
 ) -> ValuesIndices:
     """The elements along a dimension in order, with their indices; equal ones keep theirs.
 
@@ -100,7 +111,12 @@ def sort(
     return ValuesIndices(_scattered("sort", input, found, axis, places), wrap(places))
 
 
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+def argsort(
+    input: Tensor,
+    dim: int = -1,
+    descending: bool = False,
+    stable: bool = False,  # noqa: ARG001
+) -> Tensor:
     """The indices that `sort` gives.
 
     Example:
@@ -122,7 +138,7 @@ def _scattered(op: str, input: Tensor, values: Array, axis: int, indices: Array)
     return record(op, values, (input,), backward, (indices,))
 
 
-def picked(op: str, input: Tensor, values: Array, axis: int, index: Array, keepdim: bool) -> Tensor:
+def picked(op: str, input: Tensor, values: Array, axis: int, index: Array) -> Tensor:
     """One element along a dimension: the gradient goes to where it came from."""
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(values)
@@ -164,12 +180,12 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     values = _core.gather(x, axis, index)
     if not keepdim:
         index, values = _core.squeeze(index, (axis,)), _core.squeeze(values, (axis,))
-    return ValuesIndices(picked("kthvalue", input, values, axis, index, keepdim), wrap(index))
+    return ValuesIndices(picked("kthvalue", input, values, axis, index), wrap(index))
 
 
 def unique(
     input: Tensor,
-    sorted: bool = True,
+    sorted: bool = True,  # noqa: ARG001
     return_inverse: bool = False,
     return_counts: bool = False,
     dim: int | None = None,
@@ -181,7 +197,7 @@ def unique(
         sorted: whether the order matters; they are in order either way.
         return_inverse: also the index, for each element, of its value in the result.
         return_counts: also how often each occurs.
-        dim: must be None: rows are not compared.
+        dim: the dimension whose entries are compared as wholes; None for single elements.
 
     Returns:
         The distinct elements, or a tuple (elements, inverse, counts) of those asked for.
@@ -191,8 +207,9 @@ def unique(
         (tensor([1, 3]), tensor([1, 2]))
     """
     x = array_of("unique", "input", input)
-    if dim is not None:
-        raise ValueError(f"unique: expected dim=None, got {dim}")
+    if dim is not None and x.ndim != 1:
+        return _distinct_entries("unique", x, dim, True, return_inverse, return_counts)
+    as_axis("unique", 0 if dim is None else dim, x.ndim)
     values, places = _core.sort(x.reshape((-1,)), 0, False)
     return _distinct(x, values, places, return_inverse, return_counts)
 
@@ -211,7 +228,8 @@ def unique_consecutive(
     """
     x = array_of("unique_consecutive", "input", input)
     if dim is not None and x.ndim != 1:
-        raise ValueError(f"unique_consecutive: expected dim=None, got {dim}")
+        return _distinct_entries("unique_consecutive", x, dim, False, return_inverse, return_counts)
+    as_axis("unique_consecutive", 0 if dim is None else dim, x.ndim)
     return _distinct(x, x.reshape((-1,)), None, return_inverse, return_counts)
 
 
@@ -235,6 +253,58 @@ def _distinct(x: Array, values: Array, places: Array | None, inverse: bool, coun
         n = first.size
         out.append(wrap(_core.sub(ends.slice(0, 1, n + 1, 1), first)))
     return tuple(out) if len(out) > 1 else out[0]
+
+
+def _distinct_entries(
+    op: str, x: Array, dim: int, ordered: bool, inverse: bool, counts: bool
+) -> Any:
+    """The distinct entries of a dimension, which are brought into order where wanted."""
+    axis = as_axis(op, dim, x.ndim)
+    size = x.shape[axis]
+    if x.size == 0 and size:
+        raise ValueError(f"{op}: expected entries with elements, got shape {x.shape}")
+    order = (axis, *[i for i in range(x.ndim) if i != axis])
+    rows = x.permute(order).reshape((size, -1 if x.size else 0))
+    places = _core.Array.arange(0, 1, size, int64)
+    if ordered:  # a stable sort by each column, the last one first
+        for column in reversed(range(rows.shape[1])):
+            keys = _core.index(rows.slice(1, column, column + 1, 1).reshape((size,)), [places])
+            places = _core.index(places, [_core.sort(keys, 0, False)[1]])
+        rows = _core.index(rows, [places])
+    starts = _core.Array.full((size,), True, _core.DType.bool_)
+    if size > 1:
+        changed = _core.ne(rows.slice(0, 0, size - 1, 1), rows.slice(0, 1, size, 1))
+        starts.slice(0, 1, size, 1).copy_(_core.any(changed, (1,), False))
+    first = _core.nonzero(starts).reshape((-1,))
+    kept = _core.index(places, [first]) if size else places
+    out = [wrap(_core.index(x, [*[None] * axis, kept]))]
+    if inverse:
+        group, back = _core.sub(_core.cumsum(starts, 0), 1), _core.Array.empty((size,), int64)
+        if size:
+            _core.scatter_(back, 0, places, group)
+        out.append(wrap(back))
+    if counts:
+        ends = _core.concat([first, _core.Array.full((1,), size, int64)], 0)
+        out.append(wrap(_core.sub(ends.slice(0, 1, ends.size, 1), first)))
+    return tuple(out) if len(out) > 1 else out[0]
+
+
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Indices into a flattened tensor as one vector of indices for each dimension.
+
+    Example:
+        >>> tw.unravel_index(tw.tensor([5]), (2, 3))
+        (tensor([1]), tensor([2]))
+    """
+    flat = array_of("unravel_index", "indices", indices)
+    sizes = as_shape("unravel_index", shape)
+    if flat.dtype in FLOATING or flat.dtype == _core.DType.bool_:
+        raise TypeError(f"unravel_index: expected integers, got {flat.dtype.name}")
+    parts: list[Tensor] = []
+    for n in reversed(sizes):
+        parts.append(wrap(_core.remainder(flat, n)))
+        flat = _core.floor_div(flat, n)
+    return tuple(reversed(parts))
 
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
@@ -374,7 +444,7 @@ def isin(
     elements: Tensor | float,
     test_elements: Tensor | float,
     *,
-    assume_unique: bool = False,
+    assume_unique: bool = False,  # noqa: ARG001
     invert: bool = False,
 ) -> Tensor:
     """Whether each element occurs among others; a bool tensor.

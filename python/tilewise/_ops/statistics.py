@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axes, as_axis, as_float, as_int, wrong_type
+from tilewise._arguments import (
+    array_of,
+    as_axes,
+    as_axis,
+    as_choice,
+    as_float,
+    as_int,
+    wrong_type,
+)
 from tilewise._dtypes import FLOATING, as_dtype
 from tilewise._ops import arithmetic, comparison, elementwise, reduction, search, select, shape
 from tilewise._ops.reduction import ValuesIndices, reduce
@@ -181,7 +189,7 @@ def _vector_norm(op: str, input: Tensor, order: float, dim: Any, keepdim: bool) 
             if x.size == 0 and order > 0 and not _reduces_empty(x, dim):
                 return reduction.sum(size, dim, keepdim)
             return (reduction.amax if order > 0 else reduction.amin)(size, dim, keepdim)
-        return arithmetic.pow(reduction.sum(arithmetic.pow(size, order), dim, keepdim), 1.0 / order)
+        return _general_norm(op, input, order, dim, keepdim)
     y = reduce(op, lambda a, axes, keep: _core.norm(a, order, axes, keep), x, dim, keepdim)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
@@ -196,6 +204,25 @@ def _vector_norm(op: str, input: Tensor, order: float, dim: Any, keepdim: bool) 
         zero = _core.Array.full((), 0, x.dtype)
         scale = _core.where(_core.eq(y, 0), zero, _core.div(dy, y))  # no direction at 0
         return (_core.mul(x, scale.reshape(kept)),)
+
+    return record(op, y, (input,), backward, (x, y))
+
+
+def _general_norm(op: str, input: Tensor, order: float, dim: Any, keepdim: bool) -> Tensor:
+    x = input._array
+    powers = _core.pow(_core.abs(x), order)
+    y = _core.pow(reduce(op, _core.sum, powers, dim, keepdim), 1.0 / order)
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+    kept = reduction._kept_shape(x.shape, as_axes(op, dim, x.ndim))
+
+    def backward(dy: Array) -> tuple[Array]:
+        # sign(x) (|x| / y)^(p - 1) dy, and nothing at 0, where there is no direction
+        zero = _core.Array.full((), 0, x.dtype)
+        total = y.reshape(kept)
+        ratio = _core.pow(_core.div(_core.abs(x), total), order - 1)
+        sent = _core.mul(_core.mul(_core.sign(x), ratio), dy.reshape(kept))
+        return (_core.where(_core.logical_or(_core.eq(x, 0), _core.eq(total, 0)), zero, sent),)
 
     return record(op, y, (input,), backward, (x, y))
 
@@ -318,7 +345,7 @@ def _middle(op: str, input: Tensor, dim: Any, keepdim: bool, ignore_nan: bool) -
         raise IndexError(f"{op}: expected at least one element along dim, got shape {x.shape}")
     if x.ndim == 0:
         return ValuesIndices(input, wrap(_core.Array.full((), 0, _core.DType.int64)))
-    ordered, places = _core.sort(x, axis, False)
+    places = _core.sort(x, axis, False)[1]
     nan = _core.isnan(x)
     if ignore_nan:
         numbers = _core.sum(_core.logical_not(nan), (axis,), True)
@@ -331,7 +358,7 @@ def _middle(op: str, input: Tensor, dim: Any, keepdim: bool, ignore_nan: bool) -
     y = _core.gather(x, axis, index)
     if not keepdim:
         index, y = _core.squeeze(index, (axis,)), _core.squeeze(y, (axis,))
-    values = search.picked(op, input, y, axis, index, keepdim)
+    values = search.picked(op, input, y, axis, index)
     return values if flat else ValuesIndices(values, wrap(index))
 
 
@@ -360,6 +387,105 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     return _middle("nanmedian", input, dim, keepdim, ignore_nan=True)
 
 
+def quantile(
+    input: Tensor,
+    q: float | Tensor,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """The element below which a fraction q of the others lies; NaN where there is one.
+
+    Args:
+        input: a floating-point tensor.
+        q: a number in [0, 1], or a vector of them, which becomes the first dimension.
+        dim: the dimension; None for all elements.
+        keepdim: keep the dimension with size 1.
+        interpolation: between two neighbours: "linear", "lower", "higher", "midpoint", "nearest".
+
+    Example:
+        >>> tw.arange(5.0).quantile(0.6)
+        tensor(2.4000)
+    """
+    return _quantile("quantile", input, q, dim, keepdim, interpolation)
+
+
+def nanquantile(
+    input: Tensor,
+    q: float | Tensor,
+    dim: int | None = None,
+    keepdim: bool = False,
+    *,
+    interpolation: str = "linear",
+) -> Tensor:
+    """As `quantile` of the elements that are not NaN.
+
+    Example:
+        >>> tw.nanquantile(tw.tensor([1.0, float("nan"), 3.0]), 0.5)
+        tensor(2.)
+    """
+    return _quantile("nanquantile", input, q, dim, keepdim, interpolation)
+
+
+def _quantile(
+    op: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str
+) -> Tensor:
+    x = array_of(op, "input", input)
+    reduction._expect_floating(op, x)
+    as_choice(op, "interpolation", interpolation, _INTERPOLATIONS)
+    fractions = (
+        q._array if hasattr(q, "_array") else (_core.Array.full((), as_float(op, "q", q), x.dtype))
+    )
+    if fractions.dtype != x.dtype or fractions.ndim > 1:
+        raise ValueError(f"{op}: expected q of {x.dtype.name} and at most 1 dimension")
+    if fractions.size and not (
+        _core.min(fractions).item() >= 0 and _core.max(fractions).item() <= 1
+    ):
+        raise ValueError(f"{op}: expected q between 0 and 1")
+    axis = as_axis(op, 0 if dim is None else dim, 1 if dim is None else x.ndim)
+    flat = shape.reshape(input, -1) if dim is None or x.ndim == 0 else input
+    if flat._array.shape[axis] == 0:
+        raise ValueError(f"{op}: expected at least one element, got shape {x.shape}")
+    ordered = search.sort(shape.movedim(flat, axis, -1), -1).values
+    values, size = ordered._array, ordered.shape[-1]
+    broken = _core.sum(_core.isnan(values), (values.ndim - 1,), True)
+    count = (
+        _core.sub(size, broken) if op == "nanquantile" else _core.add(_core.mul(broken, 0), size)
+    )
+    last = _core.maximum(_core.sub(count, 1), 0).astype(x.dtype)
+    rank = _core.mul(last, fractions.reshape((-1,)))  # (..., fractions)
+    if op == "quantile":  # NaN is last in order
+        rank = _core.where(_core.gt(broken, 0), float(size - 1), rank)
+    if interpolation in {"lower", "higher", "nearest"}:
+        rank = {"lower": _core.floor, "higher": _core.ceil, "nearest": _core.round}[interpolation](
+            rank
+        )
+    low = _core.floor(rank)
+    from tilewise._ops.scatter import gather
+
+    found = gather(ordered, values.ndim - 1, wrap(low.astype(_core.DType.int64)))
+    if interpolation in {"linear", "midpoint"}:
+        above = gather(ordered, values.ndim - 1, wrap(_core.ceil(rank).astype(_core.DType.int64)))
+        weight = _core.sub(rank, low)
+        if interpolation == "midpoint":
+            weight = _core.where(_core.gt(weight, 0), 0.5, weight)
+        found = select.lerp(found, above, wrap(weight))
+    if keepdim:
+        found = shape.unsqueeze(found, axis if dim is not None else 0)
+        if dim is None:
+            found = shape.reshape(found, (*(1,) * x.ndim, -1))
+    elif x.ndim == 0:
+        found = shape.reshape(found, -1)
+    if keepdim and x.ndim == 0:
+        found = shape.reshape(found, -1)
+    found = shape.movedim(found, -1, 0)
+    return found if fractions.ndim else shape.squeeze(found, 0)
+
+
+_INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
 def cov(
     input: Tensor,
     *,
@@ -383,7 +509,7 @@ def cov(
     x = array_of("cov", "input", input)
     if x.ndim > 2:
         raise ValueError(f"cov: expected at most 2 dimensions, got shape {x.shape}")
-    single = x.ndim < 2
+    single = x.ndim < 2 or x.shape[0] == 1
     rows = shape.reshape(input, 1, -1) if single else input
     if rows.dtype not in FLOATING:
         rows = rows.to(_core.DType.float32)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_bool, as_float
-from tilewise._ops.shape import cat
+from tilewise._ops.joining import cat
 from tilewise.autograd import no_grad
 from tilewise.creation import tensor
 from tilewise.tensor import Tensor
