@@ -310,6 +310,8 @@ def arange(
         raise ValueError(
             f"arange: expected a step from {first} towards {last}, got {describe(step)}"
         )
+    if not math.isfinite((last - first) / step):
+        raise ValueError(f"arange: expected finite bounds, got {first} and {last}")
     count = math.ceil((last - first) / step) if not whole else -((first - last) // step)
     as_int("arange", "count", count, 0, 2**62)
     if wanted not in FLOATING and not whole:

@@ -276,5 +276,5 @@ def vander(x: Tensor, N: int | None = None, *, increasing: bool = True) -> Tenso
     from tilewise._ops import arithmetic
 
     powers = wrap(_core.Array.arange(0, 1, count, int64))
-    y = arithmetic.pow(shape.unsqueeze(x, -1), powers)
+    y = arithmetic.pow(shape.unsqueeze(shape.atleast_1d(x), -1), powers)
     return y if increasing else joining.flip(y, -1)

@@ -467,10 +467,12 @@ def _quantile(
     found = gather(ordered, values.ndim - 1, wrap(low.astype(_core.DType.int64)))
     if interpolation in {"linear", "midpoint"}:
         above = gather(ordered, values.ndim - 1, wrap(_core.ceil(rank).astype(_core.DType.int64)))
-        weight = _core.sub(rank, low)
+        weight = wrap(_core.sub(rank, low))
         if interpolation == "midpoint":
-            weight = _core.where(_core.gt(weight, 0), 0.5, weight)
-        found = select.lerp(found, above, wrap(weight))
+            weight = wrap(_core.where(_core.gt(weight._array, 0), 0.5, weight._array))
+        elif getattr(q, "_requires_grad", False):  # the rank moves with q
+            weight = arithmetic.sub(arithmetic.mul(wrap(last), shape.reshape(q, -1)), wrap(low))
+        found = select.lerp(found, above, weight)
     if keepdim:
         found = shape.unsqueeze(found, axis if dim is not None else 0)
         if dim is None:
