@@ -19,9 +19,10 @@ struct TransposeBlock {
 
 struct CopyKernels {
   void (*transpose)(const TransposeBlock& block);
-  // Contiguous ranges, stored past the caches.
+  // Contiguous ranges, stored past the caches; fence() after the last.
   void (*stream)(const float* src, float* dst, index_t count);
   void (*fill)(float* dst, float value, index_t count, bool stream);
+  void (*fence)();
 };
 TW_KERNEL_TABLE(CopyKernels, copy_kernels)
 

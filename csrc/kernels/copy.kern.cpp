@@ -69,10 +69,7 @@ void transpose_block(const TransposeBlock& b) {
 void stream_copy(const float* src, float* dst, index_t count) {
   index_t i = 0;
   for (; i < count && !aligned(dst + i); ++i) dst[i] = src[i];
-  for (; i + 4 * w <= count; i += 4 * w) {
-    for (index_t k = 0; k < 4; ++k) stream(dst + i + k * w, load(src + i + k * w));
-  }
-  stream_fence();
+  for (; i + w <= count; i += w) stream(dst + i, load(src + i));
   for (; i < count; ++i) dst[i] = src[i];
 }
 
@@ -82,15 +79,16 @@ void fill(float* dst, float value, index_t count, bool streaming) {
   if (streaming) {
     for (; i < count && !aligned(dst + i); ++i) dst[i] = value;
     for (; i + w <= count; i += w) stream(dst + i, v);
-    stream_fence();
   }
   for (; i + w <= count; i += w) store(dst + i, v);
   store_partial(dst + i, v, count - i);
 }
 
+void fence() { stream_fence(); }
+
 }  // namespace
 
-const CopyKernels copy_kernels{transpose_block, stream_copy, fill};
+const CopyKernels copy_kernels{transpose_block, stream_copy, fill, fence};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

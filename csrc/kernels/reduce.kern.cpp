@@ -292,32 +292,44 @@ struct Below {
   static TW_INLINE Mask apply(VecF a, VecF b) { return a < b; }
 };
 
-// Places are counted in floats, which hold them exactly.
+// One register of columns over a few rows.
+template <typename Better, bool partial>
+TW_INLINE void arg_cols_step(const float* x, index_t stride, index_t first, index_t rows, index_t n,
+                             float* out, float* places) {
+  VecF best = partial ? load_partial(out, n) : load(out);
+  VecF place = partial ? load_partial(places, n) : load(places);
+  for (index_t r = 0; r < rows; ++r) {
+    const VecF v = partial ? load_partial(x + r * stride, n) : load(x + r * stride);
+    const Mask better = Better::apply(v, best) | (is_nan(v) & (best == best));
+    best = select(better, v, best);
+    place = select(better, set1(static_cast<float>(first + r)), place);
+  }
+  if constexpr (partial) {
+    store_partial(out, best, n);
+    store_partial(places, place, n);
+  } else {
+    store(out, best);
+    store(places, place);
+  }
+}
+
+// Places are counted in floats, which hold them exactly. Eight rows are read side by side.
 template <typename Better>
 void arg_cols(const MatrixView& m, float* out, std::int64_t* at, float* places) {
+  constexpr index_t block = 8;
   for (index_t c = 0; c < m.cols; ++c) {
     out[c] = m.x[c];
     places[c] = 0.0F;
   }
-  for (index_t r = 1; r < m.rows; ++r) {
+  for (index_t r = 1; r < m.rows; r += block) {
+    const index_t rows = m.rows - r < block ? m.rows - r : block;
     const float* x = m.x + r * m.row_stride;
-    const VecF place = set1(static_cast<float>(r));
-    for (index_t c = 0; c < m.cols; c += w) {
-      const index_t n = m.cols - c < w ? m.cols - c : w;
-      if (n == w) {
-        const VecF v = load(x + c);
-        const VecF best = load(out + c);
-        const Mask better = Better::apply(v, best) | (is_nan(v) & (best == best));
-        store(out + c, select(better, v, best));
-        store(places + c, select(better, place, load(places + c)));
-      } else {
-        const VecF v = load_partial(x + c, n);
-        const VecF best = load_partial(out + c, n);
-        const Mask better = Better::apply(v, best) | (is_nan(v) & (best == best));
-        store_partial(out + c, select(better, v, best), n);
-        store_partial(places + c, select(better, place, load_partial(places + c, n)), n);
-      }
+    index_t c = 0;
+    for (; c + w <= m.cols; c += w) {
+      arg_cols_step<Better, false>(x + c, m.row_stride, r, rows, w, out + c, places + c);
     }
+    const index_t n = m.cols - c;
+    if (n > 0) arg_cols_step<Better, true>(x + c, m.row_stride, r, rows, n, out + c, places + c);
   }
   for (index_t c = 0; c < m.cols; ++c) at[c] = static_cast<std::int64_t>(places[c]);
 }

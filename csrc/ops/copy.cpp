@@ -70,15 +70,24 @@ bool copy_words(const LoopNest& loops, const Array& dst, const Array& src) {
   if (!past_caches || loops.inner_stride(1) > 1 || loops.inner_stride(1) < 0) return false;
   const bool repeats = loops.inner_stride(1) == 0;
   loops.parallel_blocks([&](const LoopBlock& b) {
+    // A short row is worth it where it fills cache lines; parts of lines would be written twice.
+    constexpr index_t line = 16;
+    constexpr index_t long_row = 512;
+    const bool whole_lines = b.cols % line == 0 && b.row_stride[0] % line == 0 &&
+                             reinterpret_cast<std::uintptr_t>(to + b.offset[0]) % 64 == 0;
+    const bool stream = whole_lines || b.cols >= long_row;
     for (index_t r = 0; r < b.rows; ++r) {
       float* z = to + b.offset[0] + r * b.row_stride[0];
       const float* x = from + b.offset[1] + r * b.row_stride[1];
       if (repeats) {
-        kernels.fill(z, *x, b.cols, true);
-      } else {
+        kernels.fill(z, *x, b.cols, stream);
+      } else if (stream) {
         kernels.stream(x, z, b.cols);
+      } else {
+        std::memcpy(z, x, static_cast<std::size_t>(b.cols) * sizeof(float));
       }
     }
+    if (stream) kernels.fence();
   });
   return true;
 }
@@ -184,6 +193,7 @@ void fill_dense(const Array& a, T value) {
     const bool past_caches = larger_than_caches(a);
     parallel_ranges(a.size(), elementwise_grain, [&](index_t first, index_t last) {
       kernel(z + first, value, last - first, past_caches);
+      if (past_caches) copy_kernels().fence();
     });
   } else {
     parallel_ranges(a.size(), elementwise_grain,
