@@ -43,7 +43,7 @@ PYTHON_FLOORS = [
     {"random"},
     {"_ops"},
     {"tensor"},
-    {"creation", "linalg"},
+    {"creation", "linalg", "_operations"},
     {"functional"},
     {"nn"},
     {"io"},

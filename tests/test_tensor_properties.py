@@ -91,9 +91,7 @@ def test_broadcasting(shapes: hnp.BroadcastableShapes, name: str) -> None:
 @hypothesis.given(st.data())
 def test_reductions_over_any_axes(data: st.DataObject) -> None:
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=7))
-    axes = tuple(
-        data.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1).map(sorted))
-    )
+    axes = tuple(data.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1).map(sorted)))
     values = random_array(shape)
     order = data.draw(st.permutations(range(len(shape))))
     x = tw.tensor(np.ascontiguousarray(values.transpose(order))).permute(

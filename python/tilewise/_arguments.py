@@ -142,6 +142,8 @@ def as_shape(op: str, shape: Any, minimum: int = 0) -> tuple[int, ...]:
     if isinstance(shape, tuple | list):
         if len(shape) == 1 and isinstance(shape[0], tuple | list):
             shape = shape[0]
+        if all(n.__class__ is int and minimum <= n <= LARGEST for n in shape):
+            return tuple(shape)
         return tuple(as_int(op, "sizes", n, minimum, 2**62) for n in shape)
     if isinstance(shape, Iterable) and not isinstance(shape, str):
         return as_shape(op, tuple(shape), minimum)

@@ -28,14 +28,22 @@ __all__: list[str] = [
     "any",
     "argmax",
     "argmin",
+    "atan2",
     "available_isas",
     "avg_pool_backward",
     "avg_pool_forward",
+    "basic_index",
     "batch_norm_backward",
     "batch_norm_forward",
     "bernoulli",
+    "bitwise_and",
+    "bitwise_left_shift",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
     "ceil",
     "clamp",
+    "clamp_backward",
     "col2im",
     "concat",
     "config",
@@ -45,9 +53,15 @@ __all__: list[str] = [
     "conv_forward",
     "conv_fused",
     "conv_transpose_forward",
+    "copysign",
     "cos",
     "cross_entropy_backward",
     "cross_entropy_forward",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "diagonal",
     "div",
     "div_",
     "dropout_backward",
@@ -60,10 +74,14 @@ __all__: list[str] = [
     "flip",
     "floor",
     "floor_div",
+    "fmax",
+    "fmin",
+    "fmod",
     "gather",
     "ge",
     "get_num_threads",
     "gt",
+    "hypot",
     "im2col",
     "index",
     "index_add",
@@ -80,11 +98,15 @@ __all__: list[str] = [
     "log1p",
     "log_softmax",
     "log_softmax_backward",
+    "logaddexp",
+    "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logsumexp",
     "lt",
+    "masked_select",
     "matmul",
     "max",
     "max_pool_backward",
@@ -105,8 +127,10 @@ __all__: list[str] = [
     "nll_loss_backward",
     "nll_loss_forward",
     "nonzero",
+    "norm",
     "norm_squared",
     "normal",
+    "one_hot",
     "permutation",
     "philox",
     "pow",
@@ -116,11 +140,20 @@ __all__: list[str] = [
     "relu",
     "relu_backward",
     "remainder",
+    "repeat",
     "reset_peak_memory",
+    "roll",
     "round",
     "rsqrt",
     "scale_",
+    "scatter_",
     "scatter_add",
+    "scatter_add_",
+    "scatter_max_",
+    "scatter_min_",
+    "scatter_multiply_",
+    "search_sorted",
+    "set_basic",
     "set_isa",
     "set_num_threads",
     "sgd_step",
@@ -130,17 +163,29 @@ __all__: list[str] = [
     "softmax",
     "softmax_backward",
     "sort",
+    "split",
+    "split_evenly",
     "sqrt",
     "square",
+    "squeeze",
+    "stack",
+    "std",
     "sub",
     "sub_",
     "sum",
     "sum_to",
     "tanh",
     "topk",
+    "transpose",
+    "triangle",
+    "trunc_div",
+    "unbind",
     "uniform",
+    "unsqueeze",
     "var",
     "where",
+    "windows",
+    "xlogy",
 ]
 
 class DType:
@@ -346,6 +391,7 @@ def argmax(
 def argmin(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
 ) -> Array: ...
+def atan2(a: typing.Any, b: typing.Any) -> Array: ...
 def available_isas() -> list[str]: ...
 def avg_pool_backward(
     dy: Array,
@@ -366,6 +412,7 @@ def avg_pool_forward(
     count_include_pad: bool = True,
     divisor_override: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> Array: ...
+def basic_index(a: Array, index: typing.Any) -> typing.Any: ...
 def batch_norm_backward(
     dy: Array,
     x: Array,
@@ -396,8 +443,16 @@ def bernoulli(
     generator: Generator,
     dtype: DType = DType.float32,
 ) -> Array: ...
+def bitwise_and(a: typing.Any, b: typing.Any) -> Array: ...
+def bitwise_left_shift(a: typing.Any, b: typing.Any) -> Array: ...
+def bitwise_or(a: typing.Any, b: typing.Any) -> Array: ...
+def bitwise_right_shift(a: typing.Any, b: typing.Any) -> Array: ...
+def bitwise_xor(a: typing.Any, b: typing.Any) -> Array: ...
 def ceil(x: Array) -> Array: ...
 def clamp(a: Array, low: typing.Any = None, high: typing.Any = None) -> Array: ...
+def clamp_backward(
+    dy: Array, a: Array, low: typing.Any = None, high: typing.Any = None
+) -> Array: ...
 def col2im(
     columns: Array,
     input_shape: tuple[int, ...],
@@ -502,6 +557,7 @@ def conv_transpose_forward(
     algorithm: str = "auto",
     keep_weights: bool = False,
 ) -> Array: ...
+def copysign(a: typing.Any, b: typing.Any) -> Array: ...
 def cos(x: Array) -> Array: ...
 def cross_entropy_backward(
     dloss: Array,
@@ -522,6 +578,16 @@ def cross_entropy_forward(
     label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     reduction: str = "mean",
 ) -> tuple[typing.Any, ...]: ...
+def cummax(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> tuple[Array, Array]: ...
+def cummin(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> tuple[Array, Array]: ...
+def cumprod(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
+def cumsum(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
+def diagonal(
+    a: Array,
+    offset: typing.SupportsInt | typing.SupportsIndex,
+    dim1: typing.SupportsInt | typing.SupportsIndex,
+    dim2: typing.SupportsInt | typing.SupportsIndex,
+) -> Array: ...
 def div(a: typing.Any, b: typing.Any) -> Array: ...
 def div_(a: Array, b: typing.Any) -> None: ...
 def dropout_backward(
@@ -555,6 +621,9 @@ def explain_conv(
 def flip(a: Array, axes: tuple[int, ...] = ()) -> Array: ...
 def floor(x: Array) -> Array: ...
 def floor_div(a: typing.Any, b: typing.Any) -> Array: ...
+def fmax(a: typing.Any, b: typing.Any) -> Array: ...
+def fmin(a: typing.Any, b: typing.Any) -> Array: ...
+def fmod(a: typing.Any, b: typing.Any) -> Array: ...
 def gather(a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array) -> Array: ...
 def ge(a: typing.Any, b: typing.Any) -> Array: ...
 def get_num_threads() -> int:
@@ -568,6 +637,7 @@ def get_num_threads() -> int:
     """
 
 def gt(a: typing.Any, b: typing.Any) -> Array: ...
+def hypot(a: typing.Any, b: typing.Any) -> Array: ...
 def im2col(
     x: Array,
     kernel: tuple[int, ...],
@@ -595,11 +665,15 @@ def log_softmax(x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Ar
 def log_softmax_backward(
     dy: Array, y: Array, axis: typing.SupportsInt | typing.SupportsIndex
 ) -> Array: ...
+def logaddexp(a: typing.Any, b: typing.Any) -> Array: ...
+def logcumsumexp(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def logical_and(a: typing.Any, b: typing.Any) -> Array: ...
 def logical_not(x: Array) -> Array: ...
 def logical_or(a: typing.Any, b: typing.Any) -> Array: ...
 def logical_xor(a: typing.Any, b: typing.Any) -> Array: ...
+def logsumexp(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def lt(a: typing.Any, b: typing.Any) -> Array: ...
+def masked_select(a: Array, mask: Array) -> Array: ...
 def matmul(a: Array, b: Array) -> Array: ...
 def max(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def max_pool_backward(
@@ -655,6 +729,12 @@ def nll_loss_forward(
     reduction: str = "mean",
 ) -> tuple[typing.Any, ...]: ...
 def nonzero(mask: Array) -> Array: ...
+def norm(
+    a: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    axes: tuple[int, ...] = (),
+    keepdims: bool = False,
+) -> Array: ...
 def norm_squared(arrays: collections.abc.Sequence[Array]) -> float: ...
 def normal(
     shape: tuple[int, ...],
@@ -663,6 +743,7 @@ def normal(
     generator: Generator,
     dtype: DType = DType.float32,
 ) -> Array: ...
+def one_hot(labels: Array, classes: typing.SupportsInt | typing.SupportsIndex = -1) -> Array: ...
 def permutation(n: typing.SupportsInt | typing.SupportsIndex, generator: Generator) -> Array: ...
 def philox(
     seed: typing.SupportsInt | typing.SupportsIndex,
@@ -680,11 +761,16 @@ def reciprocal(x: Array) -> Array: ...
 def relu(x: Array) -> Array: ...
 def relu_backward(dy: Array, y: Array) -> Array: ...
 def remainder(a: typing.Any, b: typing.Any) -> Array: ...
+def repeat(a: Array, counts: tuple[int, ...]) -> Array: ...
 def reset_peak_memory() -> None: ...
+def roll(a: Array, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Array: ...
 def round(x: Array) -> Array: ...
 def rsqrt(x: Array) -> Array: ...
 def scale_(
     arrays: collections.abc.Sequence[Array], factor: typing.SupportsFloat | typing.SupportsIndex
+) -> None: ...
+def scatter_(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
 ) -> None: ...
 def scatter_add(
     shape: tuple[int, ...],
@@ -692,6 +778,20 @@ def scatter_add(
     index: Array,
     src: Array,
 ) -> Array: ...
+def scatter_add_(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> None: ...
+def scatter_max_(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> None: ...
+def scatter_min_(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> None: ...
+def scatter_multiply_(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> None: ...
+def search_sorted(rows: Array, values: Array, right: bool = False) -> Array: ...
+def set_basic(a: Array, index: typing.Any, value: typing.Any) -> bool: ...
 def set_isa(name: str) -> None: ...
 def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
@@ -730,8 +830,31 @@ def softmax_backward(
 def sort(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex = -1, descending: bool = False
 ) -> tuple[Array, Array]: ...
+def split(
+    a: Array,
+    lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    dim: typing.SupportsInt | typing.SupportsIndex,
+) -> list[Array]: ...
+def split_evenly(
+    a: Array,
+    size: typing.SupportsInt | typing.SupportsIndex,
+    dim: typing.SupportsInt | typing.SupportsIndex,
+) -> list[Array]: ...
 def sqrt(x: Array) -> Array: ...
 def square(x: Array) -> Array: ...
+@typing.overload
+def squeeze(a: Array) -> Array: ...
+@typing.overload
+def squeeze(a: Array, dims: tuple[int, ...]) -> Array: ...
+def stack(
+    arrays: collections.abc.Sequence[Array], axis: typing.SupportsInt | typing.SupportsIndex = 0
+) -> Array: ...
+def std(
+    a: Array,
+    axes: tuple[int, ...] = (),
+    correction: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+    keepdims: bool = False,
+) -> Array: ...
 def sub(a: typing.Any, b: typing.Any) -> Array: ...
 def sub_(a: Array, b: typing.Any) -> None: ...
 def sum(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
@@ -743,6 +866,16 @@ def topk(
     axis: typing.SupportsInt | typing.SupportsIndex = -1,
     largest: bool = True,
 ) -> tuple[Array, Array]: ...
+def transpose(
+    a: Array,
+    dim0: typing.SupportsInt | typing.SupportsIndex,
+    dim1: typing.SupportsInt | typing.SupportsIndex,
+) -> Array: ...
+def triangle(
+    a: Array, diagonal: typing.SupportsInt | typing.SupportsIndex, upper: bool
+) -> Array: ...
+def trunc_div(a: typing.Any, b: typing.Any) -> Array: ...
+def unbind(a: Array, dim: typing.SupportsInt | typing.SupportsIndex) -> list[Array]: ...
 def uniform(
     shape: tuple[int, ...],
     low: typing.SupportsFloat | typing.SupportsIndex,
@@ -750,6 +883,7 @@ def uniform(
     generator: Generator,
     dtype: DType = DType.float32,
 ) -> Array: ...
+def unsqueeze(a: Array, dim: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def var(
     a: Array,
     axes: tuple[int, ...] = (),
@@ -757,5 +891,12 @@ def var(
     keepdims: bool = False,
 ) -> Array: ...
 def where(condition: Array, a: typing.Any, b: typing.Any) -> Array: ...
+def windows(
+    a: Array,
+    dim: typing.SupportsInt | typing.SupportsIndex,
+    size: typing.SupportsInt | typing.SupportsIndex,
+    step: typing.SupportsInt | typing.SupportsIndex,
+) -> Array: ...
+def xlogy(a: typing.Any, b: typing.Any) -> Array: ...
 
 __version__: str

@@ -20,13 +20,13 @@ def numbers(error: Any) -> Reason:
 
 BINARY = """
 add atan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor copysign eq
-float_power floor_divide fmax fmin fmod ge gt heaviside hypot isclose ldexp le logaddexp logaddexp2
-logical_and logical_or logical_xor lt maximum minimum mul ne pow remainder rsub sub true_divide
-xlogy clamp_max clamp_min
-""".split()
+float_power floor_divide fmax fmin fmod ge gt heaviside hypot isclose ldexp le logaddexp
+logaddexp2 logical_and logical_or logical_xor lt maximum minimum mul ne pow remainder rsub sub
+true_divide xlogy clamp_max clamp_min
+""".split()  # noqa: SIM905
 REFLECTED = """
 __radd__ __rand__ __rdiv__ __rmod__ __rmul__ __ror__ __rpow__ __rsub__ __rxor__
-""".split()
+""".split()  # noqa: SIM905
 INTEGERS = {
     name: ("int64", "int32", "uint8")
     for name in [*BINARY, *REFLECTED]
@@ -68,10 +68,10 @@ ROWS = [
     Row("item", gradients=False),
     Row("zero_", call=lambda x: x.clone().zero_()),
     Row("float"),
-    Row("double"),
-    Row("long", gradients=False),
+    Row("double", call=tw.Tensor.double),
+    Row("long", call=tw.Tensor.long, gradients=False),
     Row("int", gradients=False),
     Row("char", gradients=False),
     Row("byte", gradients=False),
-    Row("bool", gradients=False),
+    Row("bool", call=tw.Tensor.bool, gradients=False),
 ]

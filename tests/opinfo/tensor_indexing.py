@@ -8,7 +8,7 @@ NAMES = """
 __getitem__ diagonal_scatter gather index_add index_copy index_fill index_put index_select
 masked_scatter masked_select put scatter scatter_add select_scatter slice_scatter take
 take_along_dim
-""".split()
+""".split()  # noqa: SIM905
 
 ROWS = [
     *[Row(name) for name in NAMES],

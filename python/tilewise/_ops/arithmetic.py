@@ -300,7 +300,7 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
     return mul(input, _pow(2.0, other))
 
 
-def float_power(input: Operand, exponent: Operand) -> Tensor:
+def float_power(input: Any, exponent: Any) -> Tensor:
     """`input` to the power of `exponent`, computed in float64.
 
     Example:

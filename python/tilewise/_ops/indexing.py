@@ -192,6 +192,21 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     return _advanced(input, index)
 
 
+_ALL = slice(None)
+
+
+def _one_vector(x: Array, index: Any) -> Plan | None:
+    """The plan of `x[i]` and `x[:, i]` for one tensor of indices: most of what scripts write."""
+    items = index if index.__class__ is tuple else (index,)
+    array = getattr(items[-1], "_array", None)
+    if array is None or array.dtype != int64 or array.ndim == 0 or len(items) > x.ndim:
+        return None
+    before = items[:-1]
+    if not all(i.__class__ is slice and i == _ALL for i in before):
+        return None
+    return Plan((), x.shape, (*[None] * len(before), array))
+
+
 def _scatter_basic(dy: Array, shape: tuple[int, ...], index: Any) -> Array:
     dx = _core.Array.full(shape, 0, dy.dtype)
     _core.basic_index(dx, index).copy_(dy)
@@ -201,7 +216,7 @@ def _scatter_basic(dy: Array, shape: tuple[int, ...], index: Any) -> Array:
 def _advanced(input: Tensor, index: Any) -> Tensor:
     x = input._array
     shape = x.shape
-    steps = plan(shape, index)
+    steps = _one_vector(x, index) or plan(shape, index)
     y = steps.view(x)
     if not steps.arrays:
         return view_of("getitem", input, y, lambda dy: _scatter_view(dy, shape, steps))

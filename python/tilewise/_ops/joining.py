@@ -228,6 +228,9 @@ def _tensor_list(op: str, tensors: Any) -> list[Tensor]:
     return list(tensors)
 
 
+_SEQUENCES = frozenset((tuple, list))
+
+
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors joined along a dimension that they have.
 
@@ -242,6 +245,8 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         >>> tw.cat([tw.zeros(2, 3), tw.ones(1, 3)]).shape
         (3, 3)
     """
+    if tensors.__class__ not in _SEQUENCES:
+        tensors = _tensor_list("cat", tensors)
     try:
         arrays = [t._array for t in tensors]
     except (AttributeError, TypeError):
@@ -420,11 +425,11 @@ def roll(
         raise ValueError(f"roll: expected a shift for each dimension, got {shifts} and {dims}")
     if x.ndim == 0:
         raise IndexError("roll: expected at least 1 dimension for dims, got a scalar")
-    y = _core.roll(x, by, axes)
+    y = _core.roll(x, tuple(by), tuple(axes))
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
-    back = [-s for s in by]
-    return record("roll", y, (input,), lambda dy: (_core.roll(dy, back, axes),))
+    back = tuple([-s for s in by])
+    return record("roll", y, (input,), lambda dy: (_core.roll(dy, back, tuple(axes)),))
 
 
 def _listed(value: Any) -> Sequence[Any]:
@@ -476,7 +481,7 @@ def tile(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
 
 def repeat_interleave(
     input: Tensor,
-    repeats: int | Tensor | None = None,
+    repeats: Any = None,
     dim: int | None = None,
     *,
     output_size: int | None = None,

@@ -164,7 +164,8 @@ def _sum_with(
     if ranks == (3, 3) and a.shape[0] != b.shape[0]:
         raise ValueError(f"{op}: expected batches of one size, got {a.shape}, {b.shape}")
     product = matmul(left, right)
-    if shape.broadcast_shapes(x.shape, product.shape) != product.shape:
+    want = product._array.shape
+    if x.shape != want and shape.broadcast_shapes(x.shape, want) != want:
         raise ValueError(f"{op}: expected input that broadcasts to {product.shape}, got {x.shape}")
     return _combined(op, input, product, beta, alpha)
 

@@ -182,7 +182,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
     return joining.cat(rows, 0)
 
 
-def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Coordinates of a grid: each vector expanded over the dimensions of the others; views.
 
     Args:

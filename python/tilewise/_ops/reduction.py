@@ -199,6 +199,8 @@ def _search(
 ) -> ValuesIndices:
     """Extreme along one dimension with its place; the gradient goes to that place."""
     x = array_of(op, "input", input)
+    if dim.__class__ is not int:
+        dim = as_int(op, "dim", dim)
     try:
         y, index = find(x, dim, keepdim)
     except (TypeError, IndexError):
@@ -266,12 +268,18 @@ def _place(
 ) -> Tensor:
     x = array_of(op, "input", input)
     if dim is None:
+        if x.size == 0:
+            raise ValueError(f"{op}: expected at least one element, got shape {x.shape}")
         index = find(x.reshape((-1,)), 0, False)
         return wrap(index.reshape((1,) * x.ndim) if keepdim else index)
+    if dim.__class__ is not int:
+        dim = as_int(op, "dim", dim)
     try:
         return wrap(find(x, dim, keepdim))
-    except (TypeError, IndexError):
-        as_axis(op, dim, x.ndim)
+    except (TypeError, IndexError, ValueError):
+        axis = as_axis(op, dim, x.ndim)
+        if x.ndim and x.shape[axis] == 0:
+            raise ValueError(f"{op}: expected at least one element, got shape {x.shape}") from None
         as_bool(op, "keepdim", keepdim)
         raise
 

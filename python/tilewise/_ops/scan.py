@@ -22,7 +22,9 @@ def _reverse_cumsum(x: Array, axis: int) -> Array:
     return _core.flip(_core.cumsum(_core.flip(x, (axis,)), axis), (axis,))
 
 
-def _scan(op: str, function: Callable[[Array, int], Array], x: Array, dim: int) -> Array:
+def _scan(op: str, function: Callable[[Array, int], Any], x: Array, dim: int) -> Any:
+    if dim.__class__ is not int:
+        dim = as_axis(op, dim, x.ndim)
     try:
         return function(x, dim)
     except (TypeError, IndexError):

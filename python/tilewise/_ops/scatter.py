@@ -55,6 +55,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
         as_axis("gather", dim, x.ndim)
         y = _core.Array.empty(i.shape, x.dtype)
     else:
+        if dim.__class__ is not int:
+            dim = as_axis("gather", dim, x.ndim)
         try:
             y = _core.gather(x, dim, i)
         except (TypeError, IndexError):
@@ -312,7 +314,7 @@ def _neutral(reduce: str, x: Array) -> Any:
     smallest = reduce == "amax"
     if x.dtype in FLOATING:
         return float("-inf") if smallest else float("inf")
-    limits = np.iinfo(to_numpy(x.dtype))
+    limits: Any = np.iinfo(to_numpy(x.dtype))
     return int(limits.min if smallest else limits.max)
 
 
@@ -324,9 +326,9 @@ def _mean(input: Tensor, index: Tensor, src: Tensor, axis: int, own: int) -> Ten
     count = _core.Array.full(x.shape, own, x.dtype)
     if i.size:
         _core.scatter_add_(count, axis, i, _core.Array.full((), 1, x.dtype).expand(i.shape))
-    count = wrap(_core.maximum(count, 1))
+    each = wrap(_core.maximum(count, 1))
     whole = x.dtype not in FLOATING
-    return arithmetic.floor_divide(total, count) if whole else arithmetic.div(total, count)
+    return arithmetic.floor_divide(total, each) if whole else arithmetic.div(total, each)
 
 
 # ---------------------------------------------------------------- whole entries of a dimension

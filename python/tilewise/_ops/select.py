@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_float, wrong_type
+from tilewise._arguments import array_of, as_float
 from tilewise._dtypes import FLOATING, bool_
 from tilewise._ops import arithmetic
 from tilewise._ops.common import SCALARS, operand, unbroadcast
@@ -61,8 +61,8 @@ def _clamp_by_tensors(
 
     def backward(dy: Array) -> list[Array]:
         zero = _core.Array.full((), 0, dy.dtype)
-        below = None if low is None else _core.lt(x, low)
-        above = None if high is None else _core.gt(x, high)
+        below: Any = None if low is None else _core.lt(x, low)
+        above: Any = None if high is None else _core.gt(x, high)
         if low is not None and high is not None:  # the upper limit wins
             crossed = _core.lt(high, low)
             above = _core.logical_or(above, _core.logical_and(crossed, _core.ge(high, x)))
@@ -144,7 +144,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return record("where", y, inputs, backward, (c,))
 
 
-def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` where `mask` is true, the tensor elsewhere; the type stays.
 
     Args:
@@ -163,7 +163,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     if flags.dtype != bool_:
         raise TypeError(f"masked_fill: expected mask of dtype bool, got {flags.dtype.name}")
     new: Any = value if value.__class__ in SCALARS else operand("masked_fill", "value", value)
-    if hasattr(new, "dtype"):
+    plain = value.__class__ is float and x.dtype in FLOATING
+    if plain:
+        y = _core.where(flags, new, x)
+    elif hasattr(new, "dtype"):
         if new.ndim:
             raise ValueError(f"masked_fill: expected value of no dimensions, got {new.shape}")
         if new.dtype in FLOATING and x.dtype not in FLOATING:
@@ -256,10 +259,13 @@ def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
         >>> tw.lerp(tw.zeros(2), tw.ones(2), 0.25)
         tensor([0.2500, 0.2500])
     """
-    for name, value in (("input", input), ("end", end)):
-        array_of("lerp", name, value)
-    if not isinstance(weight, int | float) and not hasattr(weight, "_array"):
-        raise wrong_type("lerp", "weight", "a Tensor or a number", weight)
+    x, y = array_of("lerp", "input", input), array_of("lerp", "end", end)
+    w: Any = weight if weight.__class__ in SCALARS else operand("lerp", "weight", weight)
+    if not (
+        grad_mode.enabled
+        and (input._requires_grad or end._requires_grad or getattr(weight, "_requires_grad", False))
+    ):
+        return wrap(_core.add(x, _core.mul(_core.sub(y, x), w)))
     return arithmetic._add(input, arithmetic.mul(weight, arithmetic._sub(end, input)))
 
 

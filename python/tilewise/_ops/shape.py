@@ -118,7 +118,9 @@ def permute(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
         (3, 28, 32)
     """
     x = array_of("permute", "input", input)
-    order: Any = dims[0] if len(dims) == 1 and dims[0].__class__ in _SEQUENCES else dims
+    order: Any = dims
+    if len(dims) == 1 and isinstance(dims[0], tuple | list):
+        order = dims[0]
     try:
         y = x.permute(order)
     except (TypeError, ValueError):
@@ -127,9 +129,6 @@ def permute(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
             f"permute: expected each of {x.ndim} dimensions once, got {checked}"
         ) from None
     return view_of("permute", input, y, lambda dy: dy.permute(_inverse(order)))
-
-
-_SEQUENCES = frozenset((tuple, list))
 
 
 def _inverse(order: Sequence[int]) -> tuple[int, ...]:
@@ -151,6 +150,8 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
         (3, 2)
     """
     x = array_of("transpose", "input", input)
+    if dim0.__class__ is not int or dim1.__class__ is not int:
+        dim0, dim1 = as_axis("transpose", dim0, x.ndim), as_axis("transpose", dim1, x.ndim)
     try:
         y = _core.transpose(x, dim0, dim1)
     except (TypeError, IndexError):
@@ -233,9 +234,9 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     return view_of("squeeze", input, y, lambda dy: dy.reshape(x.shape))
 
 
-def _dims(dim: Any) -> tuple[int, ...]:
+def _dims(dim: Any) -> Any:
     """One dimension or several as a tuple, not yet checked."""
-    return (dim,) if dim.__class__ is int else tuple(dim) if dim.__class__ in _SEQUENCES else dim
+    return (dim,) if dim.__class__ is int else dim
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
@@ -246,6 +247,8 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
         (1, 3, 4)
     """
     x = array_of("unsqueeze", "input", input)
+    if dim.__class__ is not int:
+        dim = as_axis("unsqueeze", dim, x.ndim + 1)
     try:
         y = _core.unsqueeze(x, dim)
     except (TypeError, IndexError):
@@ -309,7 +312,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> tuple[int, ...]:
     return tuple(result)
 
 
-def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """The tensors expanded to their common shape; views.
 
     Example:

@@ -522,6 +522,11 @@ def cov(
             continue
         if array_of("cov", name, given).shape != (rows.shape[1],):
             raise ValueError(f"cov: expected {name} of shape ({rows.shape[1]},), got {given.shape}")
+        if name == "fweights" and given.dtype in FLOATING:
+            raise TypeError(f"cov: expected fweights of integers, got {given.dtype.name}")
+        if given._array.size and _core.min(given._array).item() < 0:
+            raise ValueError(f"cov: expected {name} >= 0, got a negative one")
+        given = given.to(rows.dtype)
         weights = given if weights is None else arithmetic.mul(weights, given)
     if weights is None:
         count: Any = float(rows.shape[1])
