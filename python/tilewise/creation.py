@@ -93,7 +93,12 @@ def tensor(
 
 
 def as_tensor(data: Any, *, dtype: DType | None = None, device: str | None = None) -> Tensor:
-    """A tensor of `data`, without a copy where it is a tensor or a NumPy array of the type."""
+    """A tensor of `data`, without a copy where it is a tensor or a NumPy array of the type.
+
+    Example:
+        >>> tw.as_tensor([1.0, 2.0])
+        tensor([1., 2.])
+    """
     as_device("as_tensor", device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
@@ -133,7 +138,8 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
         ValueError: where it is on another device.
 
     Example:
-        >>> x = tw.from_dlpack(torch.zeros(2, 3))
+        >>> tw.from_dlpack(np.zeros((2, 3), np.float32)).shape
+        (2, 3)
     """
     if not hasattr(ext_tensor, "__dlpack__"):
         raise wrong_type("from_dlpack", "ext_tensor", "an object with __dlpack__", ext_tensor)
@@ -201,7 +207,12 @@ def ones(
     device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor of ones; see `zeros`."""
+    """A tensor of ones; see `zeros`.
+
+    Example:
+        >>> tw.ones(2)
+        tensor([1., 1.])
+    """
     as_device("ones", device)
     return _constant("ones", size, 1, dtype, requires_grad)
 
@@ -212,7 +223,12 @@ def empty(
     device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor with whatever the memory holds; see `zeros`."""
+    """A tensor with whatever the memory holds; see `zeros`.
+
+    Example:
+        >>> tw.empty(2, 3).shape
+        (2, 3)
+    """
     as_device("empty", device)
     wanted = float32 if dtype is None else as_dtype("empty", dtype)
     return _finish("empty", _core.Array.empty(as_shape("empty", size), wanted), requires_grad)
@@ -230,7 +246,12 @@ def zeros_like(
     device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Zeros of the shape and type of `input`."""
+    """Zeros of the shape and type of `input`.
+
+    Example:
+        >>> tw.zeros_like(tw.ones(2))
+        tensor([0., 0.])
+    """
     as_device("zeros_like", device)
     return _like("zeros_like", input, 0, dtype, requires_grad)
 
@@ -242,7 +263,12 @@ def ones_like(
     device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Ones of the shape and type of `input`."""
+    """Ones of the shape and type of `input`.
+
+    Example:
+        >>> tw.ones_like(tw.zeros(2))
+        tensor([1., 1.])
+    """
     as_device("ones_like", device)
     return _like("ones_like", input, 1, dtype, requires_grad)
 
@@ -255,7 +281,12 @@ def full_like(
     device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """One value in the shape and type of `input`."""
+    """One value in the shape and type of `input`.
+
+    Example:
+        >>> tw.full_like(tw.zeros(2), 7)
+        tensor([7., 7.])
+    """
     as_device("full_like", device)
     return _like("full_like", input, fill_value, dtype, requires_grad)
 
@@ -267,7 +298,12 @@ def empty_like(
     device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Uninitialised memory in the shape and type of `input`."""
+    """Uninitialised memory in the shape and type of `input`.
+
+    Example:
+        >>> tw.empty_like(tw.zeros(2, 3)).shape
+        (2, 3)
+    """
     as_device("empty_like", device)
     x = array_of("empty_like", "input", input)
     return empty(x.shape, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)

@@ -67,8 +67,10 @@ def manual_seed(seed: int) -> Generator:
         TypeError, ValueError: for anything else.
 
     Example:
-        >>> tw.manual_seed(0)
-        >>> a = tw.rand(2); tw.manual_seed(0); b = tw.rand(2); tw.equal(a, b)
+        >>> _ = tw.manual_seed(0)
+        >>> a = tw.rand(2)
+        >>> _ = tw.manual_seed(0)
+        >>> tw.equal(a, tw.rand(2))
         True
     """
     value = as_int("manual_seed", "seed", seed, -(2**63), _LARGEST_SEED)
@@ -77,19 +79,34 @@ def manual_seed(seed: int) -> Generator:
 
 
 def seed() -> int:
-    """Start the default generator from a number that the system draws; returns it."""
+    """Start the default generator from a number that the system draws; returns it.
+
+    Example:
+        >>> _ = tw.seed()
+    """
     value = int.from_bytes(os.urandom(8), "little") >> 1
     manual_seed(value)
     return value
 
 
 def initial_seed() -> int:
-    """The seed of the default generator."""
+    """The seed of the default generator.
+
+    Example:
+        >>> _ = tw.manual_seed(3)
+        >>> tw.initial_seed()
+        3
+    """
     return int(default_generator.seed)
 
 
 def get_rng_state() -> Tensor:
-    """The default generator's state: 16 bytes, seed and position, as a uint8 tensor."""
+    """The default generator's state: 16 bytes, seed and position, as a uint8 tensor.
+
+    Example:
+        >>> tw.get_rng_state().shape
+        (16,)
+    """
     state = default_generator.seed.to_bytes(8, "little") + default_generator.offset.to_bytes(
         8, "little"
     )
@@ -101,6 +118,10 @@ def set_rng_state(state: Tensor) -> None:
 
     Raises:
         TypeError, ValueError: for anything but 16 bytes.
+
+    Example:
+        >>> state = tw.get_rng_state()
+        >>> tw.set_rng_state(state)
     """
     array = array_of("set_rng_state", "state", state)
     if array.dtype != uint8 or array.shape != (16,):
@@ -186,7 +207,12 @@ def rand_like(
     device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Uniform random numbers in [0, 1) of the shape and type of `input`."""
+    """Uniform random numbers in [0, 1) of the shape and type of `input`.
+
+    Example:
+        >>> tw.rand_like(tw.zeros(2, 3)).shape
+        (2, 3)
+    """
     as_device("rand_like", device)
     x = array_of("rand_like", "input", input)
     return rand(x.shape, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)
@@ -199,7 +225,12 @@ def randn_like(
     device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Normal random numbers of the shape and type of `input`."""
+    """Normal random numbers of the shape and type of `input`.
+
+    Example:
+        >>> tw.randn_like(tw.zeros(2, 3)).shape
+        (2, 3)
+    """
     as_device("randn_like", device)
     x = array_of("randn_like", "input", input)
     return randn(x.shape, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)

@@ -327,6 +327,11 @@ def rsub(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
     return sub(other, input, alpha=alpha)
 
 
+def _scaled(other: Any, alpha: Any) -> Any:
+    both = other.__class__ in SCALARS and alpha.__class__ in SCALARS
+    return other * alpha if both else mul(other, alpha)
+
+
 def add(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
     """`input + alpha · other`, with broadcasting.
 
@@ -342,7 +347,7 @@ def add(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
         >>> tw.add(tw.ones(2), tw.ones(2), alpha=3)
         tensor([4., 4.])
     """
-    return _add(input, other) if alpha == 1 else _add(input, mul(other, alpha))
+    return _add(input, other if alpha == 1 else _scaled(other, alpha))
 
 
 def sub(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
@@ -352,7 +357,7 @@ def sub(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
         >>> tw.sub(tw.tensor([3.0, 4.0]), 1, alpha=2)
         tensor([1., 2.])
     """
-    return _sub(input, other) if alpha == 1 else _sub(input, mul(other, alpha))
+    return _sub(input, other if alpha == 1 else _scaled(other, alpha))
 
 
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:

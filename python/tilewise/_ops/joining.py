@@ -31,6 +31,10 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
 
     Raises:
         ValueError: where they are not all there.
+
+    Example:
+        >>> tw.arange(5).narrow(0, 1, 3)
+        tensor([1, 2, 3])
     """
     x = array_of("narrow", "input", input)
     axis = as_axis("narrow", dim, x.ndim)

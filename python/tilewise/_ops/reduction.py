@@ -190,7 +190,12 @@ def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Smallest element over `dim`; see `amax`."""
+    """Smallest element over `dim`; see `amax`.
+
+    Example:
+        >>> tw.tensor([3.0, 1.0]).amin()
+        tensor(1.)
+    """
     return _extreme("amin", _core.min, input, dim, keepdim)
 
 
@@ -255,7 +260,12 @@ def min(input: Tensor, dim: Tensor) -> Tensor: ...
 @overload
 def min(input: Tensor, dim: int, keepdim: bool = False) -> ValuesIndices: ...
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor | ValuesIndices:
-    """Smallest element; with `dim`, along that dimension and with the indices; see `max`."""
+    """Smallest element; with `dim`, along that dimension and with the indices; see `max`.
+
+    Example:
+        >>> tw.tensor([3.0, 1.0]).min()
+        tensor(1.)
+    """
     if dim is None:
         return _extreme("min", _core.min, input, None, keepdim)
     if hasattr(dim, "_array"):
@@ -303,7 +313,12 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index of the smallest element; see `argmax`."""
+    """Index of the smallest element; see `argmax`.
+
+    Example:
+        >>> tw.tensor([3.0, 1.0]).argmin()
+        tensor(1)
+    """
     return _place("argmin", _core.argmin, input, dim, keepdim)
 
 
@@ -312,13 +327,23 @@ def _truth(x: Array) -> Array:
 
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether any element is non-zero; a bool tensor."""
+    """Whether any element is non-zero; a bool tensor.
+
+    Example:
+        >>> tw.tensor([True, False]).any()
+        tensor(True)
+    """
     x = array_of("any", "input", input)
     return wrap(reduce("any", _core.any, _truth(x), dim, keepdim))
 
 
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether all elements are non-zero; a bool tensor."""
+    """Whether all elements are non-zero; a bool tensor.
+
+    Example:
+        >>> tw.tensor([True, False]).all()
+        tensor(False)
+    """
     x = array_of("all", "input", input)
     return wrap(reduce("all", _core.all, _truth(x), dim, keepdim))
 

@@ -92,8 +92,8 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
     """`log(cumsum(exp(x)))` along a dimension, without overflow.
 
     Example:
-        >>> tw.tensor([1000.0, 1000.0]).logcumsumexp(0)
-        tensor([1000.0000, 1000.6931])
+        >>> tw.tensor([100.0, 100.0]).logcumsumexp(0)
+        tensor([100.0000, 100.6931])
     """
     x = array_of("logcumsumexp", "input", input)
     y = _scan("logcumsumexp", _core.logcumsumexp, x, dim)

@@ -163,7 +163,7 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
     Example:
         >>> tw.tensor([1000.0, 1000.0]).logsumexp(0)
-        tensor(1000.6931)
+        tensor(1000.6932)
     """
     x = array_of("logsumexp", "input", input)
     if x.dtype not in FLOATING:
@@ -526,8 +526,8 @@ def cov(
             raise TypeError(f"cov: expected fweights of integers, got {given.dtype.name}")
         if given._array.size and _core.min(given._array).item() < 0:
             raise ValueError(f"cov: expected {name} >= 0, got a negative one")
-        given = given.to(rows.dtype)
-        weights = given if weights is None else arithmetic.mul(weights, given)
+        factor_of = given.to(rows.dtype)
+        weights = factor_of if weights is None else arithmetic.mul(weights, factor_of)
     if weights is None:
         count: Any = float(rows.shape[1])
         centred = arithmetic.sub(rows, reduction.mean(rows, 1, True))
