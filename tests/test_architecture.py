@@ -43,7 +43,7 @@ PYTHON_FLOORS = [
     {"random"},
     {"_ops"},
     {"tensor"},
-    {"creation"},
+    {"creation", "linalg", "_operations"},
     {"functional"},
     {"nn", "filters"},
     {"io"},

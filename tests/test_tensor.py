@@ -216,8 +216,9 @@ def test_logic() -> None:
     assert (~a).tolist() == [False, False, True]
     assert a.any()
     assert not a.all()
+    assert (tw.arange(3) & 1).tolist() == [0, 1, 0]
     with pytest.raises(TypeError, match="bool"):
-        tw.arange(3) & 1
+        tw.ones(3) & 1
     assert tw.equal(tw.ones(2), tw.ones(2))
     assert not tw.equal(tw.ones(2), tw.ones(3))
     assert tw.allclose(tw.ones(2), tw.ones(2) + 1e-7)

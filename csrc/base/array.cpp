@@ -160,7 +160,8 @@ Array Array::permute(const Dims& order) const {
   Dims shape;
   Dims strides;
   unsigned seen = 0;
-  for (index_t dim : order) {
+  for (index_t given : order) {
+    const index_t dim = given < 0 ? given + rank() : given;
     TW_CHECK(dim >= 0 && dim < rank() && !(seen & (1U << dim)), "permute: ", to_string(order),
              " is not a permutation of the dimensions of shape ", to_string(shape_));
     seen |= 1U << dim;

@@ -35,6 +35,15 @@ void bind_extreme(py::module_& m, const char* arg_name, const char* pair_name, E
       py::arg("a"), py::arg("axis"), py::arg("keepdims") = false, release_gil());
 }
 
+void bind_scatter(py::module_& m, const char* name, Scatter how) {
+  m.def(
+      name,
+      [how](const Array& a, index_t axis, const Array& index, const Array& src) {
+        scatter_into(how, a, axis, index, src);
+      },
+      py::arg("a"), py::arg("axis"), py::arg("index"), py::arg("src"), release_gil());
+}
+
 }  // namespace
 
 void bind_indexing(py::module_& m) {
@@ -65,6 +74,19 @@ void bind_indexing(py::module_& m) {
         release_gil());
   m.def("topk", &topk, py::arg("a"), py::arg("k"), py::arg("axis") = -1, py::arg("largest") = true,
         release_gil());
+  m.def("search_sorted", &search_sorted, py::arg("rows"), py::arg("values"),
+        py::arg("right") = false, release_gil());
+  m.def("masked_select", &masked_select, py::arg("a"), py::arg("mask"), release_gil());
+  m.def("one_hot", &one_hot, py::arg("labels"), py::arg("classes") = -1, release_gil());
+  m.def("stack", &stack_arrays, py::arg("arrays"), py::arg("axis") = 0, release_gil());
+  m.def("repeat", &repeat, py::arg("a"), py::arg("counts"), release_gil());
+  m.def("roll", &roll, py::arg("a"), py::arg("shifts"), py::arg("dims"), release_gil());
+  m.def("triangle", &triangle, py::arg("a"), py::arg("diagonal"), py::arg("upper"), release_gil());
+  bind_scatter(m, "scatter_", Scatter::assign);
+  bind_scatter(m, "scatter_add_", Scatter::add);
+  bind_scatter(m, "scatter_multiply_", Scatter::multiply);
+  bind_scatter(m, "scatter_max_", Scatter::largest);
+  bind_scatter(m, "scatter_min_", Scatter::smallest);
   m.def("nonzero", &nonzero, py::arg("mask"), release_gil());
 }
 

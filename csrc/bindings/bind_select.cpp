@@ -27,6 +27,17 @@ void bind_select(py::module_& m) {
         return clamp(a, lower ? &*lower : nullptr, upper ? &*upper : nullptr);
       },
       py::arg("a"), py::arg("low") = py::none(), py::arg("high") = py::none());
+  m.def(
+      "clamp_backward",
+      [](const Array& dy, const Array& a, const py::object& low, const py::object& high) {
+        std::optional<Operand> lower;
+        std::optional<Operand> upper;
+        if (!low.is_none()) lower = operand_from("clamp", low);
+        if (!high.is_none()) upper = operand_from("clamp", high);
+        py::gil_scoped_release release;
+        return clamp_backward(dy, a, lower ? &*lower : nullptr, upper ? &*upper : nullptr);
+      },
+      py::arg("dy"), py::arg("a"), py::arg("low") = py::none(), py::arg("high") = py::none());
 }
 
 }  // namespace tilewise::bindings

@@ -27,6 +27,8 @@ void bind_binary(py::module_& m);
 void bind_reduce(py::module_& m);
 void bind_unary(py::module_& m);
 void bind_select(py::module_& m);
+void bind_view(py::module_& m);
+void bind_scan(py::module_& m);
 void bind_random(py::module_& m);
 void bind_indexing(py::module_& m);
 void bind_conv(py::module_& m);

@@ -29,6 +29,8 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_reduce(m);
   tw::bindings::bind_unary(m);
   tw::bindings::bind_select(m);
+  tw::bindings::bind_view(m);
+  tw::bindings::bind_scan(m);
   tw::bindings::bind_random(m);
   tw::bindings::bind_indexing(m);
   tw::bindings::bind_relu(m);

@@ -29,12 +29,20 @@ struct BinaryKernels {
   ArithmeticKernel div;
   ArithmeticKernel maximum;  // NaN in either operand gives NaN
   ArithmeticKernel minimum;
+  ArithmeticKernel fmax;  // the number where one operand is NaN
+  ArithmeticKernel fmin;
+  ArithmeticKernel hypot;
+  ArithmeticKernel logaddexp;
   CompareKernel eq;
   CompareKernel ne;
   CompareKernel lt;
   CompareKernel le;
   // z += scale * x on contiguous ranges.
   void (*add_scaled)(float* z, const float* x, float scale, index_t count);
+  // z = min(max(x, low), high), a NaN in x kept; and its gradient: dy where low <= x <= high.
+  void (*clamp)(const float* x, float low, float high, index_t count, float* z, bool stream);
+  void (*clamp_backward)(const float* dy, const float* x, float low, float high, index_t count,
+                         float* z);
 };
 TW_KERNEL_TABLE(BinaryKernels, binary_kernels)
 

@@ -1,6 +1,8 @@
 #include "kernels/binary.h"
 
 #include "kernels/simd/simd.h"
+// After simd.h:
+#include "kernels/simd/math.h"
 
 namespace tilewise {
 namespace TW_ISA {
@@ -24,6 +26,36 @@ struct Maximum {
 };
 struct Minimum {
   static TW_INLINE VecF apply(VecF a, VecF b) { return select(is_nan(a), a, min(a, b)); }
+};
+struct FMax {
+  static TW_INLINE VecF apply(VecF a, VecF b) { return select(is_nan(b), a, max(a, b)); }
+};
+struct FMin {
+  static TW_INLINE VecF apply(VecF a, VecF b) { return select(is_nan(b), a, min(a, b)); }
+};
+// h sqrt(1 + (l / h)^2) for the larger h and the smaller l of two magnitudes: no overflow.
+struct Hypot {
+  static TW_INLINE VecF apply(VecF a, VecF b) {
+    const VecF infinity = set1(__builtin_inff());
+    const VecF x = abs(a);
+    const VecF y = abs(b);
+    const VecF high = max(x, y);
+    const VecF ratio = min(x, y) / high;
+    const VecF root = high * sqrt(fmadd(ratio, ratio, set1(1.0F)));
+    const VecF finite = select(high == zero(), zero(), root);
+    const VecF number = select(is_nan(x) | is_nan(y), x + y, finite);
+    return select((x == infinity) | (y == infinity), infinity, number);
+  }
+};
+// h + log(1 + exp(l - h)) for the larger h and the smaller l.
+struct LogAddExp {
+  static TW_INLINE VecF apply(VecF a, VecF b) {
+    const VecF high = max(a, b);
+    const VecF distance = abs(a - b);
+    const VecF sum = high + log1p(exp(zero() - distance));
+    const VecF number = select(is_nan(a) | is_nan(b), a + b, sum);
+    return select((a == b) & (abs(a) == set1(__builtin_inff())), a, number);
+  }
 };
 struct Equal {
   static TW_INLINE Mask apply(VecF a, VecF b) { return a == b; }
@@ -135,12 +167,45 @@ void add_scaled(float* z, const float* x, float scale, index_t count) {
   store_partial(z + i, fmadd(s, load_partial(x + i, n), load_partial(z + i, n)), n);
 }
 
+TW_INLINE VecF limit(VecF x, VecF low, VecF high) {
+  return select(is_nan(x), x, min(max(x, low), high));
+}
+
+void clamp(const float* x, float low, float high, index_t count, float* z, bool streaming) {
+  constexpr index_t w = VecF::width;
+  const VecF l = set1(low);
+  const VecF h = set1(high);
+  index_t i = 0;
+  if (streaming && reinterpret_cast<std::uintptr_t>(z) % (w * sizeof(float)) == 0) {
+    for (; i + w <= count; i += w) stream(z + i, limit(load(x + i), l, h));
+    stream_fence();
+  }
+  for (; i + w <= count; i += w) store(z + i, limit(load(x + i), l, h));
+  store_partial(z + i, limit(load_partial(x + i, count - i), l, h), count - i);
+}
+
+void clamp_backward(const float* dy, const float* x, float low, float high, index_t count,
+                    float* z) {
+  constexpr index_t w = VecF::width;
+  const VecF l = set1(low);
+  const VecF h = set1(high);
+  index_t i = 0;
+  for (; i + w <= count; i += w) {
+    const VecF v = load(x + i);
+    store(z + i, select((l <= v) & (v <= h), load(dy + i), zero()));
+  }
+  const index_t n = count - i;
+  const VecF v = load_partial(x + i, n);
+  store_partial(z + i, select((l <= v) & (v <= h), load_partial(dy + i, n), zero()), n);
+}
+
 }  // namespace
 
 const BinaryKernels binary_kernels{
-    run<Add>,      run<Sub>,           run<Mul>,       run<Div>,
-    run<Maximum>,  run<Minimum>,       compare<Equal>, compare<NotEqual>,
-    compare<Less>, compare<LessEqual>, add_scaled,
+    run<Add>,       run<Sub>,          run<Mul>,      run<Div>,           run<Maximum>,
+    run<Minimum>,   run<FMax>,         run<FMin>,     run<Hypot>,         run<LogAddExp>,
+    compare<Equal>, compare<NotEqual>, compare<Less>, compare<LessEqual>, add_scaled,
+    clamp,          clamp_backward,
 };
 
 }  // namespace TW_ISA

@@ -3,6 +3,7 @@
 #include "kernels/activation.h"
 #include "kernels/batch_norm.h"
 #include "kernels/binary.h"
+#include "kernels/copy.h"
 #include "kernels/depthwise.h"
 #include "kernels/dropout.h"
 #include "kernels/epilogue.h"
@@ -48,6 +49,7 @@ TW_DISPATCH(ActivationKernels, activation_kernels)
 TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
 TW_DISPATCH(ClassLossKernels, class_loss_kernels)
+TW_DISPATCH(CopyKernels, copy_kernels)
 TW_DISPATCH(DepthwiseKernels, depthwise_kernels)
 TW_DISPATCH(DropoutKernels, dropout_kernels)
 TW_DISPATCH(EpilogueKernels, epilogue_kernels)

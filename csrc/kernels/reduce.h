@@ -1,6 +1,7 @@
 // Reductions of float32 matrices along their rows or columns.
 #pragma once
 
+#include "base/map_sum.h"
 #include "kernels/dispatch.h"
 
 namespace tilewise {
@@ -18,12 +19,24 @@ struct ReduceKernels {
   void (*sum_rows)(const MatrixView& m, double* out);
   // out[c] += sum of column c.
   void (*sum_cols)(const MatrixView& m, double* out);
+  // out[r] = product of row r.
+  void (*product_rows)(const MatrixView& m, double* out);
+  // out[r] = sum of f(x - shift[r]) over row r; out[c] += sum of f(x - shift[c]) over column c.
+  // A null shift is 0.
+  void (*map_rows)(MapSum map, const MatrixView& m, const float* shift, double* out);
+  void (*map_cols)(MapSum map, const MatrixView& m, const float* shift, double* out);
   // out[r] = the largest element of row r (cols >= 1); a NaN anywhere gives NaN.
   void (*max_rows)(const MatrixView& m, float* out);
   void (*min_rows)(const MatrixView& m, float* out);
   // out[c] = max(out[c], column c).
   void (*max_cols)(const MatrixView& m, float* out);
   void (*min_cols)(const MatrixView& m, float* out);
+  // Where the extreme of each row is: the first of equals, or the first NaN (cols >= 1).
+  void (*arg_max_rows)(const MatrixView& m, float* out, std::int64_t* at);
+  void (*arg_min_rows)(const MatrixView& m, float* out, std::int64_t* at);
+  // The same for columns (1 <= rows < 2^24): `places` has room for `cols` numbers.
+  void (*arg_max_cols)(const MatrixView& m, float* out, std::int64_t* at, float* places);
+  void (*arg_min_cols)(const MatrixView& m, float* out, std::int64_t* at, float* places);
   bool (*all_finite)(const float* x, index_t count);
 };
 TW_KERNEL_TABLE(ReduceKernels, reduce_kernels)

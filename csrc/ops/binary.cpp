@@ -14,6 +14,10 @@ namespace {
 
 bool is_comparison(BinaryOp op) { return op >= BinaryOp::eq && op <= BinaryOp::ge; }
 bool is_logical(BinaryOp op) { return op >= BinaryOp::logical_and; }
+bool is_bitwise(BinaryOp op) { return op >= BinaryOp::bit_and && op <= BinaryOp::shift_right; }
+bool gives_floats(BinaryOp op) {
+  return op == BinaryOp::div || (op >= BinaryOp::atan2 && op <= BinaryOp::xlogy);
+}
 
 bool fits(std::int64_t value, DType dtype) {
   switch (dtype) {
@@ -37,13 +41,17 @@ bool scalar_fits(const Operand& x, DType dtype) {
 // The dtype in which the operands meet.
 DType compute_type(BinaryOp op, const Operand& a, const Operand& b) {
   const DType common = result_type(a, b);
-  if (op == BinaryOp::div && !is_floating(common)) return DType::float32;
+  if (gives_floats(op) && !is_floating(common)) return DType::float32;
+  TW_CHECK_TYPE(!is_bitwise(op) || !is_floating(common), name_of(op),
+                ": expected integers or bools, got ", a.describe(), " and ", b.describe());
   // An integer scalar wraps around in arithmetic, but a comparison should be right.
   if (is_comparison(op) && !(scalar_fits(a, common) && scalar_fits(b, common))) {
     return DType::int64;
   }
   const bool needs_numbers = op == BinaryOp::sub || op == BinaryOp::floor_div ||
-                             op == BinaryOp::remainder || op == BinaryOp::pow;
+                             op == BinaryOp::remainder || op == BinaryOp::pow ||
+                             op == BinaryOp::trunc_div || op == BinaryOp::fmod ||
+                             op == BinaryOp::shift_left || op == BinaryOp::shift_right;
   TW_CHECK_TYPE(common != DType::boolean || !needs_numbers, name_of(op), ": expected numbers, got ",
                 a.describe(), " and ", b.describe());
   return common;
@@ -74,6 +82,48 @@ void run_ref(const Operands& x) {
   });
 }
 
+template <typename T>
+void run_floating(BinaryOp op, const Operands& x) {
+  switch (op) {
+    case BinaryOp::fmax:
+      return run_ref<ref::FMax, T, T>(x);
+    case BinaryOp::fmin:
+      return run_ref<ref::FMin, T, T>(x);
+    case BinaryOp::atan2:
+      return run_ref<ref::Atan2, T, T>(x);
+    case BinaryOp::hypot:
+      return run_ref<ref::Hypot, T, T>(x);
+    case BinaryOp::logaddexp:
+      return run_ref<ref::LogAddExp, T, T>(x);
+    case BinaryOp::copysign:
+      return run_ref<ref::CopySign, T, T>(x);
+    case BinaryOp::xlogy:
+      return run_ref<ref::XLogY, T, T>(x);
+    default:
+      return run_ref<ref::Div, T, T>(x);
+  }
+}
+
+template <typename T>
+void run_integral(BinaryOp op, const Operands& x) {
+  switch (op) {
+    case BinaryOp::fmax:
+      return run_ref<ref::Maximum, T, T>(x);
+    case BinaryOp::fmin:
+      return run_ref<ref::Minimum, T, T>(x);
+    case BinaryOp::bit_and:
+      return run_ref<ref::BitAnd, T, T>(x);
+    case BinaryOp::bit_or:
+      return run_ref<ref::BitOr, T, T>(x);
+    case BinaryOp::bit_xor:
+      return run_ref<ref::BitXor, T, T>(x);
+    case BinaryOp::shift_left:
+      return run_ref<ref::ShiftLeft, T, T>(x);
+    default:
+      return run_ref<ref::ShiftRight, T, T>(x);
+  }
+}
+
 // Arithmetic that floats and integers have; R = T.
 template <typename T>
 void run_arithmetic(BinaryOp op, const Operands& x) {
@@ -94,11 +144,18 @@ void run_arithmetic(BinaryOp op, const Operands& x) {
       return run_ref<ref::Maximum, T, T>(x);
     case BinaryOp::minimum:
       return run_ref<ref::Minimum, T, T>(x);
+    case BinaryOp::trunc_div:
+      return run_ref<ref::TruncDiv, T, T>(x);
+    case BinaryOp::fmod:
+      return run_ref<ref::Fmod, T, T>(x);
     default:
       break;
   }
-  if constexpr (std::is_floating_point_v<T>) return run_ref<ref::Div, T, T>(x);
-  throw TypeError(concat(name_of(op), ": no loop for this dtype"));
+  if constexpr (std::is_floating_point_v<T>) {
+    run_floating<T>(op, x);
+  } else {
+    run_integral<T>(op, x);
+  }
 }
 
 template <typename T>
@@ -131,9 +188,15 @@ void run_boolean(BinaryOp op, const Operands& x) {
   switch (op) {
     case BinaryOp::add:
     case BinaryOp::maximum:
+    case BinaryOp::fmax:
+    case BinaryOp::bit_or:
       return run_predicate<std::uint8_t>(BinaryOp::logical_or, x);
+    case BinaryOp::bit_xor:
+      return run_predicate<std::uint8_t>(BinaryOp::logical_xor, x);
     case BinaryOp::mul:
     case BinaryOp::minimum:
+    case BinaryOp::fmin:
+    case BinaryOp::bit_and:
       return run_predicate<std::uint8_t>(BinaryOp::logical_and, x);
     default:
       return run_predicate<std::uint8_t>(op, x);
@@ -181,6 +244,14 @@ bool run_float32(BinaryOp op, const Operands& x) {
       return run_kernel(kernels.maximum, x, z), true;
     case BinaryOp::minimum:
       return run_kernel(kernels.minimum, x, z), true;
+    case BinaryOp::fmax:
+      return run_kernel(kernels.fmax, x, z), true;
+    case BinaryOp::fmin:
+      return run_kernel(kernels.fmin, x, z), true;
+    case BinaryOp::hypot:
+      return run_kernel(kernels.hypot, x, z), true;
+    case BinaryOp::logaddexp:
+      return run_kernel(kernels.logaddexp, x, z), true;
     case BinaryOp::eq:
       return run_kernel(kernels.eq, x, flags), true;
     case BinaryOp::ne:
@@ -238,9 +309,38 @@ void run(BinaryOp op, const Array& z, const Array& a_in, const Array& b_in) {
 }  // namespace
 
 const char* name_of(BinaryOp op) {
-  const char* names[] = {"add", "sub",     "mul",     "div",         "floor_div",  "remainder",
-                         "pow", "maximum", "minimum", "eq",          "ne",         "lt",
-                         "le",  "gt",      "ge",      "logical_and", "logical_or", "logical_xor"};
+  const char* names[] = {"add",
+                         "sub",
+                         "mul",
+                         "div",
+                         "floor_div",
+                         "remainder",
+                         "pow",
+                         "maximum",
+                         "minimum",
+                         "fmax",
+                         "fmin",
+                         "trunc_div",
+                         "fmod",
+                         "atan2",
+                         "hypot",
+                         "logaddexp",
+                         "copysign",
+                         "xlogy",
+                         "bitwise_and",
+                         "bitwise_or",
+                         "bitwise_xor",
+                         "bitwise_left_shift",
+                         "bitwise_right_shift",
+                         "eq",
+                         "ne",
+                         "lt",
+                         "le",
+                         "gt",
+                         "ge",
+                         "logical_and",
+                         "logical_or",
+                         "logical_xor"};
   return names[static_cast<int>(op)];
 }
 

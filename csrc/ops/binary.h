@@ -15,6 +15,20 @@ enum class BinaryOp : std::uint8_t {
   pow,
   maximum,  // NaN in either operand gives NaN
   minimum,
+  fmax,  // the number where one operand is NaN
+  fmin,
+  trunc_div,  // towards zero
+  fmod,       // with the sign of the dividend, as in C
+  atan2,      // from here integers give float32
+  hypot,
+  logaddexp,
+  copysign,
+  xlogy,    // a log b, and 0 where a is 0
+  bit_and,  // from here integers and booleans only
+  bit_or,
+  bit_xor,
+  shift_left,
+  shift_right,
   eq,  // comparisons and logical operations give bool
   ne,
   lt,

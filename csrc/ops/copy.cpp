@@ -4,7 +4,9 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "kernels/copy.h"
 #include "ops/loop_nest.h"
+#include "ops/operand.h"
 #include "ops/visit_dtype.h"
 
 namespace tilewise {
@@ -19,11 +21,13 @@ void copy_block(Dst* dst, const Src* src, const LoopBlock& b) {
   const index_t dst_col = b.col_stride[0];
   const index_t src_row = b.row_stride[1];
   const index_t src_col = b.col_stride[1];
-  if (dst_col == 1 && src_col == 1) {
+  if (dst_col == 1 && (src_col == 1 || src_col == 0)) {
     for (index_t r = 0; r < b.rows; ++r) {
       Dst* d = dst + r * dst_row;
       const Src* s = src + r * src_row;
-      if constexpr (std::is_same_v<Dst, Src>) {
+      if (src_col == 0) {
+        std::fill(d, d + b.cols, static_cast<Dst>(*s));
+      } else if constexpr (std::is_same_v<Dst, Src>) {
         std::memcpy(d, s, static_cast<std::size_t>(b.cols) * sizeof(Dst));
       } else {
         for (index_t c = 0; c < b.cols; ++c) d[c] = static_cast<Dst>(s[c]);
@@ -44,6 +48,50 @@ void copy_block(Dst* dst, const Src* src, const LoopBlock& b) {
   }
 }
 
+// Four-byte elements, which the kernels move without looking at them. False where the strides are
+// of no kind that they know.
+bool copy_words(const LoopNest& loops, const Array& dst, const Array& src) {
+  const CopyKernels& kernels = copy_kernels();
+  const bool past_caches = larger_than_caches(dst);
+  auto* to = dst.data<float>();
+  const auto* from = src.data<const float>();
+  if (loops.inner_stride(0) != 1) return false;
+  if (loops.inner_stride(1) > 1 && loops.row_stride(1) == 1) {
+    // Squares of a block stay in L2 together with what they come from.
+    constexpr index_t widest = 256;
+    loops.parallel_blocks(
+        [&](const LoopBlock& b) {
+          kernels.transpose({from + b.offset[1], to + b.offset[0], b.rows, b.cols, b.row_stride[0],
+                             b.col_stride[1], past_caches});
+        },
+        widest);
+    return true;
+  }
+  if (!past_caches || loops.inner_stride(1) > 1 || loops.inner_stride(1) < 0) return false;
+  const bool repeats = loops.inner_stride(1) == 0;
+  loops.parallel_blocks([&](const LoopBlock& b) {
+    // A short row is worth it where it fills cache lines; parts of lines would be written twice.
+    constexpr index_t line = 16;
+    constexpr index_t long_row = 512;
+    const bool whole_lines = b.cols % line == 0 && b.row_stride[0] % line == 0 &&
+                             reinterpret_cast<std::uintptr_t>(to + b.offset[0]) % 64 == 0;
+    const bool stream = whole_lines || b.cols >= long_row;
+    for (index_t r = 0; r < b.rows; ++r) {
+      float* z = to + b.offset[0] + r * b.row_stride[0];
+      const float* x = from + b.offset[1] + r * b.row_stride[1];
+      if (repeats) {
+        kernels.fill(z, *x, b.cols, stream);
+      } else if (stream) {
+        kernels.stream(x, z, b.cols);
+      } else {
+        std::memcpy(z, x, static_cast<std::size_t>(b.cols) * sizeof(float));
+      }
+    }
+    if (stream) kernels.fence();
+  });
+  return true;
+}
+
 bool overlaps(const Array& a, const Array& b) {
   return a.storage() == b.storage();  // conservative: any two views of one storage
 }
@@ -62,6 +110,10 @@ void copy_into(const Array& dst, const Array& src) {
     return;
   }
   const LoopNest loops(dst.shape(), {&dst.strides(), &view.strides()});
+  if (dst.dtype() == view.dtype() && itemsize(dst.dtype()) == sizeof(float) &&
+      copy_words(loops, dst, view)) {
+    return;
+  }
   visit_dtype(dst.dtype(), [&](auto dst_tag) {
     using Dst = decltype(dst_tag);
     visit_dtype(view.dtype(), [&](auto src_tag) {
@@ -130,10 +182,35 @@ Array reshape(const Array& a, const Dims& wanted) {
   return view.defined() ? view : contiguous(a).try_view(shape);
 }
 
+namespace {
+
+template <typename T>
+void fill_dense(const Array& a, T value) {
+  a.storage()->bump_version();
+  T* z = a.data<T>();
+  if constexpr (std::is_same_v<T, float>) {
+    const auto kernel = copy_kernels().fill;
+    const bool past_caches = larger_than_caches(a);
+    parallel_ranges(a.size(), elementwise_grain, [&](index_t first, index_t last) {
+      kernel(z + first, value, last - first, past_caches);
+      if (past_caches) copy_kernels().fence();
+    });
+  } else {
+    parallel_ranges(a.size(), elementwise_grain,
+                    [&](index_t first, index_t last) { std::fill(z + first, z + last, value); });
+  }
+}
+
+}  // namespace
+
 void fill(const Array& a, double value) {
   visit_dtype(a.dtype(), [&](auto tag) {
     using T = decltype(tag);
     const T converted = static_cast<T>(value);
+    if (a.is_contiguous() || a.is_channels_last()) {
+      fill_dense(a, converted);
+      return;
+    }
     Array scalar = Array::empty({}, a.dtype());
     *scalar.data<T>() = converted;
     copy_into(a, scalar);

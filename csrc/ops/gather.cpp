@@ -1,9 +1,12 @@
 #include "ops/gather.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/threads.h"
 #include "ops/copy.h"
 #include "ops/loop_nest.h"
+#include "ops/operand.h"
 #include "ops/reduce.h"
 #include "ops/visit_dtype.h"
 #include "ref/binary.h"
@@ -46,8 +49,8 @@ struct Line {
   index_t src = 0;
 };
 
-template <typename T>
-void scatter_lines(const Array& out, int axis, const Array& index, const Array& src) {
+template <typename T, typename F>
+void scatter_lines(const Array& out, int axis, const Array& index, const Array& src, F combine) {
   const Dims shape = without(index.shape(), axis);
   const Dims out_strides = without(out.strides(), axis);
   const Dims index_strides = without(index.strides(), axis);
@@ -70,9 +73,8 @@ void scatter_lines(const Array& out, int axis, const Array& index, const Array& 
           const std::int64_t* at = index.data<const std::int64_t>() + line.index;
           const T* x = src.data<const T>() + line.src;
           for (index_t i = 0; i < count; ++i) {
-            const index_t k = checked_index("scatter_add", at[i * index.strides()[axis]], size);
-            T& sum = z[k * out.strides()[axis]];
-            sum = ref::Add::apply(sum, x[i * src.strides()[axis]]);
+            const index_t k = checked_index("scatter", at[i * index.strides()[axis]], size);
+            combine(z[k * out.strides()[axis]], x[i * src.strides()[axis]]);
           }
         }
       });
@@ -124,10 +126,81 @@ Array scatter_add(const Dims& wanted, index_t axis, const Array& index_input,
   if (index.size() > 0) {
     visit_dtype(src.dtype(), [&](auto tag) {
       using T = decltype(tag);
-      if constexpr (!std::is_same_v<T, bool>) scatter_lines<T>(out, dim, index, src);
+      if constexpr (!std::is_same_v<T, bool>) {
+        scatter_lines<T>(out, dim, index, src, [](T& z, T x) { z = ref::Add::apply(z, x); });
+      }
     });
   }
   return wanted.empty() ? out.with_layout({}, {}) : out;
+}
+
+void scatter_into(Scatter how, const Array& target, index_t axis, const Array& index_input,
+                  const Array& src_input) {
+  const Array a = at_least_1d(target);
+  const Array index = at_least_1d(index_input);
+  Array src = at_least_1d(src_input);
+  const int dim = normalize_axis("scatter", axis, a.rank());
+  if (index.size() == 0) return;
+  check_index("scatter", index, a.shape(), dim);
+  check_writable("scatter", a);
+  TW_CHECK_TYPE(src.dtype() == a.dtype(), "scatter: expected a source of ", name_of(a.dtype()),
+                ", got ", name_of(src.dtype()));
+  bool fits = src.rank() == index.rank();
+  for (int i = 0; fits && i < src.rank(); ++i) {
+    fits = src.extent(i) >= index.extent(i);
+    if (fits) src = src.slice(i, 0, index.extent(i), 1);
+  }
+  TW_CHECK(fits, "scatter: expected a source no smaller than the index ", to_string(index.shape()),
+           ", got ", to_string(src_input.shape()));
+  if (src.storage() == a.storage()) src = clone(src);
+  a.storage()->bump_version();
+  visit_dtype(a.dtype(), [&](auto tag) {
+    using Type = decltype(tag);
+    using T = std::conditional_t<std::is_same_v<Type, bool>, std::uint8_t, Type>;
+    switch (how) {
+      case Scatter::assign:
+        return scatter_lines<T>(a, dim, index, src, [](T& z, T x) { z = x; });
+      case Scatter::add:
+        return scatter_lines<T>(a, dim, index, src, [](T& z, T x) { z = ref::Add::apply(z, x); });
+      case Scatter::multiply:
+        return scatter_lines<T>(a, dim, index, src, [](T& z, T x) { z = ref::Mul::apply(z, x); });
+      case Scatter::largest:
+        return scatter_lines<T>(a, dim, index, src,
+                                [](T& z, T x) { z = ref::Maximum::apply(x, z); });
+      case Scatter::smallest:
+        return scatter_lines<T>(a, dim, index, src,
+                                [](T& z, T x) { z = ref::Minimum::apply(x, z); });
+    }
+  });
+}
+
+Array one_hot(const Array& labels_input, index_t wanted) {
+  TW_CHECK_TYPE(labels_input.dtype() == DType::int64,
+                "one_hot: expected labels of dtype int64, got ", name_of(labels_input.dtype()));
+  const Array labels = contiguous(labels_input);
+  const auto* label = labels.data<const std::int64_t>();
+  const index_t count = labels.size();
+  TW_CHECK(wanted >= 0 || count > 0,
+           "one_hot: expected num_classes for labels of no elements, got -1");
+  std::int64_t low = 0;
+  std::int64_t high = -1;
+  for (index_t i = 0; i < count; ++i) {
+    low = std::min(low, label[i]);
+    high = std::max(high, label[i]);
+  }
+  const index_t classes = wanted < 0 ? high + 1 : wanted;
+  TW_CHECK(low >= 0 && high < classes, "one_hot: expected labels between 0 and ", classes - 1,
+           ", got ", low, " to ", high);
+  Dims shape = labels.shape();
+  shape.push_back(classes);
+  const Array out = Array::empty(shape, DType::int64);
+  fill(out, 0.0);
+  auto* rows = out.data<std::int64_t>();
+  for (index_t i = 0; i < count; ++i) {
+    // Another thread may write to the labels meanwhile.
+    rows[i * classes + std::clamp<std::int64_t>(label[i], 0, classes - 1)] = 1;
+  }
+  return out;
 }
 
 }  // namespace tilewise

@@ -13,4 +13,13 @@ Array gather(const Array& a, index_t axis, const Array& index);
 // gradient of gather. `src` has the shape of `index`.
 Array scatter_add(const Dims& shape, index_t axis, const Array& index, const Array& src);
 
+enum class Scatter : std::uint8_t { assign, add, multiply, largest, smallest };
+
+// a[index[i][j]][j] is combined with src[i][j], in place and in order along the axis. `src` has the
+// dtype of `a`, and its shape is that of `index` or larger.
+void scatter_into(Scatter how, const Array& a, index_t axis, const Array& index, const Array& src);
+
+// Rows of zeros with a one at each label: int64 (*labels.shape, classes).
+Array one_hot(const Array& labels, index_t classes);
+
 }  // namespace tilewise

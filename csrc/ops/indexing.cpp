@@ -268,11 +268,10 @@ void index_put(const Array& a, const IndexList& indices, const Array& src) {
   });
 }
 
-Array nonzero(const Array& mask) {
-  const Array flags = contiguous(cast(mask, DType::boolean));
-  const auto* x = flags.data<const std::uint8_t>();
-  const int rank = flags.rank();
-  const index_t size = flags.size();
+namespace {
+
+// How many flags are set before each block of elementwise_grain, and in all.
+std::vector<index_t> count_true(const std::uint8_t* x, index_t size) {
   const index_t blocks = ceil_div(size, elementwise_grain);
   std::vector<index_t> starts(static_cast<std::size_t>(blocks) + 1, 0);
   parallel_ranges(size, elementwise_grain, [&](index_t first, index_t last) {
@@ -281,6 +280,44 @@ Array nonzero(const Array& mask) {
     starts[static_cast<std::size_t>(first / elementwise_grain) + 1] = count;
   });
   for (std::size_t i = 1; i < starts.size(); ++i) starts[i] += starts[i - 1];
+  return starts;
+}
+
+}  // namespace
+
+Array masked_select(const Array& a, const Array& mask) {
+  TW_CHECK(a.shape() == mask.shape(), "masked_select: expected a mask of shape ",
+           to_string(a.shape()), ", got ", to_string(mask.shape()));
+  TW_CHECK_TYPE(mask.dtype() == DType::boolean, "masked_select: expected a bool mask, got ",
+                name_of(mask.dtype()));
+  const Array flags = contiguous(mask);
+  const Array values = contiguous(a);
+  const auto* chosen = flags.data<const std::uint8_t>();
+  const std::vector<index_t> starts = count_true(chosen, a.size());
+  Array out = Array::empty({starts.back()}, a.dtype());
+  visit_bytes(a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* x = values.data<const T>();
+    parallel_ranges(a.size(), elementwise_grain, [&](index_t first, index_t last) {
+      // As in nonzero: another thread may write to the mask between the passes.
+      const auto block = static_cast<std::size_t>(first / elementwise_grain);
+      T* z = out.data<T>() + starts[block];
+      T* const end = out.data<T>() + starts[block + 1];
+      for (index_t i = first; i < last && z != end; ++i) {
+        if (chosen[i] != 0) *z++ = x[i];
+      }
+      std::fill(z, end, T{});
+    });
+  });
+  return out;
+}
+
+Array nonzero(const Array& mask) {
+  const Array flags = contiguous(cast(mask, DType::boolean));
+  const auto* x = flags.data<const std::uint8_t>();
+  const int rank = flags.rank();
+  const index_t size = flags.size();
+  const std::vector<index_t> starts = count_true(x, size);
   Array out = Array::empty({starts.back(), rank}, DType::int64);
   auto* positions = out.data<std::int64_t>();
   parallel_ranges(size, elementwise_grain, [&](index_t first, index_t last) {

@@ -23,6 +23,9 @@ Array index_add(const Dims& shape, const IndexList& indices, const Array& src);
 // a[indices] = src, in place; `src` broadcasts. The last of repeated indices wins.
 void index_put(const Array& a, const IndexList& indices, const Array& src);
 
+// The elements where the bool array `mask`, of the shape of `a`, is true: a vector.
+Array masked_select(const Array& a, const Array& mask);
+
 // The positions where `mask` is not zero, in row-major order: int64 (count, rank).
 Array nonzero(const Array& mask);
 

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/threads.h"
-
 namespace tilewise {
 
 LoopNest::LoopNest(const Dims& shape, std::initializer_list<const Dims*> strides)
@@ -47,7 +45,7 @@ bool LoopNest::mergeable(const Dim& outer, const Dim& inner) const {
   return true;
 }
 
-LoopNest::Cut LoopNest::cut() const {
+LoopNest::Cut LoopNest::cut(index_t max_cols) const {
   const Dim& cols = dims_[rank_ - 1];
   Cut c{};
   c.rows = rank_ >= 2 ? dims_[rank_ - 2] : Dim{1, {}};
@@ -56,7 +54,7 @@ LoopNest::Cut LoopNest::cut() const {
     if (dims_[i].extent == 0) return c;
     if (i < rank_ - 2) c.planes *= dims_[i].extent;
   }
-  c.col_grain = std::min(cols.extent, elementwise_grain);
+  c.col_grain = std::min(cols.extent, max_cols);
   c.col_pieces = ceil_div(cols.extent, c.col_grain);
   c.row_grain = std::min(c.rows.extent, ceil_div(elementwise_grain, c.col_grain));
   c.row_pieces = ceil_div(c.rows.extent, c.row_grain);
@@ -65,11 +63,11 @@ LoopNest::Cut LoopNest::cut() const {
   return c;
 }
 
-index_t LoopNest::pieces() const { return cut().pieces(); }
+index_t LoopNest::pieces() const { return cut(elementwise_grain).pieces(); }
 
-void LoopNest::parallel_blocks(FunctionRef<void(const LoopBlock&)> body) const {
+void LoopNest::parallel_blocks(FunctionRef<void(const LoopBlock&)> body, index_t max_cols) const {
   const Dim& cols = dims_[rank_ - 1];
-  const Cut c = cut();
+  const Cut c = cut(max_cols);
   parallel_for(c.pieces(), [&](index_t piece) {
     const index_t col0 = piece % c.col_pieces * c.col_grain;
     const index_t row0 = piece / c.col_pieces % c.row_pieces * c.row_grain;

@@ -8,6 +8,7 @@
 #include <initializer_list>
 
 #include "base/function_ref.h"
+#include "base/threads.h"
 #include "base/types.h"
 
 namespace tilewise {
@@ -27,12 +28,15 @@ class LoopNest {
   // Strides of the operands, each as long as `shape`; 0 where an operand is broadcast.
   LoopNest(const Dims& shape, std::initializer_list<const Dims*> strides);
 
-  // Stride of an operand in the innermost loop.
+  // Stride of an operand in the innermost loop, and in the one around it (0 without one).
   index_t inner_stride(int operand) const { return dims_[rank_ - 1].stride[operand]; }
+  index_t row_stride(int operand) const { return rank_ > 1 ? dims_[rank_ - 2].stride[operand] : 0; }
 
-  // Blocks of one piece come in order, on one thread.
-  void parallel_blocks(FunctionRef<void(const LoopBlock&)> body) const;
-  index_t pieces() const;  // 0 where there is nothing to walk
+  // Blocks are as wide as the innermost dimension, up to `max_cols`. Those of one piece come in
+  // order, on one thread.
+  void parallel_blocks(FunctionRef<void(const LoopBlock&)> body,
+                       index_t max_cols = elementwise_grain) const;
+  index_t pieces() const;  // 0 where there is nothing to walk; of blocks of the default width
 
  private:
   struct Dim {
@@ -46,7 +50,7 @@ class LoopNest {
     index_t pieces() const { return plane_pieces * row_pieces * col_pieces; }
   };
   bool mergeable(const Dim& outer, const Dim& inner) const;
-  Cut cut() const;
+  Cut cut(index_t max_cols) const;
 
   Dim dims_[Dims::max_rank + 1];
   int rank_ = 0;  // at least 1

@@ -1,9 +1,14 @@
 #include "ops/rearrange.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/error.h"
+#include "base/threads.h"
 #include "ops/copy.h"
 #include "ops/operand.h"
 #include "ops/reduce.h"
+#include "ops/view.h"
 
 namespace tilewise {
 
@@ -46,6 +51,127 @@ Array flip(const Array& a, const Dims& axes) {
     strides[dim] = -strides[dim];
   }
   copy_into(out, a.with_layout(a.shape(), strides, offset));
+  return out;
+}
+
+Array stack_arrays(const std::vector<Array>& arrays, index_t axis) {
+  TW_CHECK(!arrays.empty(), "stack: expected at least one array, got none");
+  std::vector<Array> entries;
+  entries.reserve(arrays.size());
+  for (const Array& a : arrays) {
+    TW_CHECK(a.shape() == arrays.front().shape(), "stack: expected arrays of one shape, got ",
+             to_string(arrays.front().shape()), " and ", to_string(a.shape()));
+    entries.push_back(unsqueeze(a, axis));
+  }
+  return concat_arrays(entries, axis < 0 ? axis + entries.front().rank() : axis);
+}
+
+namespace {
+
+// One copy: the result seen with the repetition as a dimension of its own, to which `a` broadcasts.
+Array repeat_along(const Array& a, int dim, index_t count) {
+  Dims shape = a.shape();
+  shape[dim] = checked_mul(shape[dim], count);
+  Array out = Array::empty(shape, a.dtype());
+  if (out.size() == 0) return out;
+  const index_t extent = a.extent(dim);
+  for (index_t first = 1; first <= count; first = 2 * first) {
+    // The first copy comes from `a`; each further one doubles what is there.
+    const index_t before = first / 2;
+    if (before == 0) {
+      copy_into(out.slice(dim, 0, extent, 1), a);
+      continue;
+    }
+    copy_into(out.slice(dim, before * extent, first * extent, 1),
+              Array(out.slice(dim, 0, before * extent, 1)));
+  }
+  return out;
+}
+
+}  // namespace
+
+Array repeat(const Array& a, const Dims& counts) {
+  const int added = counts.size() - a.rank();
+  TW_CHECK(added >= 0, "repeat: expected at least ", a.rank(), " counts for shape ",
+           to_string(a.shape()), ", got ", to_string(counts));
+  Dims shape(counts.size(), 1);
+  Dims source;  // (1, size) for each dimension that repeats, (size) for others
+  Dims target;
+  bool fits = true;
+  for (int i = 0; i < counts.size(); ++i) {
+    TW_CHECK(counts[i] >= 0, "repeat: expected counts >= 0, got ", to_string(counts));
+    const index_t extent = i < added ? 1 : a.extent(i - added);
+    shape[i] = checked_mul(extent, counts[i]);
+    const int parts = counts[i] != 1 && extent != 1 ? 2 : 1;
+    fits = fits && source.size() + parts <= Dims::max_rank;
+    if (!fits) continue;
+    if (parts == 2) {
+      source.push_back(1);
+      target.push_back(counts[i]);
+    }
+    source.push_back(extent);
+    target.push_back(parts == 2 ? extent : shape[i]);
+  }
+  element_count(shape);
+  if (fits) {
+    Array out = Array::empty(target, a.dtype());
+    if (out.size() > 0) copy_into(out, reshape(a, source));
+    return out.with_layout(shape,
+                           contiguous_strides(out.size() > 0 ? shape : Dims(shape.size(), 0)));
+  }
+  Dims leading(added, 1);
+  for (index_t extent : a.shape()) leading.push_back(extent);
+  Array out = reshape(a, leading);
+  for (int i = counts.size() - 1; i >= 0; --i) {
+    if (counts[i] != 1) out = repeat_along(out, i, counts[i]);
+  }
+  return out.storage() == a.storage() ? clone(out) : out;
+}
+
+Array roll(const Array& a, const Dims& shifts, const Dims& dims) {
+  TW_CHECK(shifts.size() == dims.size(), "roll: expected a shift for each dimension, got ",
+           to_string(shifts), " and ", to_string(dims));
+  Array x = a;
+  for (int i = 0; i < dims.size(); ++i) {
+    const int dim = normalize_axis("roll", dims[i], a.rank());
+    if (a.size() == 0) continue;
+    const index_t extent = a.extent(dim);
+    const index_t shift = (shifts[i] % extent + extent) % extent;
+    if (shift == 0) continue;
+    Array out = Array::empty_like(x);
+    copy_into(out.slice(dim, shift, extent, 1), x.slice(dim, 0, extent - shift, 1));
+    copy_into(out.slice(dim, 0, shift, 1), x.slice(dim, extent - shift, extent, 1));
+    x = out;
+  }
+  return x.storage() == a.storage() ? clone(a) : x;
+}
+
+Array triangle(const Array& input, index_t diagonal, bool upper) {
+  const char* op = upper ? "triu" : "tril";
+  TW_CHECK(input.rank() >= 2, op, ": expected at least 2 dimensions, got shape ",
+           to_string(input.shape()));
+  const Array a = contiguous(input);
+  const Array out = Array::empty(a.shape(), a.dtype());
+  if (out.size() == 0) return out;
+  const index_t rows = a.extent(a.rank() - 2);
+  const index_t cols = a.extent(a.rank() - 1);
+  const auto bytes = static_cast<index_t>(itemsize(a.dtype()));
+  const index_t limit = std::max(rows, cols);
+  const index_t shift = std::clamp(diagonal, -limit, limit);
+  parallel_ranges(out.size() / cols, ceil_div(elementwise_grain, cols),
+                  [&](index_t first, index_t last) {
+                    for (index_t line = first; line < last; ++line) {
+                      // tril keeps columns up to row + diagonal, triu those from there on.
+                      const index_t bound = line % rows + shift + (upper ? 0 : 1);
+                      const index_t cut = std::clamp<index_t>(bound, 0, cols) * bytes;
+                      const std::byte* x = a.bytes() + line * cols * bytes;
+                      std::byte* z = out.bytes() + line * cols * bytes;
+                      const index_t kept = upper ? cut : 0;
+                      const index_t length = upper ? cols * bytes - cut : cut;
+                      std::memset(z, 0, static_cast<std::size_t>(cols * bytes));
+                      std::memcpy(z + kept, x + kept, static_cast<std::size_t>(length));
+                    }
+                  });
   return out;
 }
 

@@ -13,4 +13,17 @@ Array concat_arrays(const std::vector<Array>& arrays, index_t axis);
 // The order of elements reversed along the axes (all for an empty list); a copy.
 Array flip(const Array& a, const Dims& axes);
 
+// Arrays of one shape as the entries of a new dimension.
+Array stack_arrays(const std::vector<Array>& arrays, index_t axis);
+
+// `a` laid out counts[i] times along dimension i; more counts than dimensions add leading ones.
+Array repeat(const Array& a, const Dims& counts);
+
+// Elements moved on by shifts[i] places along dims[i], those that fall off the end back to the
+// start.
+Array roll(const Array& a, const Dims& shifts, const Dims& dims);
+
+// The matrices of the last two dimensions, zero above (tril) or below (triu) a diagonal.
+Array triangle(const Array& a, index_t diagonal, bool upper);
+
 }  // namespace tilewise

@@ -15,8 +15,6 @@ Array sum(const Array& a, const Dims& axes, bool keepdims);
 Array prod(const Array& a, const Dims& axes, bool keepdims);
 // Floating dtypes only; the mean of nothing is NaN.
 Array mean(const Array& a, const Dims& axes, bool keepdims);
-// Divides by max(0, count - correction).
-Array var(const Array& a, const Dims& axes, double correction, bool keepdims);
 // NaN propagates; ValueError for an empty reduction.
 Array max_values(const Array& a, const Dims& axes, bool keepdims);
 Array min_values(const Array& a, const Dims& axes, bool keepdims);

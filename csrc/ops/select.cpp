@@ -1,6 +1,11 @@
 #include "ops/select.h"
 
+#include <cmath>
+#include <limits>
+
 #include "base/error.h"
+#include "base/threads.h"
+#include "kernels/binary.h"
 #include "ops/binary.h"
 #include "ops/copy.h"
 #include "ops/loop_nest.h"
@@ -33,6 +38,26 @@ void select_blocks(const LoopNest& nest, const SelectOperands& x) {
   });
 }
 
+struct Bounds {
+  float low;
+  float high;
+};
+
+// Numbers that a kernel can take; a bound of NaN makes everything NaN, which the general way does.
+bool are_numbers(const Operand* low, const Operand* high) {
+  const auto plain = [](const Operand* x) {
+    return x == nullptr || (!x->is_array() && !std::isnan(x->scalar().floating));
+  };
+  return plain(low) && plain(high);
+}
+
+// A missing bound bounds nothing.
+Bounds bounds_of(const Operand* low, const Operand* high) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  return {low != nullptr ? static_cast<float>(low->scalar().floating) : -infinity,
+          high != nullptr ? static_cast<float>(high->scalar().floating) : infinity};
+}
+
 }  // namespace
 
 Array where(const Array& condition, const Operand& a, const Operand& b) {
@@ -57,9 +82,43 @@ Array where(const Array& condition, const Operand& a, const Operand& b) {
 
 Array clamp(const Array& a, const Operand* low, const Operand* high) {
   TW_CHECK(low != nullptr || high != nullptr, "clamp: expected a lower or an upper bound");
+  if (a.dtype() == DType::float32 && are_numbers(low, high)) {
+    const Array x = dense(a);
+    Array z = Array::empty_like(x);
+    const Bounds bounds = bounds_of(low, high);
+    const auto kernel = binary_kernels().clamp;
+    const bool past_caches = larger_than_caches(z);
+    parallel_ranges(x.size(), elementwise_grain, [&](index_t first, index_t last) {
+      kernel(x.data<const float>() + first, bounds.low, bounds.high, last - first,
+             z.data<float>() + first, past_caches);
+    });
+    return z;
+  }
   if (high == nullptr) return binary(BinaryOp::maximum, a, *low);
   if (low == nullptr) return binary(BinaryOp::minimum, a, *high);
   return binary(BinaryOp::minimum, binary(BinaryOp::maximum, a, *low), *high);
+}
+
+Array clamp_backward(const Array& dy, const Array& a, const Operand* low, const Operand* high) {
+  TW_CHECK(dy.shape() == a.shape() && dy.dtype() == a.dtype() && is_floating(a.dtype()),
+           "clamp: expected a gradient of shape ", to_string(a.shape()), ", got ",
+           to_string(dy.shape()));
+  if (a.dtype() == DType::float32 && are_numbers(low, high)) {
+    const Array x = dense(a);
+    const Array g = dense_as(dy, x);
+    Array z = Array::empty_like(x);
+    const Bounds bounds = bounds_of(low, high);
+    const auto kernel = binary_kernels().clamp_backward;
+    parallel_ranges(x.size(), elementwise_grain, [&](index_t first, index_t last) {
+      kernel(g.data<const float>() + first, x.data<const float>() + first, bounds.low, bounds.high,
+             last - first, z.data<float>() + first);
+    });
+    return z;
+  }
+  Array sent = dy;
+  if (low != nullptr) sent = where(binary(BinaryOp::ge, a, *low), sent, Operand(0.0));
+  if (high != nullptr) sent = where(binary(BinaryOp::le, a, *high), sent, Operand(0.0));
+  return sent;
 }
 
 }  // namespace tilewise

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "ops/copy.h"
+#include "ops/operand.h"
 #include "ops/reduce.h"
 #include "ops/visit_dtype.h"
 
@@ -103,6 +104,36 @@ std::pair<Array, Array> topk(const Array& a, index_t k, index_t axis, bool large
   TW_CHECK(k >= 0 && k <= x.extent(dim), "topk: expected k between 0 and ", x.extent(dim),
            " for axis ", dim, " of shape ", to_string(a.shape()), ", got ", k);
   return run(x, k, dim, largest);
+}
+
+Array search_sorted(const Array& rows_input, const Array& values_input, bool right) {
+  TW_CHECK(rows_input.rank() >= 1, "searchsorted: expected a sequence of at least 1 dimension");
+  const int lead = rows_input.rank() - 1;
+  TW_CHECK(lead == 0 || (values_input.rank() == lead + 1 &&
+                         rows_input.shape().slice(0, lead) == values_input.shape().slice(0, lead)),
+           "searchsorted: expected a vector, or sequences with the leading dimensions of ",
+           to_string(values_input.shape()), ", got ", to_string(rows_input.shape()));
+  const DType dtype = promote(rows_input.dtype(), values_input.dtype());
+  const Array rows = contiguous(cast(rows_input, dtype));
+  const Array values = contiguous(cast(values_input, dtype));
+  const Array out = Array::empty(values.shape(), DType::int64);
+  const index_t length = rows.extent(lead);
+  const index_t each = lead > 0 ? values.extent(lead) : values.size();  // values that share a row
+  if (values.size() == 0) return out;
+  visit_dtype(dtype, [&](auto tag) {
+    using Type = decltype(tag);
+    using T = std::conditional_t<std::is_same_v<Type, bool>, std::uint8_t, Type>;
+    parallel_ranges(values.size(), elementwise_grain / 16, [&](index_t first, index_t last) {
+      for (index_t i = first; i < last; ++i) {
+        const T* row = rows.data<const T>() + i / each * length;
+        const T value = values.data<const T>()[i];
+        const T* at = right ? std::upper_bound(row, row + length, value, before<T>)
+                            : std::lower_bound(row, row + length, value, before<T>);
+        out.data<std::int64_t>()[i] = at - row;
+      }
+    });
+  });
+  return out;
 }
 
 }  // namespace tilewise

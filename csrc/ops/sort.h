@@ -14,4 +14,8 @@ std::pair<Array, Array> sort(const Array& a, index_t axis, bool descending);
 // 0 <= k <= size of the axis.
 std::pair<Array, Array> topk(const Array& a, index_t k, index_t axis, bool largest);
 
+// Where each value would go into its ascending row: before equal elements, or after them. `rows` is
+// one vector, or has the leading dimensions of `values`; int64 of the shape of `values`.
+Array search_sorted(const Array& rows, const Array& values, bool right);
+
 }  // namespace tilewise

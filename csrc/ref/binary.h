@@ -116,6 +116,118 @@ struct Pow {
   }
 };
 
+struct FMax {  // floating dtypes only, as the following
+  template <typename T>
+  static T apply(T a, T b) {
+    return std::fmax(a, b);
+  }
+};
+struct FMin {
+  template <typename T>
+  static T apply(T a, T b) {
+    return std::fmin(a, b);
+  }
+};
+struct Atan2 {
+  template <typename T>
+  static T apply(T a, T b) {
+    return std::atan2(a, b);
+  }
+};
+struct Hypot {
+  template <typename T>
+  static T apply(T a, T b) {
+    return std::hypot(a, b);
+  }
+};
+struct CopySign {
+  template <typename T>
+  static T apply(T a, T b) {
+    return std::copysign(a, b);
+  }
+};
+struct LogAddExp {
+  template <typename T>
+  static T apply(T a, T b) {
+    if (a == b && std::isinf(a)) return a;
+    if (a != a || b != b) return a + b;
+    return (a > b ? a : b) + std::log1p(std::exp(-std::abs(a - b)));
+  }
+};
+struct XLogY {
+  template <typename T>
+  static T apply(T a, T b) {
+    if (b != b) return b;
+    return a == 0 ? T(0) : a * std::log(b);
+  }
+};
+
+struct TruncDiv {
+  template <typename T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>) {
+      TW_CHECK(b != 0, "div: integer division by zero");
+      if constexpr (std::is_signed_v<T>) {
+        if (b == T(-1)) return Sub::apply(T(0), a);
+      }
+      return static_cast<T>(a / b);
+    } else {
+      return std::trunc(a / b);
+    }
+  }
+};
+
+struct Fmod {
+  template <typename T>
+  static T apply(T a, T b) {
+    if constexpr (std::is_integral_v<T>) {
+      TW_CHECK(b != 0, "fmod: integer division by zero");
+      if constexpr (std::is_signed_v<T>) {
+        if (b == T(-1)) return 0;
+      }
+      return static_cast<T>(a % b);
+    } else {
+      return std::fmod(a, b);
+    }
+  }
+};
+
+struct BitAnd {  // integral dtypes only, as the following
+  template <typename T>
+  static T apply(T a, T b) {
+    return static_cast<T>(a & b);
+  }
+};
+struct BitOr {
+  template <typename T>
+  static T apply(T a, T b) {
+    return static_cast<T>(a | b);
+  }
+};
+struct BitXor {
+  template <typename T>
+  static T apply(T a, T b) {
+    return static_cast<T>(a ^ b);
+  }
+};
+// A shift by all bits, or by a negative number, pushes every bit out.
+struct ShiftLeft {
+  template <typename T>
+  static T apply(T a, T b) {
+    constexpr int bits = static_cast<int>(sizeof(T)) * 8;
+    if (b < 0 || b >= bits) return T(0);
+    return static_cast<T>(static_cast<std::uint64_t>(a) << b);
+  }
+};
+struct ShiftRight {
+  template <typename T>
+  static T apply(T a, T b) {
+    constexpr int bits = static_cast<int>(sizeof(T)) * 8;
+    if (b < 0 || b >= bits) return a < 0 ? static_cast<T>(-1) : T(0);
+    return static_cast<T>(a >> b);
+  }
+};
+
 struct Equal {
   template <typename T>
   static bool apply(T a, T b) {

@@ -147,6 +147,8 @@ def as_shape(op: str, shape: Any, minimum: int = 0) -> tuple[int, ...]:
     if isinstance(shape, tuple | list):
         if len(shape) == 1 and isinstance(shape[0], tuple | list):
             shape = shape[0]
+        if all(n.__class__ is int and minimum <= n <= LARGEST for n in shape):
+            return tuple(shape)
         return tuple(as_int(op, "sizes", n, minimum, 2**62) for n in shape)
     if isinstance(shape, Iterable) and not isinstance(shape, str):
         return as_shape(op, tuple(shape), minimum)
@@ -161,3 +163,13 @@ def as_choice(op: str, name: str, value: Any, choices: Sequence[str]) -> str:
     if not isinstance(value, str):
         raise wrong_type(op, name, f"one of {expected}", value)
     raise ValueError(f"{op}: expected {name} as one of {expected}, got {value!r}")
+
+
+def as_device(op: str, device: Any) -> None:
+    """Accept None and the names of the CPU, where every tensor is.
+
+    Raises:
+        ValueError: for another device.
+    """
+    if device is not None and str(device) not in {"cpu", "cpu:0"}:
+        raise ValueError(f"{op}: expected device 'cpu', got {device!r}")

@@ -28,16 +28,24 @@ __all__: list[str] = [
     "apply_dropout_mask",
     "argmax",
     "argmin",
+    "atan2",
     "available_isas",
     "avg_pool_backward",
     "avg_pool_forward",
+    "basic_index",
     "batch_norm_backward",
     "batch_norm_forward",
     "bernoulli",
+    "bitwise_and",
+    "bitwise_left_shift",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
     "ceil",
     "channel_shuffle",
     "clamp",
     "clamp_",
+    "clamp_backward",
     "col2im",
     "concat",
     "config",
@@ -49,11 +57,17 @@ __all__: list[str] = [
     "conv_plain",
     "conv_transpose_forward",
     "conv_transpose_plain",
+    "copysign",
     "cos",
     "cosine_similarity",
     "cosine_similarity_backward",
     "cross_entropy_backward",
     "cross_entropy_forward",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "diagonal",
     "dice_loss",
     "dice_loss_backward",
     "div",
@@ -69,6 +83,9 @@ __all__: list[str] = [
     "flip",
     "floor",
     "floor_div",
+    "fmax",
+    "fmin",
+    "fmod",
     "fractional_max_pool_forward",
     "gather",
     "ge",
@@ -76,13 +93,14 @@ __all__: list[str] = [
     "group_norm_backward",
     "group_norm_forward",
     "gt",
+    "hypot",
     "im2col",
     "index",
     "index_add",
     "index_put_",
+    "instance_norm_forward",
     "interpolate_backward",
     "interpolate_forward",
-    "instance_norm_forward",
     "isa",
     "isfinite",
     "isinf",
@@ -99,13 +117,17 @@ __all__: list[str] = [
     "log1p",
     "log_softmax",
     "log_softmax_backward",
+    "logaddexp",
+    "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",
     "logical_xor",
+    "logsumexp",
     "lp_pool_backward",
     "lp_pool_forward",
     "lt",
+    "masked_select",
     "matmul",
     "max",
     "max_pool_backward",
@@ -132,19 +154,21 @@ __all__: list[str] = [
     "nll_loss_backward",
     "nll_loss_forward",
     "nonzero",
+    "norm",
     "normal",
+    "one_hot",
     "optimizer_step",
-    "pairwise_distance",
-    "pairwise_distance_backward",
     "pad",
     "pad_backward",
     "pad_plain",
+    "pairwise_distance",
+    "pairwise_distance_backward",
     "permutation",
     "philox",
-    "pointwise_loss",
-    "pointwise_loss_backward",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "pointwise_loss",
+    "pointwise_loss_backward",
     "pow",
     "prod",
     "randint",
@@ -152,11 +176,20 @@ __all__: list[str] = [
     "relu",
     "relu_backward",
     "remainder",
+    "repeat",
     "reset_peak_memory",
+    "roll",
     "round",
     "rsqrt",
     "scale_",
+    "scatter_",
     "scatter_add",
+    "scatter_add_",
+    "scatter_max_",
+    "scatter_min_",
+    "scatter_multiply_",
+    "search_sorted",
+    "set_basic",
     "set_isa",
     "set_num_threads",
     "sigmoid",
@@ -167,8 +200,13 @@ __all__: list[str] = [
     "softmax",
     "softmax_backward",
     "sort",
+    "split",
+    "split_evenly",
     "sqrt",
     "square",
+    "squeeze",
+    "stack",
+    "std",
     "sub",
     "sub_",
     "sum",
@@ -176,11 +214,18 @@ __all__: list[str] = [
     "tanh",
     "topk",
     "total_norm",
+    "transpose",
+    "triangle",
+    "trunc_div",
+    "unbind",
     "uniform",
     "unit_norm_backward",
     "unit_norm_forward",
+    "unsqueeze",
     "var",
     "where",
+    "windows",
+    "xlogy",
 ]
 
 class DType:
@@ -374,6 +419,7 @@ def argmax(
 def argmin(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
 ) -> Array: ...
+def atan2(a: typing.Any, b: typing.Any) -> Array: ...
 def available_isas() -> list[str]: ...
 def avg_pool_backward(
     dy: Array,
@@ -394,6 +440,7 @@ def avg_pool_forward(
     count_include_pad: bool = True,
     divisor_override: typing.SupportsInt | typing.SupportsIndex = 0,
 ) -> Array: ...
+def basic_index(a: Array, index: typing.Any) -> typing.Any: ...
 def batch_norm_backward(
     dy: Array,
     x: Array,
@@ -424,12 +471,20 @@ def bernoulli(
     generator: Generator,
     dtype: DType = DType.float32,
 ) -> Array: ...
+def bitwise_and(a: typing.Any, b: typing.Any) -> Array: ...
+def bitwise_left_shift(a: typing.Any, b: typing.Any) -> Array: ...
+def bitwise_or(a: typing.Any, b: typing.Any) -> Array: ...
+def bitwise_right_shift(a: typing.Any, b: typing.Any) -> Array: ...
+def bitwise_xor(a: typing.Any, b: typing.Any) -> Array: ...
 def ceil(x: Array) -> Array: ...
 def channel_shuffle(x: Array, groups: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def clamp(a: Array, low: typing.Any = None, high: typing.Any = None) -> Array: ...
 def clamp_(
     arrays: collections.abc.Sequence[Array], bound: typing.SupportsFloat | typing.SupportsIndex
 ) -> None: ...
+def clamp_backward(
+    dy: Array, a: Array, low: typing.Any = None, high: typing.Any = None
+) -> Array: ...
 def col2im(
     columns: Array,
     input_shape: tuple[int, ...],
@@ -561,6 +616,7 @@ def conv_transpose_plain(
     groups: typing.Any,
     dilation: typing.Any,
 ) -> Array | None: ...
+def copysign(a: typing.Any, b: typing.Any) -> Array: ...
 def cos(x: Array) -> Array: ...
 def cosine_similarity(
     a: Array,
@@ -597,6 +653,16 @@ def cross_entropy_forward(
     reduction: str = "mean",
     gamma: typing.SupportsFloat | typing.SupportsIndex = 0.0,
 ) -> tuple[Array, Array, float]: ...
+def cummax(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> tuple[Array, Array]: ...
+def cummin(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> tuple[Array, Array]: ...
+def cumprod(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
+def cumsum(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
+def diagonal(
+    a: Array,
+    offset: typing.SupportsInt | typing.SupportsIndex,
+    dim1: typing.SupportsInt | typing.SupportsIndex,
+    dim2: typing.SupportsInt | typing.SupportsIndex,
+) -> Array: ...
 def dice_loss(
     input: Array,
     target: Array,
@@ -659,6 +725,9 @@ def explain_conv(
 def flip(a: Array, axes: tuple[int, ...] = ()) -> Array: ...
 def floor(x: Array) -> Array: ...
 def floor_div(a: typing.Any, b: typing.Any) -> Array: ...
+def fmax(a: typing.Any, b: typing.Any) -> Array: ...
+def fmin(a: typing.Any, b: typing.Any) -> Array: ...
+def fmod(a: typing.Any, b: typing.Any) -> Array: ...
 def fractional_max_pool_forward(
     x: Array, kernel: tuple[int, ...], output_size: tuple[int, ...], samples: Array
 ) -> tuple[typing.Any, ...]: ...
@@ -685,6 +754,7 @@ def group_norm_forward(
     eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
 ) -> tuple[typing.Any, ...]: ...
 def gt(a: typing.Any, b: typing.Any) -> Array: ...
+def hypot(a: typing.Any, b: typing.Any) -> Array: ...
 def im2col(
     x: Array,
     kernel: tuple[int, ...],
@@ -699,6 +769,15 @@ def index_add(
     shape: tuple[int, ...], indices: collections.abc.Sequence[Array | None], src: Array
 ) -> Array: ...
 def index_put_(a: Array, indices: collections.abc.Sequence[Array | None], src: Array) -> None: ...
+def instance_norm_forward(
+    x: Array,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    momentum: typing.SupportsFloat | typing.SupportsIndex = 0.1,
+    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
+) -> tuple[typing.Any, ...]: ...
 def interpolate_backward(
     dy: Array,
     input_shape: tuple[int, ...],
@@ -715,15 +794,6 @@ def interpolate_forward(
     antialias: bool = False,
     scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex] = [],
 ) -> Array: ...
-def instance_norm_forward(
-    x: Array,
-    running_mean: Array | None = None,
-    running_var: Array | None = None,
-    weight: Array | None = None,
-    bias: Array | None = None,
-    momentum: typing.SupportsFloat | typing.SupportsIndex = 0.1,
-    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
-) -> tuple[typing.Any, ...]: ...
 def isa() -> str: ...
 def isfinite(x: Array) -> Array: ...
 def isinf(x: Array) -> Array: ...
@@ -771,10 +841,13 @@ def log_softmax(x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Ar
 def log_softmax_backward(
     dy: Array, y: Array, axis: typing.SupportsInt | typing.SupportsIndex
 ) -> Array: ...
+def logaddexp(a: typing.Any, b: typing.Any) -> Array: ...
+def logcumsumexp(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def logical_and(a: typing.Any, b: typing.Any) -> Array: ...
 def logical_not(x: Array) -> Array: ...
 def logical_or(a: typing.Any, b: typing.Any) -> Array: ...
 def logical_xor(a: typing.Any, b: typing.Any) -> Array: ...
+def logsumexp(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def lp_pool_backward(
     dy: Array,
     x: Array,
@@ -792,6 +865,7 @@ def lp_pool_forward(
     ceil_mode: bool,
 ) -> Array: ...
 def lt(a: typing.Any, b: typing.Any) -> Array: ...
+def masked_select(a: Array, mask: Array) -> Array: ...
 def matmul(a: Array, b: Array) -> Array: ...
 def max(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def max_pool_backward(
@@ -884,6 +958,12 @@ def nll_loss_forward(
     reduction: str = "mean",
 ) -> tuple[Array, float]: ...
 def nonzero(mask: Array) -> Array: ...
+def norm(
+    a: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    axes: tuple[int, ...] = (),
+    keepdims: bool = False,
+) -> Array: ...
 def normal(
     shape: tuple[int, ...],
     mean: typing.SupportsFloat | typing.SupportsIndex,
@@ -891,6 +971,7 @@ def normal(
     generator: Generator,
     dtype: DType = DType.float32,
 ) -> Array: ...
+def one_hot(labels: Array, classes: typing.SupportsInt | typing.SupportsIndex = -1) -> Array: ...
 def optimizer_step(
     rule: str,
     params: collections.abc.Sequence[Array],
@@ -898,21 +979,6 @@ def optimizer_step(
     states: collections.abc.Sequence[collections.abc.Sequence[Array]],
     factors: dict[str, typing.Any],
 ) -> None: ...
-def pairwise_distance(
-    a: Array,
-    b: Array,
-    p: typing.SupportsFloat | typing.SupportsIndex = 2.0,
-    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-06,
-) -> Array: ...
-def pairwise_distance_backward(
-    dy: Array,
-    a: Array,
-    b: Array,
-    y: Array,
-    p: typing.SupportsFloat | typing.SupportsIndex,
-    eps: typing.SupportsFloat | typing.SupportsIndex,
-    of_b: bool,
-) -> Array: ...
 def pad(
     x: Array,
     before: tuple[int, ...],
@@ -928,11 +994,28 @@ def pad_backward(
     border: str = "zeros",
 ) -> Array: ...
 def pad_plain(x: Array, amounts: typing.Any) -> Array | None: ...
+def pairwise_distance(
+    a: Array,
+    b: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex = 2.0,
+    eps: typing.SupportsFloat | typing.SupportsIndex = 1e-06,
+) -> Array: ...
+def pairwise_distance_backward(
+    dy: Array,
+    a: Array,
+    b: Array,
+    y: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    eps: typing.SupportsFloat | typing.SupportsIndex,
+    of_b: bool,
+) -> Array: ...
 def permutation(n: typing.SupportsInt | typing.SupportsIndex, generator: Generator) -> Array: ...
 def philox(
     seed: typing.SupportsInt | typing.SupportsIndex,
     counter: typing.SupportsInt | typing.SupportsIndex,
 ) -> tuple[int, int, int, int]: ...
+def pixel_shuffle(x: Array, factor: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
+def pixel_unshuffle(x: Array, factor: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def pointwise_loss(
     loss: str,
     input: Array,
@@ -961,8 +1044,6 @@ def pointwise_loss_backward(
         typing.SupportsFloat | typing.SupportsIndex,
     ] = (0.0, 0.0, 0.0),
 ) -> Array: ...
-def pixel_shuffle(x: Array, factor: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
-def pixel_unshuffle(x: Array, factor: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def pow(a: typing.Any, b: typing.Any) -> Array: ...
 def prod(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def randint(
@@ -975,11 +1056,16 @@ def reciprocal(x: Array) -> Array: ...
 def relu(x: Array) -> Array: ...
 def relu_backward(dy: Array, y: Array) -> Array: ...
 def remainder(a: typing.Any, b: typing.Any) -> Array: ...
+def repeat(a: Array, counts: tuple[int, ...]) -> Array: ...
 def reset_peak_memory() -> None: ...
+def roll(a: Array, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Array: ...
 def round(x: Array) -> Array: ...
 def rsqrt(x: Array) -> Array: ...
 def scale_(
     arrays: collections.abc.Sequence[Array], factor: typing.SupportsFloat | typing.SupportsIndex
+) -> None: ...
+def scatter_(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
 ) -> None: ...
 def scatter_add(
     shape: tuple[int, ...],
@@ -987,6 +1073,20 @@ def scatter_add(
     index: Array,
     src: Array,
 ) -> Array: ...
+def scatter_add_(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> None: ...
+def scatter_max_(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> None: ...
+def scatter_min_(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> None: ...
+def scatter_multiply_(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> None: ...
+def search_sorted(rows: Array, values: Array, right: bool = False) -> Array: ...
+def set_basic(a: Array, index: typing.Any, value: typing.Any) -> bool: ...
 def set_isa(name: str) -> None: ...
 def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
@@ -1030,8 +1130,31 @@ def softmax_backward(
 def sort(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex = -1, descending: bool = False
 ) -> tuple[Array, Array]: ...
+def split(
+    a: Array,
+    lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    dim: typing.SupportsInt | typing.SupportsIndex,
+) -> list[Array]: ...
+def split_evenly(
+    a: Array,
+    size: typing.SupportsInt | typing.SupportsIndex,
+    dim: typing.SupportsInt | typing.SupportsIndex,
+) -> list[Array]: ...
 def sqrt(x: Array) -> Array: ...
 def square(x: Array) -> Array: ...
+@typing.overload
+def squeeze(a: Array) -> Array: ...
+@typing.overload
+def squeeze(a: Array, dims: tuple[int, ...]) -> Array: ...
+def stack(
+    arrays: collections.abc.Sequence[Array], axis: typing.SupportsInt | typing.SupportsIndex = 0
+) -> Array: ...
+def std(
+    a: Array,
+    axes: tuple[int, ...] = (),
+    correction: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+    keepdims: bool = False,
+) -> Array: ...
 def sub(a: typing.Any, b: typing.Any) -> Array: ...
 def sub_(a: Array, b: typing.Any) -> None: ...
 def sum(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
@@ -1046,6 +1169,16 @@ def topk(
 def total_norm(
     arrays: collections.abc.Sequence[Array], order: typing.SupportsFloat | typing.SupportsIndex
 ) -> float: ...
+def transpose(
+    a: Array,
+    dim0: typing.SupportsInt | typing.SupportsIndex,
+    dim1: typing.SupportsInt | typing.SupportsIndex,
+) -> Array: ...
+def triangle(
+    a: Array, diagonal: typing.SupportsInt | typing.SupportsIndex, upper: bool
+) -> Array: ...
+def trunc_div(a: typing.Any, b: typing.Any) -> Array: ...
+def unbind(a: Array, dim: typing.SupportsInt | typing.SupportsIndex) -> list[Array]: ...
 def uniform(
     shape: tuple[int, ...],
     low: typing.SupportsFloat | typing.SupportsIndex,
@@ -1067,6 +1200,7 @@ def unit_norm_forward(
     eps: typing.SupportsFloat | typing.SupportsIndex,
     gain: Array | None = None,
 ) -> tuple[typing.Any, ...]: ...
+def unsqueeze(a: Array, dim: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def var(
     a: Array,
     axes: tuple[int, ...] = (),
@@ -1074,5 +1208,12 @@ def var(
     keepdims: bool = False,
 ) -> Array: ...
 def where(condition: Array, a: typing.Any, b: typing.Any) -> Array: ...
+def windows(
+    a: Array,
+    dim: typing.SupportsInt | typing.SupportsIndex,
+    size: typing.SupportsInt | typing.SupportsIndex,
+    step: typing.SupportsInt | typing.SupportsIndex,
+) -> Array: ...
+def xlogy(a: typing.Any, b: typing.Any) -> Array: ...
 
 __version__: str

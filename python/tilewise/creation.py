@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_float, as_int, as_shape, describe, wrong_type
+from tilewise._arguments import (
+    array_of,
+    as_device,
+    as_float,
+    as_int,
+    as_shape,
+    describe,
+    wrong_type,
+)
 from tilewise._dtypes import FLOATING, as_dtype, bool_, float32, int64, to_numpy
 from tilewise.autograd import wrap
 from tilewise.tensor import Tensor
@@ -42,13 +50,20 @@ def _to_numpy(op: str, data: Any) -> np.ndarray[Any, Any]:
     return values
 
 
-def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """A tensor with a copy of `data`.
 
     Args:
         data: a number, nested lists of numbers, a NumPy array or anything array-like.
         dtype: the element type; by default that of an array, and float32, int64 or bool for
             Python's numbers.
+        device: "cpu" or None: every tensor is in the CPU's memory.
         requires_grad: whether to record operations on it.
 
     Raises:
@@ -60,6 +75,7 @@ def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False
         tensor([[1., 2.],
                 [3., 4.]])
     """
+    as_device("tensor", device)
     source = getattr(data, "_array", None)
     if source is not None:
         array = source.copy() if dtype is None else source.copy().astype(as_dtype("tensor", dtype))
@@ -76,8 +92,14 @@ def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False
     return _finish("tensor", _core.Array.from_numpy(dense).copy(), requires_grad)
 
 
-def as_tensor(data: Any, *, dtype: DType | None = None) -> Tensor:
-    """A tensor of `data`, without a copy where it is a tensor or a NumPy array of the type."""
+def as_tensor(data: Any, *, dtype: DType | None = None, device: str | None = None) -> Tensor:
+    """A tensor of `data`, without a copy where it is a tensor or a NumPy array of the type.
+
+    Example:
+        >>> tw.as_tensor([1.0, 2.0])
+        tensor([1., 2.])
+    """
+    as_device("as_tensor", device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray) and data.dtype != np.float16:
@@ -116,7 +138,8 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
         ValueError: where it is on another device.
 
     Example:
-        >>> x = tw.from_dlpack(torch.zeros(2, 3))
+        >>> tw.from_dlpack(np.zeros((2, 3), np.float32)).shape
+        (2, 3)
     """
     if not hasattr(ext_tensor, "__dlpack__"):
         raise wrong_type("from_dlpack", "ext_tensor", "an object with __dlpack__", ext_tensor)
@@ -132,6 +155,7 @@ def full(
     fill_value: float,
     *,
     dtype: DType | None = None,
+    device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of one value; its type follows from the value where `dtype` is None.
@@ -141,6 +165,7 @@ def full(
         tensor([[7, 7],
                 [7, 7]])
     """
+    as_device("full", device)
     if dtype is None:
         kinds: dict[type, DType] = {bool: bool_, int: int64}
         wanted = kinds.get(type(fill_value), float32)
@@ -152,8 +177,16 @@ def full(
     return _finish("full", array, requires_grad)
 
 
+def _constant(op: str, size: Any, value: int, dtype: Any, requires_grad: bool) -> Tensor:
+    wanted = float32 if dtype is None else as_dtype(op, dtype)
+    return _finish(op, _core.Array.full(as_shape(op, size), value, wanted), requires_grad)
+
+
 def zeros(
-    *size: int | Sequence[int], dtype: DType | None = None, requires_grad: bool = False
+    *size: int | Sequence[int],
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of zeros; float32 unless `dtype` says otherwise.
 
@@ -164,20 +197,39 @@ def zeros(
         >>> tw.zeros(2, 3).shape
         (2, 3)
     """
-    return full(as_shape("zeros", size), 0, dtype=dtype or float32, requires_grad=requires_grad)
+    as_device("zeros", device)
+    return _constant("zeros", size, 0, dtype, requires_grad)
 
 
 def ones(
-    *size: int | Sequence[int], dtype: DType | None = None, requires_grad: bool = False
+    *size: int | Sequence[int],
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor of ones; see `zeros`."""
-    return full(as_shape("ones", size), 1, dtype=dtype or float32, requires_grad=requires_grad)
+    """A tensor of ones; see `zeros`.
+
+    Example:
+        >>> tw.ones(2)
+        tensor([1., 1.])
+    """
+    as_device("ones", device)
+    return _constant("ones", size, 1, dtype, requires_grad)
 
 
 def empty(
-    *size: int | Sequence[int], dtype: DType | None = None, requires_grad: bool = False
+    *size: int | Sequence[int],
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor with whatever the memory holds; see `zeros`."""
+    """A tensor with whatever the memory holds; see `zeros`.
+
+    Example:
+        >>> tw.empty(2, 3).shape
+        (2, 3)
+    """
+    as_device("empty", device)
     wanted = float32 if dtype is None else as_dtype("empty", dtype)
     return _finish("empty", _core.Array.empty(as_shape("empty", size), wanted), requires_grad)
 
@@ -187,25 +239,72 @@ def _like(op: str, input: Tensor, value: float, dtype: DType | None, grad: bool)
     return full(x.shape, value, dtype=x.dtype if dtype is None else dtype, requires_grad=grad)
 
 
-def zeros_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of the shape and type of `input`."""
+def zeros_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Zeros of the shape and type of `input`.
+
+    Example:
+        >>> tw.zeros_like(tw.ones(2))
+        tensor([0., 0.])
+    """
+    as_device("zeros_like", device)
     return _like("zeros_like", input, 0, dtype, requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the shape and type of `input`."""
+def ones_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Ones of the shape and type of `input`.
+
+    Example:
+        >>> tw.ones_like(tw.zeros(2))
+        tensor([1., 1.])
+    """
+    as_device("ones_like", device)
     return _like("ones_like", input, 1, dtype, requires_grad)
 
 
 def full_like(
-    input: Tensor, fill_value: float, *, dtype: DType | None = None, requires_grad: bool = False
+    input: Tensor,
+    fill_value: float,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """One value in the shape and type of `input`."""
+    """One value in the shape and type of `input`.
+
+    Example:
+        >>> tw.full_like(tw.zeros(2), 7)
+        tensor([7., 7.])
+    """
+    as_device("full_like", device)
     return _like("full_like", input, fill_value, dtype, requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
-    """Uninitialised memory in the shape and type of `input`."""
+def empty_like(
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Uninitialised memory in the shape and type of `input`.
+
+    Example:
+        >>> tw.empty_like(tw.zeros(2, 3)).shape
+        (2, 3)
+    """
+    as_device("empty_like", device)
     x = array_of("empty_like", "input", input)
     return empty(x.shape, dtype=x.dtype if dtype is None else dtype, requires_grad=requires_grad)
 
@@ -216,6 +315,7 @@ def arange(
     step: float = 1,
     *,
     dtype: DType | None = None,
+    device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Numbers from `start` to before `end`; `arange(end)` starts from 0.
@@ -225,6 +325,7 @@ def arange(
         end: the bound, not included.
         step: the difference between neighbours, not zero.
         dtype: by default int64 where all three are ints, else float32.
+        device: "cpu" or None: every tensor is in the CPU's memory.
         requires_grad: whether to record operations on it.
 
     Raises:
@@ -234,6 +335,7 @@ def arange(
         >>> tw.arange(1, 7, 2)
         tensor([1, 3, 5])
     """
+    as_device("arange", device)
     first, last = (0, start) if end is None else (start, end)
     for name, value in (("start", first), ("end", last), ("step", step)):
         if isinstance(value, bool) or not isinstance(value, int | float | np.number):
@@ -244,6 +346,8 @@ def arange(
         raise ValueError(
             f"arange: expected a step from {first} towards {last}, got {describe(step)}"
         )
+    if not math.isfinite((last - first) / step):
+        raise ValueError(f"arange: expected finite bounds, got {first} and {last}")
     count = math.ceil((last - first) / step) if not whole else -((first - last) // step)
     as_int("arange", "count", count, 0, 2**62)
     if wanted not in FLOATING and not whole:
@@ -259,6 +363,7 @@ def linspace(
     steps: int,
     *,
     dtype: DType | None = None,
+    device: str | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included.
@@ -267,22 +372,70 @@ def linspace(
         >>> tw.linspace(0, 1, 5)
         tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
     """
+    as_device("linspace", device)
     first, last = as_float("linspace", "start", start), as_float("linspace", "end", end)
     count = as_int("linspace", "steps", steps, 0)
     wanted = float32 if dtype is None else as_dtype("linspace", dtype)
-    values = np.linspace(first, last, count).astype(to_numpy(wanted))
-    return _finish("linspace", _core.Array.from_numpy(values), requires_grad)
+    return _finish("linspace", _evenly(first, last, count).astype(wanted), requires_grad)
+
+
+def _evenly(first: float, last: float, count: int) -> Array:
+    """From both ends to the middle, as PyTorch: both ends are exact."""
+    if count < 2:
+        return _core.Array.full((count,), first, _core.DType.float64)
+    step = (last - first) / (count - 1)
+    half = (count + 1) // 2
+    left = _core.Array.arange(first, step, half, _core.DType.float64)
+    right = _core.flip(_core.Array.arange(last, -step, count - half, _core.DType.float64))
+    return _core.concat([left, right], 0)
+
+
+def logspace(
+    start: float,
+    end: float,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Powers of `base` with evenly spaced exponents from `start` to `end`.
+
+    Example:
+        >>> tw.logspace(0, 2, 3)
+        tensor([  1.,  10., 100.])
+    """
+    as_device("logspace", device)
+    first, last = as_float("logspace", "start", start), as_float("logspace", "end", end)
+    count, root = as_int("logspace", "steps", steps, 0), as_float("logspace", "base", base)
+    wanted = float32 if dtype is None else as_dtype("logspace", dtype)
+    values = _core.pow(root, _evenly(first, last, count))
+    return _finish("logspace", values.astype(wanted), requires_grad)
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: DType | None = None, requires_grad: bool = False
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: DType | None = None,
+    device: str | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """The identity matrix, (n, n), or (n, m) with ones on its diagonal."""
+    """The identity matrix, (n, n), or (n, m) with ones on its diagonal.
+
+    Example:
+        >>> tw.eye(2)
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    as_device("eye", device)
     rows = as_int("eye", "n", n, 0)
     columns = rows if m is None else as_int("eye", "m", m, 0)
     wanted = float32 if dtype is None else as_dtype("eye", dtype)
-    values = np.eye(rows, columns, dtype=to_numpy(wanted))
-    return _finish("eye", _core.Array.from_numpy(values), requires_grad)
+    array = _core.Array.full((rows, columns), 0, wanted)
+    _core.diagonal(array, 0, 0, 1).fill_(1)
+    return _finish("eye", array, requires_grad)
 
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
@@ -307,21 +460,8 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     x = array_of("one_hot", "input", input)
     if x.dtype != int64:
         raise TypeError(f"one_hot: expected labels of dtype int64, got {x.dtype.name}")
-    labels = x.numpy()
     classes = as_int("one_hot", "num_classes", num_classes, -1)
-    if classes < 0:
-        if labels.size == 0:
-            raise ValueError("one_hot: expected num_classes for labels of no elements, got -1")
-        classes = int(labels.max()) + 1
-    if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(
-            f"one_hot: expected labels between 0 and {classes - 1}, got {int(labels.min())} to "
-            f"{int(labels.max())}"
-        )
-    rows = np.zeros((*x.shape, classes), dtype=np.int64)
-    if labels.size:
-        np.put_along_axis(rows, labels[..., None], 1, axis=-1)
-    return wrap(_core.Array.from_numpy(rows))
+    return wrap(_core.one_hot(x, classes))
 
 
 __all__ = [
@@ -335,6 +475,7 @@ __all__ = [
     "full",
     "full_like",
     "linspace",
+    "logspace",
     "one_hot",
     "ones",
     "ones_like",

@@ -18,7 +18,7 @@ from tilewise._dtypes import FLOATING, as_dtype, bool_, float32, int64, name_of
 from tilewise._dtypes import to_numpy as numpy_dtype
 from tilewise._formatting import format_tensor
 from tilewise._hooks import RemovableHandle, new_registry
-from tilewise._ops import arithmetic, reduction, shape
+from tilewise._ops import arithmetic, joining, reduction
 from tilewise._ops.methods import Methods
 from tilewise.autograd import Node, backward, grad_mode, record, wrap
 from tilewise.autograd.tape import bind_tensor_class
@@ -366,7 +366,7 @@ class Tensor(Methods):
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise TypeError("iter: expected at least 1 dimension, got a scalar")
-        return iter(shape.unbind(self))
+        return iter(joining.unbind(self))
 
     def __contains__(self, value: Any) -> bool:
         return bool(reduction.any(self == value).item())

@@ -1,4 +1,4 @@
-"""Functions of two tensors with broadcasting: arithmetic, comparison, logic.
+"""Functions of two tensors with broadcasting: arithmetic and bits.
 
 Either operand may be a Python number, which does not change the other's type within its kind
 (float32 + 1.5 is float32, int64 + 1.5 is float32). Gradients of broadcast operands are summed over
@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import as_choice, as_float, wrong_type
-from tilewise._dtypes import bool_
+from tilewise._arguments import array_of, as_choice, wrong_type
+from tilewise._dtypes import FLOATING, bool_
+from tilewise._ops import comparison
 from tilewise._ops.common import SCALARS, operand, unbroadcast
 from tilewise.autograd import grad_mode, record, wrap
 
@@ -97,7 +98,7 @@ def _pow_rule(
     da = db = None
     if needs_a:
         if not hasattr(b, "dtype"):
-            da = _mul(dy, 0) if b == 0 else _mul(dy, _mul(_core.pow(a, b - 1), b))
+            da = _mul(dy, 0) if b == 0 else _mul(dy, _mul(_power(a, b - 1), b))
         else:  # 0 · x^(-1) at x = 0 is 0, not NaN
             zero = _core.Array.full((), 0, y.dtype)
             da = _where(_core.eq(b, 0), zero, _mul(dy, _mul(b, _core.pow(a, _core.sub(b, 1)))))
@@ -109,15 +110,20 @@ def _pow_rule(
     return da, db
 
 
-def _extreme_rule(wins: Callable[[Any, Any], Array]) -> _Rule:
+def _extreme_rule(wins: Callable[[Any, Any], Array], ignore_nan: bool = False) -> _Rule:
     """The gradient goes to the winner; equal operands share it."""
+
+    def won(a: Any, b: Any) -> Array:
+        if not ignore_nan or not hasattr(b, "dtype") or b.dtype not in FLOATING:
+            return wins(a, b)
+        return _core.logical_or(wins(a, b), _core.isnan(b))
 
     def rule(
         dy: Array, a: Any, b: Any, _y: Array, _needs_a: bool, _needs_b: bool
     ) -> tuple[Array, Array]:
         zero = _core.Array.full((), 0, dy.dtype)
         tie = _where(_core.eq(a, b), _mul(dy, 0.5), zero)
-        return _where(wins(a, b), dy, tie), _where(wins(b, a), dy, tie)
+        return _where(won(a, b), dy, tie), _where(won(b, a), dy, tie)
 
     return rule
 
@@ -144,7 +150,24 @@ _true_div = _binary(
     ),
     "xy",
 )
-_pow = _binary("pow", _core.pow, _pow_rule, "xy")
+
+
+def _power(a: Any, b: Any) -> Array:
+    """Powers that are one multiplication or root; the others by the general function."""
+    if b.__class__ in SCALARS and hasattr(a, "dtype") and b in _POWERS and a.dtype in FLOATING:
+        return _POWERS[b](a)
+    return _core.pow(a, b)
+
+
+_POWERS: dict[Any, Callable[[Array], Array]] = {
+    2: _core.square,
+    0.5: _core.sqrt,
+    1: lambda a: a.copy(),
+    -1: _core.reciprocal,
+    -0.5: _core.rsqrt,
+    3: lambda a: _mul(_core.square(a), a),
+}
+_pow = _binary("pow", _power, _pow_rule, "xy")
 maximum = _binary("maximum", _core.maximum, _extreme_rule(_core.gt), "x")
 minimum = _binary("minimum", _core.minimum, _extreme_rule(_core.lt), "x")
 
@@ -168,6 +191,147 @@ remainder = _binary(
 )
 
 
+fmax = _binary("fmax", _core.fmax, _extreme_rule(_core.gt, ignore_nan=True), "x")
+fmin = _binary("fmin", _core.fmin, _extreme_rule(_core.lt, ignore_nan=True), "x")
+fmod = _binary(
+    "fmod",
+    _core.fmod,
+    lambda dy, a, b, _y, na, nb: (
+        dy if na else None,
+        _neg(_mul(dy, _core.trunc_div(a, b))) if nb else None,
+    ),
+    "x",
+)
+_trunc_div = _binary("div", _core.trunc_div, _no_gradient, "")
+
+
+def _atan2_rule(
+    dy: Array, a: Any, b: Any, _y: Array, needs_a: bool, needs_b: bool
+) -> tuple[Array | None, Array | None]:
+    zero = _core.Array.full((), 0, dy.dtype)
+    square = _core.add(_mul(a, a), _mul(b, b))
+    scale = _where(_core.eq(square, 0), zero, _div(dy, square))
+    return _mul(scale, b) if needs_a else None, _neg(_mul(scale, a)) if needs_b else None
+
+
+def _copysign_rule(
+    dy: Array, a: Any, _b: Any, y: Array, needs_a: bool, needs_b: bool
+) -> tuple[Array | None, Array | None]:
+    zero = _core.Array.full((), 0, dy.dtype)
+    da = _mul(dy, _where(_core.eq(a, 0), zero, _div(y, a))) if needs_a else None
+    return da, _mul(dy, 0) if needs_b else None
+
+
+def _xlogy_rule(
+    dy: Array, a: Any, b: Any, _y: Array, needs_a: bool, needs_b: bool
+) -> tuple[Array | None, Array | None]:
+    da = db = None
+    if needs_a:
+        zero = _core.Array.full((), 0, dy.dtype)
+        nothing = _core.logical_and(_core.eq(a, 0), _core.le(b, 0))
+        da = _mul(dy, _where(nothing, zero, _core.xlogy(_core.Array.full((), 1, dy.dtype), b)))
+    if needs_b:
+        db = _mul(dy, _div(a, b))
+    return da, db
+
+
+atan2 = _binary("atan2", _core.atan2, _atan2_rule, "x")
+hypot = _binary(
+    "hypot",
+    _core.hypot,
+    lambda dy, a, b, y, na, nb: (
+        _mul(dy, _div(a, y)) if na else None,
+        _mul(dy, _div(b, y)) if nb else None,
+    ),
+    "xy",
+)
+logaddexp = _binary(
+    "logaddexp",
+    _core.logaddexp,
+    lambda dy, a, b, y, na, nb: (
+        _mul(dy, _core.exp(_core.sub(a, y))) if na else None,
+        _mul(dy, _core.exp(_core.sub(b, y))) if nb else None,
+    ),
+    "xy",
+)
+copysign = _binary("copysign", _core.copysign, _copysign_rule, "xy")
+xlogy = _binary("xlogy", _core.xlogy, _xlogy_rule, "x")
+bitwise_and = _binary("bitwise_and", _core.bitwise_and, _no_gradient, "")
+bitwise_or = _binary("bitwise_or", _core.bitwise_or, _no_gradient, "")
+bitwise_xor = _binary("bitwise_xor", _core.bitwise_xor, _no_gradient, "")
+bitwise_left_shift = _binary("bitwise_left_shift", _core.bitwise_left_shift, _no_gradient, "")
+bitwise_right_shift = _binary("bitwise_right_shift", _core.bitwise_right_shift, _no_gradient, "")
+
+
+def bitwise_not(input: Tensor) -> Tensor:
+    """Every bit turned; `not` for bools.
+
+    Raises:
+        TypeError: for floating-point tensors.
+
+    Example:
+        >>> tw.bitwise_not(tw.tensor([0, 5]))
+        tensor([-1, -6])
+    """
+    x = array_of("bitwise_not", "input", input)
+    if x.dtype in FLOATING:
+        raise TypeError(f"bitwise_not: expected integers or bools, got {x.dtype.name}")
+    return wrap(_core.logical_not(x) if x.dtype == bool_ else _core.bitwise_xor(x, -1))
+
+
+def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
+    """`log2(2^input + 2^other)` without overflow.
+
+    Example:
+        >>> tw.logaddexp2(tw.tensor(3.0), tw.tensor(3.0))
+        tensor(4.)
+    """
+    ln2 = math.log(2.0)
+    return mul(logaddexp(mul(input, ln2), mul(other, ln2)), 1.0 / ln2)
+
+
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """`input · 2^other`.
+
+    Example:
+        >>> tw.ldexp(tw.tensor(3.0), tw.tensor(2))
+        tensor(12.)
+    """
+    return mul(input, _pow(2.0, other))
+
+
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """`input` to the power of `exponent`, computed in float64.
+
+    Example:
+        >>> tw.float_power(tw.tensor([2]), 3).dtype.name
+        'float64'
+    """
+    double = _core.DType.float64
+    if not (hasattr(input, "_array") or hasattr(exponent, "_array")):
+        raise wrong_type("float_power", "input or exponent", "a Tensor", input)
+    base: Any = input.to(double) if hasattr(input, "_array") else input
+    power: Any = exponent.to(double) if hasattr(exponent, "_array") else exponent
+    if not hasattr(base, "_array"):
+        base = wrap(_core.Array.full((), base, double))
+    return _pow(base, power)
+
+
+def rsub(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
+    """`other - alpha · input`.
+
+    Example:
+        >>> tw.rsub(tw.tensor([1.0, 2.0]), 10)
+        tensor([9., 8.])
+    """
+    return sub(other, input, alpha=alpha)
+
+
+def _scaled(other: Any, alpha: Any) -> Any:
+    both = other.__class__ in SCALARS and alpha.__class__ in SCALARS
+    return other * alpha if both else mul(other, alpha)
+
+
 def add(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
     """`input + alpha · other`, with broadcasting.
 
@@ -183,12 +347,17 @@ def add(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
         >>> tw.add(tw.ones(2), tw.ones(2), alpha=3)
         tensor([4., 4.])
     """
-    return _add(input, other) if alpha == 1 else _add(input, mul(other, alpha))
+    return _add(input, other if alpha == 1 else _scaled(other, alpha))
 
 
 def sub(input: Operand, other: Operand, *, alpha: Scalar = 1) -> Tensor:
-    """`input - alpha · other`, with broadcasting; see `add`."""
-    return _sub(input, other) if alpha == 1 else _sub(input, mul(other, alpha))
+    """`input - alpha · other`, with broadcasting; see `add`.
+
+    Example:
+        >>> tw.sub(tw.tensor([3.0, 4.0]), 1, alpha=2)
+        tensor([1., 2.])
+    """
+    return _sub(input, other if alpha == 1 else _scaled(other, alpha))
 
 
 def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
@@ -197,7 +366,7 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
     Args:
         input: a tensor or a number.
         other: a tensor or a number.
-        rounding_mode: None, or "floor" for `//`.
+        rounding_mode: None, "floor" for `//`, or "trunc" for rounding towards zero.
 
     Example:
         >>> tw.div(tw.tensor([7, 8]), 2)
@@ -205,8 +374,8 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
     """
     if rounding_mode is None:
         return _true_div(input, other)
-    as_choice("div", "rounding_mode", rounding_mode, ("floor",))
-    return floor_divide(input, other)
+    as_choice("div", "rounding_mode", rounding_mode, ("floor", "trunc"))
+    return (floor_divide if rounding_mode == "floor" else _trunc_div)(input, other)
 
 
 def pow(input: Operand, exponent: Operand) -> Tensor:
@@ -219,76 +388,33 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     return _pow(input, exponent)
 
 
-def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
-    """`input + weight · (end - input)`: the running averages of optimizers and of weights.
-
-    Example:
-        >>> tw.lerp(tw.zeros(2), tw.ones(2), 0.25)
-        tensor([0.2500, 0.2500])
-    """
-    return _add(input, mul(weight, _sub(end, input)))
-
-
-def _comparison(name: str, forward: Callable[[Any, Any], Array], sign: str) -> Binary:
-    """A function to bool; nothing flows back through it."""
-
-    def op(input: Any, other: Any) -> Tensor:
-        a = input if input.__class__ in SCALARS else operand(name, "input", input)
-        b = other if other.__class__ in SCALARS else operand(name, "other", other)
-        if a.__class__ in SCALARS and b.__class__ in SCALARS:
-            raise wrong_type(name, "input or other", "a Tensor", other)
-        return wrap(forward(a, b))
-
-    op.__name__ = op.__qualname__ = name
-    op.__doc__ = f"`input {sign} other`, element by element with broadcasting; a bool tensor."
-    return op
-
-
-eq = _comparison("eq", _core.eq, "==")
-ne = _comparison("ne", _core.ne, "!=")
-lt = _comparison("lt", _core.lt, "<")
-le = _comparison("le", _core.le, "<=")
-gt = _comparison("gt", _core.gt, ">")
-ge = _comparison("ge", _core.ge, ">=")
-logical_and = _comparison("logical_and", _core.logical_and, "and")
-logical_or = _comparison("logical_or", _core.logical_or, "or")
-logical_xor = _comparison("logical_xor", _core.logical_xor, "xor")
-
 for _op, _text in (
     (mul, "`input · other`"),
     (maximum, "The larger of two elements; NaN wins, equal operands share the gradient"),
     (minimum, "The smaller of two elements; NaN wins, equal operands share the gradient"),
     (floor_divide, "`input // other`, rounded towards minus infinity"),
     (remainder, "`input % other`, of the sign of `other`"),
+    (fmax, "The larger of two elements, or the one that is a number"),
+    (fmin, "The smaller of two elements, or the one that is a number"),
+    (fmod, "The remainder of a division rounded towards zero, of the sign of `input`"),
+    (atan2, "The angle of the point (other, input), between -π and π"),
+    (hypot, "`sqrt(input² + other²)` without overflow"),
+    (logaddexp, "`log(exp(input) + exp(other))` without overflow"),
+    (copysign, "`input` with the sign of `other`"),
+    (xlogy, "`input · log(other)`, and 0 where `input` is 0"),
+    (bitwise_and, "`input & other`, bit by bit, of integers and bools"),
+    (bitwise_or, "`input | other`, bit by bit, of integers and bools"),
+    (bitwise_xor, "`input ^ other`, bit by bit, of integers and bools"),
+    (bitwise_left_shift, "`input << other` of integers"),
+    (bitwise_right_shift, "`input >> other` of integers"),
 ):
     _op.__doc__ = (
         f"{_text}, with broadcasting.\n\nArgs:\n    input: a tensor or a number.\n"
         "    other: a tensor or a number.\n\n"
-        "Raises:\n    ValueError: where the shapes do not broadcast.\n"
+        "Raises:\n    ValueError: where the shapes do not broadcast.\n\n"
+        f"Example:\n    >>> tw.{_op.__name__}(tw.tensor([5, 6]), tw.tensor([3, 3])).shape\n"
+        "    (2,)\n"
     )
-
-
-def isclose(input: Tensor, other: Operand, rtol: float = 1e-5, atol: float = 1e-8) -> Tensor:
-    """Whether `|input - other| <= atol + rtol · |other|`, element by element; a bool tensor."""
-    a: Any = operand("isclose", "input", input)
-    b: Any = operand("isclose", "other", other)
-    rtol, atol = as_float("isclose", "rtol", rtol, 0.0), as_float("isclose", "atol", atol, 0.0)
-    size: Any = _core.abs(b) if hasattr(b, "dtype") else math.fabs(b)
-    limit = _core.add(_mul(size, rtol), atol) if hasattr(size, "dtype") else size * rtol + atol
-    distance = _core.abs(_core.sub(a, b))
-    near = _core.logical_and(_core.le(distance, limit), _core.isfinite(distance))
-    return wrap(_core.logical_or(near, _core.eq(a, b)))
-
-
-def allclose(input: Tensor, other: Operand, rtol: float = 1e-5, atol: float = 1e-8) -> bool:
-    """Whether all elements are close; see `isclose`."""
-    return bool(isclose(input, other, rtol, atol)._array.numpy().all())
-
-
-def equal(input: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same shape and the same elements."""
-    a, b = operand("equal", "input", input), operand("equal", "other", other)
-    return a.shape == b.shape and bool(_core.eq(a, b).numpy().all())
 
 
 # ---------------------------------------------------------------- operators of Tensor
@@ -307,7 +433,7 @@ def _operator(op: Binary) -> Callable[[Tensor, Any], Tensor]:
 
 def _reflected(op: Binary) -> Callable[[Tensor, Any], Tensor]:
     def method(self: Tensor, other: Any) -> Tensor:
-        if other.__class__ in SCALARS or _is_numpy_number(other):
+        if other.__class__ in SCALARS or hasattr(other, "_array") or _is_numpy_number(other):
             return op(other, self)
         return NotImplemented  # type: ignore[no-any-return]
 
@@ -318,20 +444,6 @@ def _is_numpy_number(value: Any) -> bool:
     return getattr(value, "shape", None) == () and hasattr(value, "dtype")
 
 
-def _of_bools(op: Binary) -> Callable[[Tensor, Any], Tensor]:
-    """`&`, `|` and `^`, which are those of logic: for masks."""
-    operator = _operator(op)
-
-    def method(self: Tensor, other: Any) -> Tensor:
-        for side in (self, other):
-            array = getattr(side, "_array", None)
-            if array is not None and array.dtype != bool_:
-                raise TypeError(f"{op.__name__}: expected bool tensors, got {array.dtype.name}")
-        return operator(self, other)
-
-    return method
-
-
 operator_add, operator_radd = _operator(_add), _reflected(_add)
 operator_sub, operator_rsub = _operator(_sub), _reflected(_sub)
 operator_mul, operator_rmul = _operator(mul), _reflected(mul)
@@ -339,8 +451,11 @@ operator_truediv, operator_rtruediv = _operator(_true_div), _reflected(_true_div
 operator_floordiv, operator_rfloordiv = _operator(floor_divide), _reflected(floor_divide)
 operator_mod, operator_rmod = _operator(remainder), _reflected(remainder)
 operator_pow, operator_rpow = _operator(_pow), _reflected(_pow)
-operator_eq, operator_ne = _operator(eq), _operator(ne)
-operator_lt, operator_le = _operator(lt), _operator(le)
-operator_gt, operator_ge = _operator(gt), _operator(ge)
-operator_and, operator_or = _of_bools(logical_and), _of_bools(logical_or)
-operator_xor = _of_bools(logical_xor)
+operator_and, operator_rand = _operator(bitwise_and), _reflected(bitwise_and)
+operator_or, operator_ror = _operator(bitwise_or), _reflected(bitwise_or)
+operator_xor, operator_rxor = _operator(bitwise_xor), _reflected(bitwise_xor)
+operator_lshift = _operator(bitwise_left_shift)
+operator_rshift = _operator(bitwise_right_shift)
+operator_eq, operator_ne = _operator(comparison.eq), _operator(comparison.ne)
+operator_lt, operator_le = _operator(comparison.lt), _operator(comparison.le)
+operator_gt, operator_ge = _operator(comparison.gt), _operator(comparison.ge)

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_float, wrong_type
-from tilewise._ops.common import as_array, operand, unbroadcast
+from tilewise._arguments import array_of, wrong_type
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array
-    from tilewise._ops.common import Scalar
     from tilewise.tensor import Tensor
 
     Unary = Callable[[Tensor], Tensor]
@@ -115,103 +113,3 @@ isnan = _plain("isnan", _core.isnan, "Whether x is NaN")
 isinf = _plain("isinf", _core.isinf, "Whether x is infinite")
 isfinite = _plain("isfinite", _core.isfinite, "Whether x is neither NaN nor infinite")
 logical_not = _plain("logical_not", _core.logical_not, "Whether x is zero")
-
-
-def clamp(
-    input: Tensor, min: Scalar | Tensor | None = None, max: Scalar | Tensor | None = None
-) -> Tensor:
-    """Limit every element to [min, max].
-
-    The gradient passes where the element lies within the limits, the limits included.
-
-    Args:
-        input: a tensor of any shape.
-        min: lower limit, a number or a tensor that broadcasts; None for no limit.
-        max: upper limit.
-
-    Raises:
-        ValueError: where both limits are None.
-
-    Example:
-        >>> tw.tensor([-1.0, 0.5, 2.0]).clamp(0, 1)
-        tensor([0.0000, 0.5000, 1.0000])
-    """
-    from tilewise._ops.arithmetic import maximum, minimum
-
-    x = array_of("clamp", "input", input)
-    if min is None and max is None:
-        raise ValueError("clamp: expected min or max, got None for both")
-    if hasattr(min, "_array") or hasattr(max, "_array"):
-        low = input if min is None else maximum(input, min)
-        return low if max is None else minimum(low, max)
-    low_value = None if min is None else as_float("clamp", "min", min)
-    high_value = None if max is None else as_float("clamp", "max", max)
-    y = _core.clamp(x, low_value, high_value)
-    if not (input._requires_grad and grad_mode.enabled):
-        return wrap(y)
-
-    def backward(dy: Array) -> tuple[Array]:
-        inside = _core.Array.full(x.shape, True, _core.DType.bool_)
-        if low_value is not None:
-            inside = _core.ge(x, low_value)
-        if high_value is not None:
-            inside = _core.logical_and(inside, _core.le(x, high_value))
-        return (_core.where(inside, dy, _zeros(dy, x)),)
-
-    return record("clamp", y, (input,), backward, (x,))
-
-
-def where(condition: Tensor, input: Any, other: Any) -> Tensor:
-    """`input` where `condition` is true, `other` elsewhere; all three broadcast.
-
-    Args:
-        condition: a bool tensor.
-        input: a tensor or a number.
-        other: a tensor or a number.
-
-    Raises:
-        TypeError: where `condition` is not bool.
-
-    Example:
-        >>> x = tw.tensor([-1.0, 2.0])
-        >>> tw.where(x > 0, x, 0.0)
-        tensor([0., 2.])
-    """
-    c = array_of("where", "condition", condition)
-    if c.dtype != _core.DType.bool_:
-        raise TypeError(f"where: expected condition of dtype bool, got {c.dtype.name}")
-    a, b = operand("where", "input", input), operand("where", "other", other)
-    a, b = _as_pair(a, b)
-    y = _core.where(c, a, b)
-    inputs = tuple(t for t in (input, other) if hasattr(t, "_array"))
-    if not (grad_mode.enabled and any(t._requires_grad for t in inputs)):
-        return wrap(y)
-
-    def backward(dy: Array) -> list[Array]:
-        zero = _core.Array.full((), 0, dy.dtype)
-        sent = [_core.where(c, dy, zero), _core.where(c, zero, dy)]
-        return [
-            unbroadcast(gradient, x)
-            for gradient, x, given in zip(sent, (a, b), (input, other), strict=True)
-            if hasattr(given, "_array")
-        ]
-
-    return record("where", y, inputs, backward, (c,))
-
-
-def _as_pair(a: Any, b: Any) -> tuple[Array, Array]:
-    """Both as arrays; a number takes the dtype of the other operand, as far as that can hold it."""
-    if hasattr(a, "dtype"):
-        return a, _number_like(b, a)
-    if hasattr(b, "dtype"):
-        return _number_like(a, b), b
-    both_int = isinstance(a, int) and isinstance(b, int)
-    dtype = _core.DType.int64 if both_int else _core.DType.float32
-    return _core.Array.full((), a, dtype), _core.Array.full((), b, dtype)
-
-
-def _number_like(value: Any, like: Array) -> Array:
-    floating = like.dtype in (_core.DType.float32, _core.DType.float64)
-    if isinstance(value, float) and not floating:
-        return _core.Array.full((), value, _core.DType.float32)
-    return as_array(value, like)

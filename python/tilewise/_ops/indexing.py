@@ -14,10 +14,10 @@ import numpy as np
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, describe
-from tilewise._dtypes import bool_, float64, int64, to_numpy, uint8
+from tilewise._dtypes import bool_, float64, int32, int64, to_numpy, uint8
 from tilewise._ops.common import operand, unbroadcast
 from tilewise._ops.inplace import check_inplace
-from tilewise._ops.shape import view_of
+from tilewise._ops.shape import broadcast_shapes, expand, view_of
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
@@ -180,8 +180,43 @@ def _normalise_slice(item: slice, size: int) -> tuple[int, int, int]:
 def getitem(input: Tensor, index: Any) -> Tensor:
     """`input[index]`: a view for ints, slices, `...` and None; a copy for masks and arrays."""
     x = input._array
+    y = _core.basic_index(x, index)
+    if y is not None:
+        return view_of("getitem", input, y, lambda dy: _scatter_basic(dy, x.shape, index))
+    if index.__class__ is input.__class__ and index._array.dtype == bool_:
+        return (
+            masked_select(input, index)
+            if index._array.shape == x.shape
+            else _advanced(input, index)
+        )
+    return _advanced(input, index)
+
+
+_ALL = slice(None)
+
+
+def _one_vector(x: Array, index: Any) -> Plan | None:
+    """The plan of `x[i]` and `x[:, i]` for one tensor of indices: most of what scripts write."""
+    items = index if index.__class__ is tuple else (index,)
+    array = getattr(items[-1], "_array", None)
+    if array is None or array.dtype != int64 or array.ndim == 0 or len(items) > x.ndim:
+        return None
+    before = items[:-1]
+    if not all(i.__class__ is slice and i == _ALL for i in before):
+        return None
+    return Plan((), x.shape, (*[None] * len(before), array))
+
+
+def _scatter_basic(dy: Array, shape: tuple[int, ...], index: Any) -> Array:
+    dx = _core.Array.full(shape, 0, dy.dtype)
+    _core.basic_index(dx, index).copy_(dy)
+    return dx
+
+
+def _advanced(input: Tensor, index: Any) -> Tensor:
+    x = input._array
     shape = x.shape
-    steps = plan(shape, index)
+    steps = _one_vector(x, index) or plan(shape, index)
     y = steps.view(x)
     if not steps.arrays:
         return view_of("getitem", input, y, lambda dy: _scatter_view(dy, shape, steps))
@@ -224,6 +259,8 @@ def setitem(input: Tensor, index: Any, value: Any) -> None:
     x = input._array
     needs_value = getattr(value, "_requires_grad", False)
     recording = check_inplace("setitem", input, needs_value)
+    if not recording and _core.set_basic(x, index, getattr(value, "_array", value)):
+        return
     steps = plan(x.shape, index)
     array = _value_array(value, x)
     if hasattr(value, "_array") and array.shares_storage(x):
@@ -264,17 +301,64 @@ def _value_array(value: Any, like: Array) -> Array:
 
 
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """The entries of one dimension that `index` (int64, 1-D) names, in its order; a copy."""
-    x = array_of("index_select", "input", input)
+    """The entries of one dimension that `index` names, in its order; a copy.
+
+    Args:
+        input: a tensor of any shape.
+        dim: the dimension.
+        index: int64 or int32 of one dimension.
+
+    Raises:
+        IndexError: where an index is out of range.
+
+    Example:
+        >>> tw.tensor([[1, 2], [3, 4]]).index_select(1, tw.tensor([1]))
+        tensor([[2],
+                [4]])
+    """
+    x, i = array_of("index_select", "input", input), array_of("index_select", "index", index)
     axis = as_axis("index_select", dim, x.ndim)
-    if array_of("index_select", "index", index).ndim != 1:
-        raise ValueError(f"index_select: expected index of 1 dimension, got {index.shape}")
-    return getitem(input, (*[slice(None)] * axis, index))
+    if i.ndim > 1:
+        raise ValueError(f"index_select: expected index of 1 dimension, got {i.shape}")
+    if i.dtype not in (int64, int32):
+        raise TypeError(f"index_select: expected index of int64 or int32, got {i.dtype.name}")
+    if i.ndim == 0:
+        i = i.reshape((1,))
+    source = x if x.ndim else x.reshape((1,))
+    picks = [*[None] * axis, i]
+    y = _core.index(source, picks)
+    if x.ndim == 0:
+        y = y.reshape(()) if i.size == 1 else y
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+
+    def backward(dy: Array) -> tuple[Array]:
+        sent = dy.reshape((i.size,)) if x.ndim == 0 else dy
+        return (_core.index_add(source.shape, picks, sent).reshape(x.shape),)
+
+    return record("index_select", y, (input,), backward, (i,))
 
 
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
-    """The elements where `mask` is true, as a vector; a copy."""
-    chosen = array_of("masked_select", "mask", mask)
+    """The elements where `mask` is true, as a vector; a copy. The two broadcast.
+
+    Example:
+        >>> tw.tensor([1, 2, 3]).masked_select(tw.tensor([True, False, True]))
+        tensor([1, 3])
+    """
+    x, chosen = array_of("masked_select", "input", input), array_of("masked_select", "mask", mask)
     if chosen.dtype != bool_:
         raise TypeError(f"masked_select: expected mask of dtype bool, got {chosen.dtype.name}")
-    return getitem(input, wrap(chosen.expand(input.shape)))
+    if chosen.shape != x.shape:
+        common = broadcast_shapes(x.shape, chosen.shape)
+        input, chosen = expand(input, common), chosen.expand(common)
+        x = input._array
+    y = _core.masked_select(x, chosen)
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+
+    def backward(dy: Array) -> tuple[Array]:
+        places = _core.nonzero(chosen.reshape((-1,))).reshape((-1,))
+        return (_core.scatter_add((x.size,), 0, places, dy).reshape(x.shape),)
+
+    return record("masked_select", y, (input,), backward, (chosen,))

@@ -14,7 +14,17 @@ import numpy as np
 
 from tilewise import _core
 from tilewise._arguments import as_float, wrong_type
-from tilewise._ops import arithmetic, elementwise
+from tilewise._ops import (
+    arithmetic,
+    comparison,
+    elementwise,
+    linalg,
+    matrix,
+    scan,
+    scatter,
+    select,
+    statistics,
+)
 from tilewise._ops.common import SCALARS, operand
 from tilewise._ops.shape import expand
 from tilewise.autograd import grad_mode, record, wrap
@@ -105,16 +115,31 @@ def _native(
 sub_ = _native("sub_", arithmetic.sub, _core.sub_)
 mul_ = _native("mul_", arithmetic.mul, _core.mul_)
 div_ = _native("div_", arithmetic.div, _core.div_)
-pow_ = _inplace("pow_", arithmetic.pow)
-clamp_ = _inplace("clamp_", elementwise.clamp)
-relu_ = _inplace("relu_", elementwise.relu)
-neg_ = _inplace("neg_", elementwise.neg)
-exp_ = _inplace("exp_", elementwise.exp)
-sqrt_ = _inplace("sqrt_", elementwise.sqrt)
-sigmoid_ = _inplace("sigmoid_", elementwise.sigmoid)
-tanh_ = _inplace("tanh_", elementwise.tanh)
-floor_divide_ = _inplace("floor_divide_", arithmetic.floor_divide)
-lerp_ = _inplace("lerp_", arithmetic.lerp)
+
+
+# The in-place forms without a native form of their own: computed, then stored.
+_NAMES = (
+    (arithmetic, "pow floor_divide remainder fmod atan2 hypot copysign xlogy float_power ldexp"),
+    (arithmetic, "bitwise_and bitwise_or bitwise_xor bitwise_not"),
+    (arithmetic, "bitwise_left_shift bitwise_right_shift"),
+    (comparison, "eq ne lt le gt ge logical_and logical_or logical_xor"),
+    (select, "clamp clamp_min clamp_max masked_fill nan_to_num"),
+    (select, "lerp addcmul addcdiv heaviside"),
+    (scan, "cumsum cumprod"),
+    (scatter, "scatter scatter_add scatter_reduce index_add index_copy index_fill index_put"),
+    (scatter, "put masked_scatter"),
+    (matrix, "tril triu"),
+    (linalg, "addmm addmv addr addbmm baddbmm"),
+    (statistics, "renorm"),
+    (elementwise, "relu neg exp sqrt sigmoid tanh abs log log1p rsqrt reciprocal square"),
+    (elementwise, "sin cos sign floor ceil round"),
+)
+FORMS: dict[str, Callable[..., Tensor]] = {
+    f"{name}_": _inplace(f"{name}_", getattr(module, name))
+    for module, names in _NAMES
+    for name in names.split()
+}
+relu_ = FORMS["relu_"]
 
 _add_ = _native("add_", arithmetic.add, _core.add_)
 

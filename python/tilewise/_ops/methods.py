@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from tilewise import random
-from tilewise._dtypes import bool_, float32, float64, int8, int32, int64, uint8
+from tilewise import _core, random
+from tilewise._arguments import as_device, as_shape
+from tilewise._dtypes import as_dtype, bool_, float32, float64, int8, int32, int64, uint8
 from tilewise._ops import (
     arithmetic,
+    comparison,
     elementwise,
     indexing,
     inplace,
+    joining,
     linalg,
+    matrix,
     reduction,
+    scan,
+    scatter,
+    search,
+    select,
     shape,
+    statistics,
 )
 from tilewise._ops import softmax as normalised
+from tilewise.autograd import wrap
 
 if TYPE_CHECKING:
+    from tilewise._core import DType
     from tilewise.tensor import Tensor
 
 
@@ -44,10 +55,15 @@ class Methods:
     __matmul__ = linalg.matmul
     __neg__ = elementwise.neg
     __abs__ = elementwise.abs
-    __invert__ = elementwise.logical_not
-    __and__ = __rand__ = arithmetic.operator_and
-    __or__ = __ror__ = arithmetic.operator_or
-    __xor__ = __rxor__ = arithmetic.operator_xor
+    __invert__ = arithmetic.bitwise_not
+    __and__ = arithmetic.operator_and
+    __rand__ = arithmetic.operator_rand
+    __or__ = arithmetic.operator_or
+    __ror__ = arithmetic.operator_ror
+    __xor__ = arithmetic.operator_xor
+    __rxor__ = arithmetic.operator_rxor
+    __lshift__ = arithmetic.operator_lshift
+    __rshift__ = arithmetic.operator_rshift
     __lt__ = arithmetic.operator_lt
     __le__ = arithmetic.operator_le
     __gt__ = arithmetic.operator_gt
@@ -58,8 +74,8 @@ class Methods:
     __isub__ = inplace.sub_
     __imul__ = inplace.mul_
     __itruediv__ = inplace.div_
-    __ifloordiv__ = inplace.floor_divide_
-    __ipow__ = inplace.pow_
+    __ifloordiv__ = inplace.FORMS["floor_divide_"]
+    __ipow__ = inplace.FORMS["pow_"]
 
     # element by element
     neg = elementwise.neg
@@ -84,39 +100,75 @@ class Methods:
     isinf = elementwise.isinf
     isfinite = elementwise.isfinite
     logical_not = elementwise.logical_not
-    clamp = clip = elementwise.clamp
+    clamp = clip = select.clamp
+    clamp_min = select.clamp_min
+    clamp_max = select.clamp_max
+    masked_fill = select.masked_fill
+    nan_to_num = select.nan_to_num
+    heaviside = select.heaviside
     softmax = normalised.softmax
     log_softmax = normalised.log_softmax
 
     # two operands
     add = arithmetic.add
-    sub = arithmetic.sub
-    mul = arithmetic.mul
-    div = arithmetic.div
+    sub = subtract = arithmetic.sub
+    mul = multiply = arithmetic.mul
+    div = divide = arithmetic.div
+    true_divide = arithmetic.div
     pow = arithmetic.pow
+    float_power = arithmetic.float_power
     maximum = arithmetic.maximum
     minimum = arithmetic.minimum
+    fmax = arithmetic.fmax
+    fmin = arithmetic.fmin
     floor_divide = arithmetic.floor_divide
     remainder = arithmetic.remainder
-    lerp = arithmetic.lerp
-    eq = arithmetic.eq
-    ne = arithmetic.ne
-    lt = arithmetic.lt
-    le = arithmetic.le
-    gt = arithmetic.gt
-    ge = arithmetic.ge
-    logical_and = arithmetic.logical_and
-    logical_or = arithmetic.logical_or
-    logical_xor = arithmetic.logical_xor
-    isclose = arithmetic.isclose
-    allclose = arithmetic.allclose
-    equal = arithmetic.equal
+    fmod = arithmetic.fmod
+    atan2 = arctan2 = arithmetic.atan2
+    hypot = arithmetic.hypot
+    logaddexp = arithmetic.logaddexp
+    logaddexp2 = arithmetic.logaddexp2
+    copysign = arithmetic.copysign
+    xlogy = arithmetic.xlogy
+    ldexp = arithmetic.ldexp
+    bitwise_and = arithmetic.bitwise_and
+    bitwise_or = arithmetic.bitwise_or
+    bitwise_xor = arithmetic.bitwise_xor
+    bitwise_not = arithmetic.bitwise_not
+    bitwise_left_shift = arithmetic.bitwise_left_shift
+    bitwise_right_shift = arithmetic.bitwise_right_shift
+    lerp = select.lerp
+    addcmul = select.addcmul
+    addcdiv = select.addcdiv
+    eq = comparison.eq
+    ne = not_equal = comparison.ne
+    lt = less = comparison.lt
+    le = less_equal = comparison.le
+    gt = greater = comparison.gt
+    ge = greater_equal = comparison.ge
+    logical_and = comparison.logical_and
+    logical_or = comparison.logical_or
+    logical_xor = comparison.logical_xor
+    isclose = comparison.isclose
+    allclose = comparison.allclose
+    equal = comparison.equal
 
     # products
     matmul = linalg.matmul
     mm = linalg.mm
     bmm = linalg.bmm
-    dot = linalg.dot
+    mv = linalg.mv
+    dot = vdot = linalg.dot
+    inner = linalg.inner
+    outer = ger = linalg.outer
+    addmm = linalg.addmm
+    addmv = linalg.addmv
+    addbmm = linalg.addbmm
+    baddbmm = linalg.baddbmm
+    addr = linalg.addr
+    kron = linalg.kron
+    matrix_power = linalg.matrix_power
+    cross = linalg.cross
 
     # reductions
     sum = reduction.sum
@@ -126,63 +178,125 @@ class Methods:
     min = reduction.min
     amax = reduction.amax
     amin = reduction.amin
+    aminmax = reduction.aminmax
     argmax = reduction.argmax
     argmin = reduction.argmin
     any = reduction.any
     all = reduction.all
-    var = reduction.var
-    std = reduction.std
-    norm = reduction.norm
-    logsumexp = reduction.logsumexp
-    nonzero = reduction.nonzero
-    topk = reduction.topk
-    sort = reduction.sort
-    argsort = reduction.argsort
-    gather = reduction.gather
+    count_nonzero = reduction.count_nonzero
+    nansum = reduction.nansum
+    nanmean = reduction.nanmean
+    var = statistics.var
+    std = statistics.std
+    norm = statistics.norm
+    dist = statistics.dist
+    renorm = statistics.renorm
+    logsumexp = statistics.logsumexp
+    median = statistics.median
+    nanmedian = statistics.nanmedian
+    quantile = statistics.quantile
+    nanquantile = statistics.nanquantile
+    cov = statistics.cov
+    corrcoef = statistics.corrcoef
+    cumsum = scan.cumsum
+    cumprod = scan.cumprod
+    cummax = scan.cummax
+    cummin = scan.cummin
+    logcumsumexp = scan.logcumsumexp
+    diff = scan.diff
+
+    # order and search
+    nonzero = search.nonzero
+    argwhere = search.argwhere
+    topk = search.topk
+    sort = search.sort
+    argsort = search.argsort
+    msort = search.msort
+    kthvalue = search.kthvalue
+    unique = search.unique
+    unique_consecutive = search.unique_consecutive
+    bincount = search.bincount
+    histc = search.histc
 
     # shapes
     reshape = shape.reshape
     view = shape.reshape
     flatten = shape.flatten
+    ravel = shape.ravel
     unflatten = shape.unflatten
     permute = shape.permute
-    transpose = shape.transpose
+    transpose = swapaxes = swapdims = shape.transpose
     t = shape.t
-    movedim = shape.movedim
+    adjoint = shape.adjoint
+    movedim = moveaxis = shape.movedim
     squeeze = shape.squeeze
     unsqueeze = shape.unsqueeze
-    expand = broadcast_to = shape.expand
+    expand = shape.expand
+    broadcast_to = shape.broadcast_to
     expand_as = shape.expand_as
-    narrow = shape.narrow
-    split = shape.split
-    chunk = shape.chunk
-    unbind = shape.unbind
-    flip = shape.flip
-    repeat = shape.repeat
+    unfold = shape.unfold
+    sum_to_size = shape.sum_to_size
     contiguous = shape.contiguous
+    narrow = joining.narrow
+    split = joining.split
+    chunk = joining.chunk
+    tensor_split = joining.tensor_split
+    hsplit = joining.hsplit
+    vsplit = joining.vsplit
+    dsplit = joining.dsplit
+    unbind = joining.unbind
+    flip = joining.flip
+    fliplr = joining.fliplr
+    flipud = joining.flipud
+    rot90 = joining.rot90
+    roll = joining.roll
+    repeat = joining.repeat
+    tile = joining.tile
+    repeat_interleave = joining.repeat_interleave
+    diag = matrix.diag
+    diagonal = matrix.diagonal
+    diag_embed = matrix.diag_embed
+    diagflat = matrix.diagflat
+    trace = matrix.trace
+    tril = matrix.tril
+    triu = matrix.triu
+
+    # by index
     index_select = indexing.index_select
     masked_select = indexing.masked_select
+    gather = scatter.gather
+    take_along_dim = scatter.take_along_dim
+    scatter_add = scatter.scatter_add
+    scatter_reduce = scatter.scatter_reduce
+    index_add = scatter.index_add
+    index_copy = scatter.index_copy
+    index_fill = scatter.index_fill
+    index_put = scatter.index_put
+    take = scatter.take
+    put = scatter.put
+    masked_scatter = scatter.masked_scatter
+    select_scatter = scatter.select_scatter
+    slice_scatter = scatter.slice_scatter
+    diagonal_scatter = scatter.diagonal_scatter
 
-    # in place
+    # in place: these, and all of inplace.FORMS
     add_ = inplace.add_
-    sub_ = inplace.sub_
-    mul_ = inplace.mul_
-    div_ = inplace.div_
-    pow_ = inplace.pow_
-    clamp_ = inplace.clamp_
-    relu_ = inplace.relu_
-    neg_ = inplace.neg_
-    exp_ = inplace.exp_
-    sqrt_ = inplace.sqrt_
-    sigmoid_ = inplace.sigmoid_
-    tanh_ = inplace.tanh_
-    lerp_ = inplace.lerp_
+    sub_ = subtract_ = inplace.sub_
+    mul_ = multiply_ = inplace.mul_
+    div_ = divide_ = inplace.div_
     copy_ = inplace.copy_
     fill_ = inplace.fill_
     zero_ = inplace.zero_
     uniform_ = random.uniform_
     normal_ = random.normal_
     bernoulli_ = random.bernoulli_
+    exponential_ = random.exponential_
+    log_normal_ = random.log_normal_
+    cauchy_ = random.cauchy_
+    geometric_ = random.geometric_
+    random_ = random.random_
+    bernoulli = random.bernoulli
+    multinomial = random.multinomial
 
     @property
     def T(self) -> Tensor:  # noqa: N802
@@ -197,7 +311,29 @@ class Methods:
 
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """This tensor where `condition` is true, `other` elsewhere."""
-        return elementwise.where(condition, cast("Tensor", self), other)
+        return cast("Tensor", select.where(condition, cast("Tensor", self), other))
+
+    def new_empty(
+        self, *size: Any, dtype: DType | None = None, device: str | None = None
+    ) -> Tensor:
+        """A tensor of this one's type with whatever the memory holds."""
+        return _new("new_empty", self, size, None, dtype, device)
+
+    def new_zeros(
+        self, *size: Any, dtype: DType | None = None, device: str | None = None
+    ) -> Tensor:
+        """Zeros of this tensor's type."""
+        return _new("new_zeros", self, size, 0, dtype, device)
+
+    def new_ones(self, *size: Any, dtype: DType | None = None, device: str | None = None) -> Tensor:
+        """Ones of this tensor's type."""
+        return _new("new_ones", self, size, 1, dtype, device)
+
+    def new_full(
+        self, size: Any, fill_value: Any, dtype: DType | None = None, device: str | None = None
+    ) -> Tensor:
+        """One value in this tensor's type."""
+        return _new("new_full", self, (size,), fill_value, dtype, device)
 
     def view_as(self, other: Tensor) -> Tensor:
         """In the shape of `other`."""
@@ -232,3 +368,20 @@ class Methods:
     def bool(self) -> Tensor:
         """Converted to bool: whether each element is non-zero."""
         return cast("Tensor", self).to(bool_)
+
+
+def _new(op: str, like: Any, size: Any, value: Any, dtype: Any, device: Any) -> Tensor:
+    as_device(op, device)
+    wanted = like._array.dtype if dtype is None else as_dtype(op, dtype)
+    sizes = as_shape(op, size)
+    if value is None:
+        return wrap(_core.Array.empty(sizes, wanted))
+    number = value.item() if hasattr(value, "_array") else value
+    return wrap(_core.Array.full(sizes, number, wanted))
+
+
+# Names that a module of this package has too, and the forms that are made by table.
+Methods.select = shape.select  # type: ignore[attr-defined]
+Methods.scatter = scatter.scatter  # type: ignore[attr-defined]
+for _name, _form in inplace.FORMS.items():
+    setattr(Methods, _name, _form)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axes, as_axis, as_bool, as_float, as_int
-from tilewise._dtypes import FLOATING, as_dtype, bool_, int64
+from tilewise._arguments import array_of, as_axes, as_axis, as_bool, as_int
+from tilewise._dtypes import FLOATING, as_dtype, bool_
+from tilewise._ops import arithmetic, select
 from tilewise._ops.arithmetic import maximum, minimum
 from tilewise.autograd import grad_mode, record, wrap
 
@@ -38,8 +39,27 @@ def _kept_shape(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...
 def _count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
     count = 1
     for axis in axes or range(len(shape)):
-        count *= shape[axis]
+        count *= shape[axis] if shape else 1
     return count
+
+
+def _dims(dim: Any) -> Any:
+    """The dimensions in the form of the core, not yet checked."""
+    if dim is None:
+        return ()
+    return (dim,) if dim.__class__ is int else dim
+
+
+def reduce(
+    op: str, function: Callable[..., Array], x: Array, dim: Any, keepdim: Any, *more: Any
+) -> Array:
+    """Call a reduction of the core, which checks the dimensions once; the error is ours."""
+    try:
+        return function(x, _dims(dim), *more, keepdim)
+    except (TypeError, IndexError, ValueError):
+        as_axes(op, dim, x.ndim)
+        as_bool(op, "keepdim", keepdim)
+        raise
 
 
 def sum(
@@ -63,11 +83,10 @@ def sum(
     if dtype is not None:
         input = input.to(as_dtype("sum", dtype))
     x = array_of("sum", "input", input)
-    axes = as_axes("sum", dim, x.ndim)
-    y = _core.sum(x, axes, bool(keepdim))
+    y = reduce("sum", _core.sum, x, dim, keepdim)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
-    shape = x.shape
+    shape, axes = x.shape, as_axes("sum", dim, x.ndim)
 
     def backward(dy: Array) -> tuple[Array]:
         return (dy.reshape(_kept_shape(shape, axes)).expand(shape),)
@@ -90,12 +109,10 @@ def mean(
     if dtype is not None:
         input = input.to(as_dtype("mean", dtype))
     x = array_of("mean", "input", input)
-    axes = as_axes("mean", dim, x.ndim)
-    _expect_floating("mean", x)
-    y = _core.mean(x, axes, bool(keepdim))
+    y = reduce("mean", _core.mean, x, dim, keepdim)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
-    shape = x.shape
+    shape, axes = x.shape, as_axes("mean", dim, x.ndim)
     scale = 1.0 / (_count(shape, axes) or 1)
 
     def backward(dy: Array) -> tuple[Array]:
@@ -104,28 +121,27 @@ def mean(
     return record("mean", y, (input,), backward, aliases=True)
 
 
-def _expect_elements(op: str, x: Array) -> None:
-    if x.size == 0:
-        raise ValueError(f"{op}: expected at least one element, got shape {x.shape}")
-
-
 def _expect_floating(op: str, x: Array) -> None:
     if x.dtype not in FLOATING:
         raise TypeError(f"{op}: expected a floating-point tensor, got {x.dtype.name}")
 
 
-def prod(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+def prod(
+    input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
     """Product over one dimension, or of all elements; the gradient is right for zeros too.
 
     Example:
         >>> tw.tensor([2.0, 3.0, 4.0]).prod()
         tensor(24.)
     """
+    if dtype is not None:
+        input = input.to(as_dtype("prod", dtype))
     x = array_of("prod", "input", input)
-    axes = () if dim is None else (as_axis("prod", dim, x.ndim),)
-    y = _core.prod(x, axes, bool(keepdim))
+    y = reduce("prod", _core.prod, x, dim, keepdim)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
+    axes = as_axes("prod", dim, x.ndim)
     kept = _kept_shape(x.shape, axes)
 
     def backward(dy: Array) -> tuple[Array]:
@@ -145,15 +161,14 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor
 
 
 def _extreme(
-    op: str, reduce: Callable[..., Array], input: Tensor, dim: Dims, keepdim: bool
+    op: str, function: Callable[..., Array], input: Tensor, dim: Dims, keepdim: bool
 ) -> Tensor:
     """Largest or smallest element; those that attain it share the gradient."""
     x = array_of(op, "input", input)
-    _expect_elements(op, x)
-    axes = as_axes(op, dim, x.ndim)
-    y = reduce(x, axes, bool(keepdim))
+    y = reduce(op, function, x, dim, keepdim)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
+    axes = as_axes(op, dim, x.ndim)
     kept = _kept_shape(x.shape, axes)
 
     def backward(dy: Array) -> tuple[Array]:
@@ -175,7 +190,12 @@ def amax(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
 
 
 def amin(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Smallest element over `dim`; see `amax`."""
+    """Smallest element over `dim`; see `amax`.
+
+    Example:
+        >>> tw.tensor([3.0, 1.0]).amin()
+        tensor(1.)
+    """
     return _extreme("amin", _core.min, input, dim, keepdim)
 
 
@@ -184,15 +204,17 @@ def _search(
 ) -> ValuesIndices:
     """Extreme along one dimension with its place; the gradient goes to that place."""
     x = array_of(op, "input", input)
-    _expect_elements(op, x)
-    axis = as_axis(op, dim, x.ndim)
-    if x.ndim == 0:
-        values, indices = _search(op, find, input.reshape(1), 0, False)
-        return ValuesIndices(values, indices)
-    y, index = find(x, axis, bool(keepdim))
+    if dim.__class__ is not int:
+        dim = as_int(op, "dim", dim)
+    try:
+        y, index = find(x, dim, keepdim)
+    except (TypeError, IndexError):
+        as_axis(op, as_int(op, "dim", dim), x.ndim)
+        as_bool(op, "keepdim", keepdim)
+        raise
     if not (input._requires_grad and grad_mode.enabled):
         return ValuesIndices(wrap(y), wrap(index))
-    shape = x.shape
+    shape, axis = x.shape, as_axis(op, dim, x.ndim)
     kept = _kept_shape(shape, (axis,))
 
     def backward(dy: Array) -> tuple[Array]:
@@ -228,7 +250,7 @@ def max(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor | Value
         return _extreme("max", _core.max, input, None, keepdim)
     if hasattr(dim, "_array"):
         return maximum(input, dim)
-    return _search("max", _core.max_with_index, input, as_int("max", "dim", dim), keepdim)
+    return _search("max", _core.max_with_index, input, dim, keepdim)
 
 
 @overload
@@ -238,23 +260,38 @@ def min(input: Tensor, dim: Tensor) -> Tensor: ...
 @overload
 def min(input: Tensor, dim: int, keepdim: bool = False) -> ValuesIndices: ...
 def min(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor | ValuesIndices:
-    """Smallest element; with `dim`, along that dimension and with the indices; see `max`."""
+    """Smallest element; with `dim`, along that dimension and with the indices; see `max`.
+
+    Example:
+        >>> tw.tensor([3.0, 1.0]).min()
+        tensor(1.)
+    """
     if dim is None:
         return _extreme("min", _core.min, input, None, keepdim)
     if hasattr(dim, "_array"):
         return minimum(input, dim)
-    return _search("min", _core.min_with_index, input, as_int("min", "dim", dim), keepdim)
+    return _search("min", _core.min_with_index, input, dim, keepdim)
 
 
 def _place(
     op: str, find: Callable[..., Array], input: Tensor, dim: int | None, keepdim: bool
 ) -> Tensor:
     x = array_of(op, "input", input)
-    _expect_elements(op, x)
-    if dim is None or x.ndim == 0:
+    if dim is None:
+        if x.size == 0:
+            raise ValueError(f"{op}: expected at least one element, got shape {x.shape}")
         index = find(x.reshape((-1,)), 0, False)
         return wrap(index.reshape((1,) * x.ndim) if keepdim else index)
-    return wrap(find(x, as_axis(op, dim, x.ndim), bool(keepdim)))
+    if dim.__class__ is not int:
+        dim = as_int(op, "dim", dim)
+    try:
+        return wrap(find(x, dim, keepdim))
+    except (TypeError, IndexError, ValueError):
+        axis = as_axis(op, dim, x.ndim)
+        if x.ndim and x.shape[axis] == 0:
+            raise ValueError(f"{op}: expected at least one element, got shape {x.shape}") from None
+        as_bool(op, "keepdim", keepdim)
+        raise
 
 
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
@@ -276,7 +313,12 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
-    """Index of the smallest element; see `argmax`."""
+    """Index of the smallest element; see `argmax`.
+
+    Example:
+        >>> tw.tensor([3.0, 1.0]).argmin()
+        tensor(1)
+    """
     return _place("argmin", _core.argmin, input, dim, keepdim)
 
 
@@ -285,201 +327,86 @@ def _truth(x: Array) -> Array:
 
 
 def any(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether any element is non-zero; a bool tensor."""
+    """Whether any element is non-zero; a bool tensor.
+
+    Example:
+        >>> tw.tensor([True, False]).any()
+        tensor(True)
+    """
     x = array_of("any", "input", input)
-    return wrap(_core.any(_truth(x), as_axes("any", dim, x.ndim), bool(keepdim)))
+    return wrap(reduce("any", _core.any, _truth(x), dim, keepdim))
 
 
 def all(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """Whether all elements are non-zero; a bool tensor."""
+    """Whether all elements are non-zero; a bool tensor.
+
+    Example:
+        >>> tw.tensor([True, False]).all()
+        tensor(False)
+    """
     x = array_of("all", "input", input)
-    return wrap(_core.all(_truth(x), as_axes("all", dim, x.ndim), bool(keepdim)))
+    return wrap(reduce("all", _core.all, _truth(x), dim, keepdim))
 
 
-def var(input: Tensor, dim: Dims = None, keepdim: bool = False, *, correction: float = 1) -> Tensor:
-    """Variance over `dim`.
-
-    Args:
-        input: a floating-point tensor.
-        dim: dimension or dimensions; None for all.
-        keepdim: keep them with size 1.
-        correction: the sum of squares is divided by `n - correction`: 1 (unbiased) or 0.
-
-    Raises:
-        TypeError: where the tensor is of an integer type.
+def count_nonzero(input: Tensor, dim: Dims = None) -> Tensor:
+    """How many elements are not zero; int64.
 
     Example:
-        >>> tw.arange(4.0).var(correction=0)
-        tensor(1.2500)
+        >>> tw.tensor([0.0, 3.0, 4.0]).count_nonzero()
+        tensor(2)
     """
-    x = array_of("var", "input", input)
-    _expect_floating("var", x)
-    axes = as_axes("var", dim, x.ndim)
-    y = _core.var(x, axes, as_float("var", "correction", correction), bool(keepdim))
-    if not (input._requires_grad and grad_mode.enabled):
-        return wrap(y)
-    freedom = _count(x.shape, axes) - correction
-    kept = _kept_shape(x.shape, axes)
-
-    def backward(dy: Array) -> tuple[Array]:
-        centred = _core.sub(x, _core.mean(x, axes, True))
-        scale = 2.0 / freedom if freedom > 0 else float("nan")
-        return (_core.mul(centred, _core.mul(dy.reshape(kept), scale)),)
-
-    return record("var", y, (input,), backward, (x,))
+    x = array_of("count_nonzero", "input", input)
+    return wrap(reduce("count_nonzero", _core.sum, _truth(x), dim, False))
 
 
-def std(input: Tensor, dim: Dims = None, keepdim: bool = False, *, correction: float = 1) -> Tensor:
-    """Standard deviation over `dim`: the root of `var`, with its arguments."""
-    return var(input, dim, keepdim, correction=correction).sqrt()
+class MinMax(NamedTuple):
+    """What `aminmax` returns."""
+
+    min: Tensor
+    max: Tensor
 
 
-def norm(input: Tensor, p: float | str = 2, dim: Dims = None, keepdim: bool = False) -> Tensor:
-    """The p-norm of a tensor as a vector, over `dim`.
-
-    Args:
-        input: a floating-point tensor.
-        p: the order: a number >= 1, infinity, or "fro" for 2.
-        dim: dimension or dimensions; None for all.
-        keepdim: keep them with size 1.
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
+    """The smallest and the largest element, of all or along one dimension.
 
     Example:
-        >>> tw.tensor([3.0, 4.0]).norm()
-        tensor(5.)
+        >>> low, high = tw.tensor([3.0, 1.0, 2.0]).aminmax()
+        >>> low, high
+        (tensor(1.), tensor(3.))
     """
-    _expect_floating("norm", array_of("norm", "input", input))
-    order = 2.0 if p == "fro" else as_float("norm", "p", p, 1.0)
-    if order == 2.0:
-        return (input * input).sum(dim, keepdim).sqrt()
-    size = input.abs()
-    if order == float("inf"):
-        return amax(size, dim, keepdim)
-    return (size**order).sum(dim, keepdim) ** (1.0 / order)
+    return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
-def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
-    """`log(sum(exp(x)))` over `dim`, without overflow.
+def _without_nan(op: str, input: Tensor) -> tuple[Tensor, Array]:
+    """The tensor with zeros for NaN, and where it had numbers."""
+    x = array_of(op, "input", input)
+    numbers = _core.logical_not(_core.isnan(x))
+    return select.where(wrap(numbers), input, 0), numbers
+
+
+def nansum(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
+    """The sum of the elements that are not NaN; the arguments are those of `sum`.
 
     Example:
-        >>> tw.tensor([1000.0, 1000.0]).logsumexp(0)
-        tensor(1000.6931)
+        >>> tw.tensor([1.0, float("nan"), 2.0]).nansum()
+        tensor(3.)
     """
-    x = array_of("logsumexp", "input", input)
-    axes = as_axes("logsumexp", dim, x.ndim)
-    top = _core.max(x, axes, True)
-    finite = _core.where(_core.isfinite(top), top, _core.Array.full((), 0, x.dtype))
-    total = _core.log(_core.sum(_core.exp(_core.sub(x, finite)), axes, True))
-    kept = _core.add(total, finite)
-    shape = _core.sum(x, axes, False).shape
-    y = kept if keepdim else kept.reshape(shape)
-    if not (input._requires_grad and grad_mode.enabled):
-        return wrap(y)
-
-    def backward(dy: Array) -> tuple[Array]:
-        return (_core.mul(_core.exp(_core.sub(x, kept)), dy.reshape(kept.shape)),)
-
-    return record("logsumexp", y, (input,), backward, (x,))
+    return sum(_without_nan("nansum", input)[0], dim, keepdim, dtype=dtype)
 
 
-def nonzero(input: Tensor) -> Tensor:
-    """The indices of the non-zero elements: (count, ndim), int64, in order.
+def nanmean(
+    input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: DType | None = None
+) -> Tensor:
+    """The mean of the elements that are not NaN; the arguments are those of `mean`.
 
     Example:
-        >>> tw.tensor([0.0, 3.0, 4.0]).nonzero()
-        tensor([[1],
-                [2]])
+        >>> tw.tensor([1.0, float("nan"), 2.0]).nanmean()
+        tensor(1.5000)
     """
-    return wrap(_core.nonzero(_truth(array_of("nonzero", "input", input))))
-
-
-def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True) -> ValuesIndices:
-    """The k largest (or smallest) elements along a dimension, in order, with their indices.
-
-    Args:
-        input: a tensor of at least one dimension.
-        k: how many, at most the size of the dimension.
-        dim: the dimension to search.
-        largest: the largest, or the smallest.
-
-    Raises:
-        ValueError: where k is out of range.
-
-    Example:
-        >>> tw.tensor([1.0, 4.0, 2.0]).topk(2).indices
-        tensor([1, 2])
-    """
-    x = array_of("topk", "input", input)
-    axis = as_axis("topk", dim, x.ndim)
-    count = as_int("topk", "k", k, 0, x.shape[axis] if x.ndim else 1)
-    largest = as_bool("topk", "largest", largest)
-    if x.ndim == 0:
-        values, indices = topk(input.reshape(1), count, 0, largest)
-        return ValuesIndices(values, indices)
-    found, places = _core.topk(x, count, axis, largest)
-    return ValuesIndices(_scattered("topk", input, found, axis, places), wrap(places))
-
-
-def sort(input: Tensor, dim: int = -1, descending: bool = False) -> ValuesIndices:
-    """The elements along a dimension in order, with their indices; equal ones keep theirs.
-
-    Args:
-        input: a tensor of any shape.
-        dim: the dimension to sort.
-        descending: from the largest to the smallest.
-
-    Raises:
-        ValueError: where `dim` is out of range.
-
-    Example:
-        >>> tw.tensor([3.0, 1.0, 2.0]).sort().indices
-        tensor([1, 2, 0])
-    """
-    x = array_of("sort", "input", input)
-    axis = as_axis("sort", dim, x.ndim)
-    down = as_bool("sort", "descending", descending)
-    if x.ndim == 0:
-        values, indices = sort(input.reshape(1), 0, down)
-        return ValuesIndices(values.reshape(()), indices.reshape(()))
-    found, places = _core.sort(x, axis, down)
-    return ValuesIndices(_scattered("sort", input, found, axis, places), wrap(places))
-
-
-def argsort(input: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
-    """The indices that `sort` gives."""
-    return sort(input, dim, descending).indices
-
-
-def _scattered(op: str, input: Tensor, values: Array, axis: int, indices: Array) -> Tensor:
-    """A selection along a dimension: the gradient goes back to where each element came from."""
-    if not (input._requires_grad and grad_mode.enabled):
-        return wrap(values)
-    shape = input._array.shape
-
-    def backward(dy: Array) -> tuple[Array]:
-        return (_core.scatter_add(shape, axis, indices, dy),)
-
-    return record(op, values, (input,), backward, (indices,))
-
-
-def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """`out[i][j] = input[index[i][j]][j]` for dim=0: one element for each index.
-
-    Args:
-        input: a tensor of n dimensions.
-        dim: the dimension that the indices run along.
-        index: an int64 tensor of n dimensions, no larger than `input` but along `dim`.
-
-    Raises:
-        ValueError: where the shapes do not fit or an index is out of range.
-        TypeError: where the index is not int64.
-
-    Example:
-        >>> tw.tensor([[1.0, 2.0], [3.0, 4.0]]).gather(1, tw.tensor([[1], [0]]))
-        tensor([[2.],
-                [3.]])
-    """
-    x, i = array_of("gather", "input", input), array_of("gather", "index", index)
-    if i.dtype != int64:
-        raise TypeError(f"gather: expected index of dtype int64, got {i.dtype.name}")
-    axis = as_axis("gather", dim, x.ndim)
-    return _scattered("gather", input, _core.gather(x, axis, i), axis, i)
+    x = array_of("nanmean", "input", input)
+    _expect_floating("nanmean", x)
+    total, numbers = _without_nan("nanmean", input)
+    count = reduce("nanmean", _core.sum, numbers, dim, keepdim)
+    return arithmetic.div(sum(total, dim, keepdim, dtype=dtype), wrap(count))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axis, as_int, as_shape, wrong_type
+from tilewise._arguments import array_of, as_axes, as_axis, as_int, as_shape
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         (8, 3136)
     """
     x = array_of("flatten", "input", input)
+    if start_dim == 1 and end_dim == -1 and x.ndim > 1 and x.size:
+        y = x.reshape((x.shape[0], -1))  # every network's
+        return view_of("flatten", input, y, lambda dy: dy.reshape(x.shape))
     first, last = as_axis("flatten", start_dim, x.ndim), as_axis("flatten", end_dim, x.ndim)
     if first > last:
         raise ValueError(f"flatten: expected start_dim <= end_dim, got {start_dim} and {end_dim}")
@@ -115,16 +118,28 @@ def permute(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
         (3, 28, 32)
     """
     x = array_of("permute", "input", input)
-    order = tuple([as_axis("permute", d, x.ndim) for d in as_shape("permute", dims, -x.ndim)])
-    if sorted(order) != list(range(x.ndim)):
-        raise ValueError(f"permute: expected each of {x.ndim} dimensions once, got {order}")
-    return _permuted("permute", input, order)
+    order: Any = dims
+    if len(dims) == 1 and isinstance(dims[0], tuple | list):
+        order = dims[0]
+    try:
+        y = x.permute(order)
+    except (TypeError, ValueError):
+        checked = tuple([as_axis("permute", d, x.ndim) for d in as_shape("permute", dims, -x.ndim)])
+        raise ValueError(
+            f"permute: expected each of {x.ndim} dimensions once, got {checked}"
+        ) from None
+    return view_of("permute", input, y, lambda dy: dy.permute(_inverse(order)))
+
+
+def _inverse(order: Sequence[int]) -> tuple[int, ...]:
+    n = len(order)
+    places = [d % n for d in order]
+    return tuple(sorted(range(n), key=places.__getitem__))
 
 
 def _permuted(name: str, input: Tensor, order: tuple[int, ...]) -> Tensor:
-    inverse = tuple(sorted(range(len(order)), key=order.__getitem__))
     y = input._array.permute(order)
-    return view_of(name, input, y, lambda dy: dy.permute(inverse))
+    return view_of(name, input, y, lambda dy: dy.permute(_inverse(order)))
 
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -135,28 +150,72 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
         (3, 2)
     """
     x = array_of("transpose", "input", input)
-    a, b = as_axis("transpose", dim0, x.ndim), as_axis("transpose", dim1, x.ndim)
-    order = list(range(x.ndim))
-    if x.ndim:
-        order[a], order[b] = order[b], order[a]
-    return _permuted("transpose", input, tuple(order))
+    if dim0.__class__ is not int or dim1.__class__ is not int:
+        dim0, dim1 = as_axis("transpose", dim0, x.ndim), as_axis("transpose", dim1, x.ndim)
+    try:
+        y = _core.transpose(x, dim0, dim1)
+    except (TypeError, IndexError):
+        as_axis("transpose", dim0, x.ndim), as_axis("transpose", dim1, x.ndim)
+        raise
+    return view_of("transpose", input, y, lambda dy: _core.transpose(dy, dim0, dim1))
 
 
 def t(input: Tensor) -> Tensor:
-    """A matrix transposed; vectors and scalars as they are."""
+    """A matrix transposed; vectors and scalars as they are.
+
+    Example:
+        >>> tw.zeros(2, 3).t().shape
+        (3, 2)
+    """
     x = array_of("t", "input", input)
     if x.ndim > 2:
         raise ValueError(f"t: expected at most 2 dimensions, got shape {x.shape}")
     return _permuted("t", input, (1, 0)) if x.ndim == 2 else input
 
 
-def movedim(input: Tensor, source: int, destination: int) -> Tensor:
-    """One dimension moved to another place, the others in their order; a view."""
+def adjoint(input: Tensor) -> Tensor:
+    """The last two dimensions exchanged: the transpose of each matrix of a batch; a view.
+
+    Example:
+        >>> tw.zeros(5, 2, 3).mT.shape
+        (5, 3, 2)
+    """
+    x = array_of("adjoint", "input", input)
+    if x.ndim == 1:
+        raise ValueError(f"adjoint: expected 0 or at least 2 dimensions, got shape {x.shape}")
+    return transpose(input, -2, -1) if x.ndim else input
+
+
+def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """Dimensions moved to other places, the rest in their order; a view.
+
+    Args:
+        input: a tensor of n dimensions.
+        source: a dimension or several.
+        destination: where each goes.
+
+    Raises:
+        ValueError: where the two differ in length, or a dimension appears twice.
+
+    Example:
+        >>> tw.zeros(2, 3, 4).movedim(0, 2).shape
+        (3, 4, 2)
+    """
     x = array_of("movedim", "input", input)
-    a, b = as_axis("movedim", source, x.ndim), as_axis("movedim", destination, x.ndim)
-    order = [i for i in range(x.ndim) if i != a]
-    order.insert(b, a)
-    return _permuted("movedim", input, tuple(order))
+    froms = as_axes("movedim", source if isinstance(source, tuple | list) else (source,), x.ndim)
+    tos = as_axes(
+        "movedim", destination if isinstance(destination, tuple | list) else (destination,), x.ndim
+    )
+    if len(froms) != len(tos):
+        raise ValueError(
+            f"movedim: expected as many sources as destinations, got {source} and {destination}"
+        )
+    if x.ndim == 0:
+        return input
+    rest = iter([i for i in range(x.ndim) if i not in froms])
+    placed = dict(zip(tos, froms, strict=True))
+    order = tuple([placed[i] if i in placed else next(rest) for i in range(x.ndim)])
+    return _permuted("movedim", input, order)
 
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
@@ -167,13 +226,17 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
         (3,)
     """
     x = array_of("squeeze", "input", input)
-    if dim is None:
-        axes: tuple[int, ...] = tuple(range(x.ndim))
-    else:
-        dims = dim if isinstance(dim, tuple | list) else (dim,)
-        axes = tuple([as_axis("squeeze", d, x.ndim) for d in dims])
-    shape = tuple([n for i, n in enumerate(x.shape) if n != 1 or i not in axes])
-    return reshape(input, shape)
+    try:
+        y = _core.squeeze(x) if dim is None else _core.squeeze(x, _dims(dim))
+    except (TypeError, IndexError, ValueError):
+        as_axes("squeeze", dim, x.ndim)
+        raise
+    return view_of("squeeze", input, y, lambda dy: dy.reshape(x.shape))
+
+
+def _dims(dim: Any) -> Any:
+    """One dimension or several as a tuple, not yet checked."""
+    return (dim,) if dim.__class__ is int else dim
 
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
@@ -184,8 +247,25 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
         (1, 3, 4)
     """
     x = array_of("unsqueeze", "input", input)
-    axis = as_axis("unsqueeze", dim, x.ndim + 1)
-    return reshape(input, (*x.shape[:axis], 1, *x.shape[axis:]))
+    if dim.__class__ is not int:
+        dim = as_axis("unsqueeze", dim, x.ndim + 1)
+    try:
+        y = _core.unsqueeze(x, dim)
+    except (TypeError, IndexError):
+        as_axis("unsqueeze", dim, x.ndim + 1)
+        raise
+    return view_of("unsqueeze", input, y, lambda dy: dy.reshape(x.shape))
+
+
+def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
+    """Expanded to a shape; see `expand`.
+
+    Example:
+        >>> tw.broadcast_to(tw.tensor([1, 2]), (2, 2))
+        tensor([[1, 2],
+                [1, 2]])
+    """
+    return expand(input, shape)
 
 
 def expand(input: Tensor, *shape: int | Sequence[int]) -> Tensor:
@@ -211,180 +291,153 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return expand(input, array_of("expand_as", "other", other).shape)
 
 
-def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """`length` entries of one dimension from `start`; a view.
+def broadcast_shapes(*shapes: int | Sequence[int]) -> tuple[int, ...]:
+    """The shape that these broadcast to.
 
     Raises:
-        ValueError: where they are not all there.
+        ValueError: where they do not.
+
+    Example:
+        >>> tw.broadcast_shapes((3, 1), (4,))
+        (3, 4)
     """
-    x = array_of("narrow", "input", input)
-    axis = as_axis("narrow", dim, x.ndim)
+    sizes = [as_shape("broadcast_shapes", shape) for shape in shapes]
+    ndim = max((len(size) for size in sizes), default=0)
+    result = [1] * ndim
+    for size in sizes:
+        for i, n in enumerate(size, ndim - len(size)):
+            if n != result[i] and 1 not in {n, result[i]}:
+                raise ValueError(f"broadcast_shapes: {shapes} do not broadcast together")
+            result[i] = n if result[i] == 1 else result[i]
+    return tuple(result)
+
+
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """The tensors expanded to their common shape; views.
+
+    Example:
+        >>> [x.shape for x in tw.broadcast_tensors(tw.zeros(3, 1), tw.zeros(4))]
+        [(3, 4), (3, 4)]
+    """
+    parts: Any = (
+        tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    )
+    shape = broadcast_shapes(*[array_of("broadcast_tensors", "tensors", x).shape for x in parts])
+    return tuple([expand(x, shape) for x in parts])
+
+
+def ravel(input: Tensor) -> Tensor:
+    """All elements as a vector; a view where possible.
+
+    Example:
+        >>> tw.zeros(2, 3).ravel().shape
+        (6,)
+    """
+    return reshape(input, -1)
+
+
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """Two dimensions exchanged: NumPy's name of `transpose`.
+
+    Example:
+        >>> tw.zeros(2, 3).swapaxes(0, 1).shape
+        (3, 2)
+    """
+    return transpose(input, axis0, axis1)
+
+
+def _at_least(name: str, ndim: int, order: tuple[int, ...]) -> Callable[..., Any]:
+    """`atleast_nd`: one tensor, or a tuple for several."""
+
+    def one(x: Tensor) -> Tensor:
+        missing = ndim - array_of(name, "tensors", x).ndim
+        for dim in order[-missing:] if missing > 0 else ():
+            x = unsqueeze(x, dim)
+        return x
+
+    def op(*tensors: Tensor) -> Any:
+        parts: Any = tensors[0] if len(tensors) == 1 else tensors
+        return tuple([one(x) for x in parts]) if isinstance(parts, tuple | list) else one(parts)
+
+    op.__name__ = op.__qualname__ = name
+    op.__doc__ = (
+        f"Views of at least {ndim} dimensions; a tuple where several tensors are given.\n\n"
+        f"Example:\n    >>> tw.{name}(tw.zeros(())).shape\n    {(1,) * ndim}\n"
+    )
+    return op
+
+
+atleast_1d = _at_least("atleast_1d", 1, (0,))
+atleast_2d = _at_least("atleast_2d", 2, (0, 0))
+atleast_3d = _at_least("atleast_3d", 3, (0, 0, -1))
+
+
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The entry `index` of one dimension, which is dropped; a view.
+
+    Example:
+        >>> tw.arange(6).reshape(2, 3).select(1, 2)
+        tensor([2, 5])
+    """
+    x = array_of("select", "input", input)
+    axis = as_axis("select", dim, x.ndim)
     if x.ndim == 0:
-        raise ValueError("narrow: expected at least 1 dimension, got a scalar")
+        raise IndexError("select: expected at least 1 dimension, got a scalar")
+    at = as_int("select", "index", index)
     size = x.shape[axis]
-    first = as_int("narrow", "start", start, -size, size)
-    first += size if first < 0 else 0
-    return _slice("narrow", input, axis, first, as_int("narrow", "length", length, 0, size - first))
-
-
-def _slice(name: str, input: Tensor, axis: int, start: int, length: int) -> Tensor:
-    x = input._array
-    shape, dtype = x.shape, x.dtype
-    y = x.slice(axis, start, start + length, 1)
+    if not -size <= at < size:
+        raise IndexError(f"select: expected index between {-size} and {size - 1}, got {at}")
+    at %= size
+    y = _core.squeeze(x.slice(axis, at, at + 1, 1), (axis,))
 
     def backward(dy: Array) -> Array:
-        dx = _core.Array.full(shape, 0, dtype)
-        dx.slice(axis, start, start + length, 1).copy_(dy)
+        dx = _core.Array.full(x.shape, 0, dy.dtype)
+        _core.squeeze(dx.slice(axis, at, at + 1, 1), (axis,)).copy_(dy)
         return dx
 
-    return view_of(name, input, y, backward)
+    return view_of("select", input, y, backward)
 
 
-def split(input: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """Pieces of one dimension; views.
-
-    Args:
-        input: a tensor of at least one dimension.
-        split_size: the size of every piece (the last may be smaller), or the sizes of all.
-        dim: the dimension to cut.
-
-    Raises:
-        ValueError: where the sizes do not add up, or a size is not positive.
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """Windows of `size` along a dimension, `step` apart, as a new last dimension; a view.
 
     Example:
-        >>> [p.shape for p in tw.zeros(5, 2).split(2)]
-        [(2, 2), (2, 2), (1, 2)]
+        >>> tw.arange(5).unfold(0, 3, 2)
+        tensor([[0, 1, 2],
+                [2, 3, 4]])
     """
-    x = array_of("split", "input", input)
-    axis = as_axis("split", dim, x.ndim)
-    if x.ndim == 0:
-        raise ValueError("split: expected at least 1 dimension, got a scalar")
-    size = x.shape[axis]
-    if isinstance(split_size, tuple | list):
-        sizes = list(as_shape("split", split_size))
-        if sum(sizes) != size:
-            raise ValueError(f"split: expected sizes that add up to {size}, got {sizes}")
-    else:
-        step = as_int("split", "split_size", split_size, 1, 2**62)
-        sizes = [min(step, size - i) for i in range(0, size, step)] or [0]
-    pieces, start = [], 0
-    for length in sizes:
-        pieces.append(_slice("split", input, axis, start, length))
-        start += length
-    return tuple(pieces)
+    x = array_of("unfold", "input", input)
+    axis = as_axis("unfold", dimension, x.ndim)
+    length, stride = as_int("unfold", "size", size), as_int("unfold", "step", step)
+    y = _core.windows(x, axis, length, stride)
+
+    def backward(dy: Array) -> Array:
+        if x.ndim == 0:
+            return _core.sum_to(dy, ())
+        dx = _core.Array.full(x.shape, 0, dy.dtype)
+        count = dy.shape[axis]
+        for i in range(length):  # windows overlap: one place of all windows at a time
+            part = dx.slice(axis, i, i + (count - 1) * stride + 1, stride) if count else None
+            if part is not None:
+                _core.add_(part, _core.squeeze(dy.slice(dy.ndim - 1, i, i + 1, 1), (dy.ndim - 1,)))
+        return dx
+
+    return view_of("unfold", input, y, backward)
 
 
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` pieces of equal size (the last may be smaller); see `split`."""
-    count = as_int("chunk", "chunks", chunks, 1)
-    axis = as_axis("chunk", dim, array_of("chunk", "input", input).ndim)
-    size = input.shape[axis] if input.shape else 1
-    return split(input, max(1, -(-size // count)), axis)
-
-
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """The slices along one dimension, without it; views."""
-    x = array_of("unbind", "input", input)
-    axis = as_axis("unbind", dim, x.ndim)
-    if x.ndim == 0:
-        raise ValueError("unbind: expected at least 1 dimension, got a scalar")
-    shape = (*x.shape[:axis], *x.shape[axis + 1 :])
-    pieces = (_slice("unbind", input, axis, i, 1) for i in range(x.shape[axis]))
-    return tuple([reshape(piece, shape) for piece in pieces])
-
-
-def _tensor_list(op: str, tensors: Any) -> list[Tensor]:
-    if not isinstance(tensors, tuple | list):
-        raise wrong_type(op, "tensors", "a tuple or a list of tensors", tensors)
-    if not tensors:
-        raise ValueError(f"{op}: expected at least one tensor, got none")
-    for i, tensor in enumerate(tensors):
-        array_of(op, f"tensors[{i}]", tensor)
-    return list(tensors)
-
-
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors joined along a dimension that they have.
-
-    Args:
-        tensors: of one type, and of one shape but along `dim`.
-        dim: the dimension to join along.
-
-    Raises:
-        ValueError: where there are none, or shapes differ elsewhere.
+def sum_to_size(input: Tensor, *size: int | Sequence[int]) -> Tensor:
+    """Summed over what broadcasting from `size` would repeat: the reverse of `expand`.
 
     Example:
-        >>> tw.cat([tw.zeros(2, 3), tw.ones(1, 3)]).shape
-        (3, 3)
+        >>> tw.ones(2, 3).sum_to_size(1, 3)
+        tensor([[2., 2., 2.]])
     """
-    parts = _tensor_list("cat", tensors)
-    arrays = [t._array for t in parts]
-    axis = as_axis("cat", dim, arrays[0].ndim)
-    y = _core.concat(arrays, axis)
-    if not (grad_mode.enabled and any(t._requires_grad for t in parts)):
-        return wrap(y)
-    sizes = [a.shape[axis] for a in arrays]
-    dtypes = [a.dtype for a in arrays]
-
-    def backward(dy: Array) -> list[Array]:
-        gradients, start = [], 0
-        for size, dtype in zip(sizes, dtypes, strict=True):
-            piece = dy.slice(axis, start, start + size, 1)
-            gradients.append(piece if piece.dtype == dtype else piece.astype(dtype))
-            start += size
-        return gradients
-
-    return record("cat", y, parts, backward, aliases=True)
-
-
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape joined along a new dimension.
-
-    Example:
-        >>> tw.stack([tw.zeros(3), tw.ones(3)]).shape
-        (2, 3)
-    """
-    parts = _tensor_list("stack", tensors)
-    shape = parts[0].shape
-    for i, part in enumerate(parts):
-        if part.shape != shape:
-            raise ValueError(f"stack: expected shape {shape} for all, got {part.shape} at {i}")
-    axis = as_axis("stack", dim, len(shape) + 1)
-    return cat([unsqueeze(part, axis) for part in parts], axis)
-
-
-def flip(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
-    """The entries of some dimensions in reverse; a copy.
-
-    Example:
-        >>> tw.arange(3).flip(0)
-        tensor([2, 1, 0])
-    """
-    x = array_of("flip", "input", input)
-    axes = tuple([as_axis("flip", d, x.ndim) for d in as_shape("flip", dims, -x.ndim)])
-    y = _core.flip(x, axes)
+    x = array_of("sum_to_size", "input", input)
+    shape = as_shape("sum_to_size", size)
+    y = _core.sum_to(x, shape)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
-    return record("flip", y, (input,), lambda dy: (_core.flip(dy, axes),))
-
-
-def repeat(input: Tensor, *sizes: int | Sequence[int]) -> Tensor:
-    """The tensor laid out several times along each dimension; a copy.
-
-    Example:
-        >>> tw.tensor([1, 2]).repeat(2, 2)
-        tensor([[1, 2, 1, 2],
-                [1, 2, 1, 2]])
-    """
-    x = array_of("repeat", "input", input)
-    counts = as_shape("repeat", sizes)
-    extra = len(counts) - x.ndim
-    if extra < 0:
-        raise ValueError(f"repeat: expected at least {x.ndim} counts, got {counts}")
-    shape = (1,) * extra + x.shape
-    spread = reshape(input, tuple([n for size in shape for n in (1, size)]))
-    spread = expand(spread, tuple([n for pair in zip(counts, shape, strict=True) for n in pair]))
-    return reshape(spread, tuple([c * n for c, n in zip(counts, shape, strict=True)]))
+    return record("sum_to_size", y, (input,), lambda dy: (dy.expand(x.shape),), aliases=True)
 
 
 def contiguous(input: Tensor) -> Tensor:

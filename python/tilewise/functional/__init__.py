@@ -4,27 +4,66 @@ One file a family; each op's forward and backward stand side by side, one native
 usual abbreviation is `import tilewise.nn.functional as F`.
 """
 
-from tilewise._ops.elementwise import relu, sigmoid, tanh
-from tilewise._ops.inplace import relu_
-from tilewise._ops.shape import flatten, unflatten
-from tilewise._ops.softmax import log_softmax, softmax
-from tilewise.creation import one_hot
-from tilewise.functional.activation import hardswish, leaky_relu, relu6, silu
-from tilewise.functional.conv import conv1d, conv2d, conv3d
+from tilewise._ops.elementwise import (
+    relu,
+    sigmoid,
+    tanh,
+)
+from tilewise._ops.inplace import (
+    relu_,
+)
+from tilewise._ops.shape import (
+    flatten,
+    unflatten,
+)
+from tilewise._ops.softmax import (
+    log_softmax,
+    softmax,
+)
+from tilewise.creation import (
+    one_hot,
+)
+from tilewise.functional.activation import (
+    hardswish,
+    leaky_relu,
+    relu6,
+    silu,
+)
+from tilewise.functional.conv import (
+    conv1d,
+    conv2d,
+    conv3d,
+)
 from tilewise.functional.conv_transpose import (
     conv_transpose1d,
     conv_transpose2d,
     conv_transpose3d,
 )
-from tilewise.functional.dropout import dropout, dropout1d, dropout2d, dropout3d
-from tilewise.functional.filtering import convolve, correlate
+from tilewise.functional.dropout import (
+    alpha_dropout,
+    drop_block1d,
+    drop_block2d,
+    drop_block3d,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+    stochastic_depth,
+)
+from tilewise.functional.filtering import (
+    convolve,
+    correlate,
+)
 from tilewise.functional.interpolate import (
     interpolate,
     upsample,
     upsample_bilinear,
     upsample_nearest,
 )
-from tilewise.functional.linear import linear
+from tilewise.functional.linear import (
+    linear,
+)
 from tilewise.functional.losses.binary import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -46,7 +85,9 @@ from tilewise.functional.losses.distances import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from tilewise.functional.losses.overlap import dice_loss
+from tilewise.functional.losses.overlap import (
+    dice_loss,
+)
 from tilewise.functional.losses.pointwise import (
     gaussian_nll_loss,
     hinge_embedding_loss,
@@ -58,21 +99,6 @@ from tilewise.functional.losses.pointwise import (
     poisson_nll_loss,
     smooth_l1_loss,
 )
-from tilewise.functional.normalization import batch_norm
-from tilewise.functional.dropout import (
-    alpha_dropout,
-    drop_block1d,
-    drop_block2d,
-    drop_block3d,
-    dropout,
-    dropout1d,
-    dropout2d,
-    dropout3d,
-    feature_alpha_dropout,
-    stochastic_depth,
-)
-from tilewise.functional.linear import linear
-from tilewise.functional.loss import cross_entropy, mse_loss, nll_loss
 from tilewise.functional.normalization import (
     batch_norm,
     group_norm,
@@ -81,7 +107,9 @@ from tilewise.functional.normalization import (
     local_response_norm,
     rms_norm,
 )
-from tilewise.functional.padding import pad
+from tilewise.functional.padding import (
+    pad,
+)
 from tilewise.functional.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -96,8 +124,14 @@ from tilewise.functional.pooling import (
     max_pool2d,
     max_pool3d,
 )
-from tilewise.functional.unfold import fold, unfold
-from tilewise.functional.shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
+from tilewise.functional.shuffle import (
+    channel_shuffle,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
+from tilewise.functional.similarity import (
+    normalize,
+)
 from tilewise.functional.special_pooling import (
     fractional_max_pool2d,
     fractional_max_pool3d,
@@ -110,7 +144,10 @@ from tilewise.functional.special_pooling import (
     max_unpool2d,
     max_unpool3d,
 )
-from tilewise.functional.similarity import cosine_similarity, normalize
+from tilewise.functional.unfold import (
+    fold,
+    unfold,
+)
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -133,14 +170,12 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
-    "cosine_embedding_loss",
-    "cosine_similarity",
     "convolve",
     "correlate",
-    "cross_entropy",
-    "dice_loss",
+    "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "dice_loss",
     "drop_block1d",
     "drop_block2d",
     "drop_block3d",
@@ -150,34 +185,29 @@ __all__ = [
     "dropout3d",
     "feature_alpha_dropout",
     "flatten",
-    "gaussian_nll_loss",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
+    "gaussian_nll_loss",
+    "global_avg_pool",
+    "global_max_pool",
+    "group_norm",
     "hardswish",
     "hinge_embedding_loss",
     "huber_loss",
+    "instance_norm",
+    "interpolate",
     "kl_div",
     "l1_loss",
-    "group_norm",
-    "hardswish",
-    "instance_norm",
     "layer_norm",
     "leaky_relu",
     "linear",
     "local_response_norm",
     "log_softmax",
-    "margin_ranking_loss",
-    "fractional_max_pool2d",
-    "fractional_max_pool3d",
-    "global_avg_pool",
-    "global_max_pool",
-    "hardswish",
-    "interpolate",
-    "leaky_relu",
-    "linear",
-    "log_softmax",
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
@@ -193,9 +223,9 @@ __all__ = [
     "one_hot",
     "pad",
     "pairwise_distance",
-    "poisson_nll_loss",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "poisson_nll_loss",
     "relu",
     "relu6",
     "relu_",

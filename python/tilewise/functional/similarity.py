@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_float
 from tilewise._ops.elementwise import abs as absolute
-from tilewise._ops.elementwise import clamp, where
 from tilewise._ops.reduction import amax, amin
 from tilewise._ops.reduction import sum as reduce_sum
-from tilewise._ops.shape import expand
+from tilewise._ops.select import clamp, where
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
@@ -86,43 +85,3 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     if order == 2.0:
         return unit_norm(op, input, axis, small)
     return input / clamp(_length(input, order, axis), small)
-
-
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """`x1 · x2 / (max(‖x1‖, eps) max(‖x2‖, eps))` along a dimension.
-
-    Args:
-        x1: any shape, float32 or float64.
-        x2: a shape that broadcasts with it.
-        dim: the dimension of the vectors, of the common shape.
-        eps: the smallest length to divide by.
-
-    Returns:
-        The common shape without that dimension.
-
-    Raises:
-        TypeError: for arguments of the wrong type.
-        ValueError: for shapes that do not broadcast, or a dimension that they do not have.
-
-    Example:
-        >>> F.cosine_similarity(tw.tensor([[3.0, 4.0]]), tw.tensor([[4.0, 3.0]]))
-        tensor([0.9600])
-    """
-    op = "cosine_similarity"
-    a, b = array_of(op, "x1", x1), array_of(op, "x2", x2)
-    small = as_float(op, "eps", eps)
-    shape = a.shape
-    if a.shape != b.shape:
-        shape = _common_shape(op, a.shape, b.shape)
-        x1, x2 = expand(x1, shape), expand(x2, shape)
-    axis = as_axis(op, dim, len(shape))
-    left, right = unit_norm(op, x1, axis, small), unit_norm(op, x2, axis, small)
-    return reduce_sum(left * right, axis)
-
-
-def _common_shape(op: str, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
-    rank = max(len(a), len(b))
-    long_a, long_b = (1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b
-    if any(m != n and 1 not in {m, n} for m, n in zip(long_a, long_b, strict=True)):
-        raise ValueError(f"{op}: expected shapes that broadcast together, got {a} and {b}")
-    return tuple(n if m == 1 else m for m, n in zip(long_a, long_b, strict=True))

@@ -1,11 +1,38 @@
 """Layers, losses and containers, with PyTorch's names."""
 
-from tilewise.nn import functional, init, utils
-from tilewise.nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
-from tilewise.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
-from tilewise.nn.containers import ModuleDict, ModuleList, Sequential
-from tilewise.nn.conv import CausalConv1d, Conv1d, Conv2d, Conv3d
-from tilewise.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from tilewise.nn import (
+    functional,
+    init,
+    utils,
+)
+from tilewise.nn.activation import (
+    LogSoftmax,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from tilewise.nn.batchnorm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+)
+from tilewise.nn.containers import (
+    ModuleDict,
+    ModuleList,
+    Sequential,
+)
+from tilewise.nn.conv import (
+    CausalConv1d,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+)
+from tilewise.nn.conv_transpose import (
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
 from tilewise.nn.dropout import (
     AlphaDropout,
     DropBlock1d,
@@ -18,7 +45,12 @@ from tilewise.nn.dropout import (
     FeatureAlphaDropout,
     StochasticDepth,
 )
-from tilewise.nn.linear import Flatten, Identity, Linear, Unflatten
+from tilewise.nn.linear import (
+    Flatten,
+    Identity,
+    Linear,
+    Unflatten,
+)
 from tilewise.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -47,7 +79,18 @@ from tilewise.nn.loss_margin import (
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
 )
-from tilewise.nn.module import Module
+from tilewise.nn.module import (
+    Module,
+)
+from tilewise.nn.normalization import (
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LayerNorm,
+    LocalResponseNorm,
+    RMSNorm,
+)
 from tilewise.nn.padding import (
     CircularPad1d,
     CircularPad2d,
@@ -64,17 +107,15 @@ from tilewise.nn.padding import (
     ZeroPad1d,
     ZeroPad2d,
     ZeroPad3d,
-from tilewise.nn.normalization import (
-    GroupNorm,
-    InstanceNorm1d,
-    InstanceNorm2d,
-    InstanceNorm3d,
-    LayerNorm,
-    LocalResponseNorm,
-    RMSNorm,
 )
-from tilewise.nn.parameter import Buffer, Parameter
-from tilewise.nn.parameter_containers import ParameterDict, ParameterList
+from tilewise.nn.parameter import (
+    Buffer,
+    Parameter,
+)
+from tilewise.nn.parameter_containers import (
+    ParameterDict,
+    ParameterList,
+)
 from tilewise.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -89,8 +130,11 @@ from tilewise.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
-from tilewise.nn.unfold import Fold, Unfold
-from tilewise.nn.shuffle import ChannelShuffle, PixelShuffle, PixelUnshuffle
+from tilewise.nn.shuffle import (
+    ChannelShuffle,
+    PixelShuffle,
+    PixelUnshuffle,
+)
 from tilewise.nn.special_pooling import (
     FractionalMaxPool2d,
     FractionalMaxPool3d,
@@ -107,7 +151,15 @@ from tilewise.nn.special_pooling import (
     MaxUnpool2d,
     MaxUnpool3d,
 )
-from tilewise.nn.upsample import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
+from tilewise.nn.unfold import (
+    Fold,
+    Unfold,
+)
+from tilewise.nn.upsample import (
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
 
 __all__ = [
     "AdaptiveAvgPool1d",
@@ -127,13 +179,13 @@ __all__ = [
     "BatchNorm3d",
     "Buffer",
     "CausalConv1d",
+    "ChannelShuffle",
     "CircularPad1d",
     "CircularPad2d",
     "CircularPad3d",
     "ConstantPad1d",
     "ConstantPad2d",
     "ConstantPad3d",
-    "ChannelShuffle",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -154,30 +206,28 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "FocalLoss",
-    "GaussianNLLLoss",
-    "HingeEmbeddingLoss",
-    "HuberLoss",
     "Fold",
-    "Identity",
-    "KLDivLoss",
-    "L1Loss",
     "FractionalMaxPool2d",
     "FractionalMaxPool3d",
+    "GaussianNLLLoss",
     "GlobalAvgPool1d",
     "GlobalAvgPool2d",
     "GlobalAvgPool3d",
     "GlobalMaxPool1d",
     "GlobalMaxPool2d",
     "GlobalMaxPool3d",
-    "Identity",
-    "LPPool1d",
-    "LPPool2d",
-    "LPPool3d",
     "GroupNorm",
+    "HingeEmbeddingLoss",
+    "HuberLoss",
     "Identity",
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
+    "KLDivLoss",
+    "L1Loss",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
     "LayerNorm",
     "Linear",
     "LocalResponseNorm",
@@ -201,9 +251,9 @@ __all__ = [
     "Parameter",
     "ParameterDict",
     "ParameterList",
-    "PoissonNLLLoss",
     "PixelShuffle",
     "PixelUnshuffle",
+    "PoissonNLLLoss",
     "RMSNorm",
     "ReLU",
     "ReflectionPad1d",
@@ -223,12 +273,12 @@ __all__ = [
     "TripletMarginWithDistanceLoss",
     "Unflatten",
     "Unfold",
-    "ZeroPad1d",
-    "ZeroPad2d",
-    "ZeroPad3d",
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ZeroPad3d",
     "functional",
     "init",
     "utils",

@@ -9,7 +9,7 @@ import numpy as np
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_choice, as_float, as_int, as_probability
-from tilewise._ops.elementwise import where
+from tilewise._ops.select import where
 from tilewise.autograd import no_grad, wrap
 from tilewise.random import Generator, as_generator
 

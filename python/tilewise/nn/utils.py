@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_bool, as_float, as_optional_bool
-from tilewise._ops.shape import cat
+from tilewise._ops.joining import cat
 from tilewise.autograd import no_grad
 from tilewise.creation import tensor
 from tilewise.nn.weight_norm import remove_weight_norm, weight_norm  # noqa: F401 - public here

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_bool, as_float
 from tilewise._ops.arithmetic import minimum
-from tilewise._ops.elementwise import clamp
+from tilewise._ops.select import clamp
 from tilewise.autograd import grad_mode, record, wrap
 from tilewise.functional.losses.common import as_labels, pointwise, reduced, reduction_of
 

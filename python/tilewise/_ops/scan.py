@@ -1,0 +1,246 @@
+"""Running sums, products and extremes along a dimension, and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tilewise import _core
+from tilewise._arguments import array_of, as_axis, as_float, as_int
+from tilewise._dtypes import as_dtype
+from tilewise._ops import arithmetic, comparison, joining, reduction, shape
+from tilewise._ops.reduction import ValuesIndices
+from tilewise.autograd import grad_mode, record, wrap
+
+if TYPE_CHECKING:
+    from tilewise._core import Array, DType
+    from tilewise.tensor import Tensor
+
+
+def _reverse_cumsum(x: Array, axis: int) -> Array:
+    """The sum of each element and all after it."""
+    return _core.flip(_core.cumsum(_core.flip(x, (axis,)), axis), (axis,))
+
+
+def _scan(op: str, function: Callable[[Array, int], Any], x: Array, dim: int) -> Any:
+    if dim.__class__ is not int:
+        dim = as_axis(op, dim, x.ndim)
+    try:
+        return function(x, dim)
+    except (TypeError, IndexError):
+        as_axis(op, dim, x.ndim)
+        raise
+
+
+def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+    """The sum of each element and all before it along a dimension. Integers give int64.
+
+    Example:
+        >>> tw.tensor([1.0, 2.0, 3.0]).cumsum(0)
+        tensor([1., 3., 6.])
+    """
+    if dtype is not None:
+        input = input.to(as_dtype("cumsum", dtype))
+    x = array_of("cumsum", "input", input)
+    y = _scan("cumsum", _core.cumsum, x, dim)
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+    axis = as_axis("cumsum", dim, x.ndim)
+    if x.ndim == 0:
+        return record("cumsum", y, (input,), lambda dy: (dy,), aliases=True)
+    return record("cumsum", y, (input,), lambda dy: (_reverse_cumsum(dy, axis),))
+
+
+def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+    """The product of each element and all before it along a dimension; right for zeros too.
+
+    Example:
+        >>> tw.tensor([1.0, 2.0, 3.0]).cumprod(0)
+        tensor([1., 2., 6.])
+    """
+    if dtype is not None:
+        input = input.to(as_dtype("cumprod", dtype))
+    x = array_of("cumprod", "input", input)
+    y = _scan("cumprod", _core.cumprod, x, dim)
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+    axis = as_axis("cumprod", dim, x.ndim)
+
+    def backward(dy: Array) -> tuple[Array]:
+        if x.ndim == 0:
+            return (dy.copy(),)
+        # dx_k = sum over i >= k of dy_i times the product of x_j, j <= i, without x_k. Before the
+        # first zero that is y_i / x_k. At the first zero the product runs on with a one in its
+        # place. After it every product holds that zero: nothing.
+        zero = _core.eq(x, 0)
+        seen = _core.cumsum(zero, axis)  # zeros up to and with this one
+        nothing = _core.Array.full((), 0, x.dtype)
+        one = _core.Array.full((), 1, x.dtype)
+        first = _core.logical_and(zero, _core.eq(seen, 1))
+        before = _core.eq(seen, 0)
+        safe = _core.where(zero, one, x)
+        whole = _core.div(_reverse_cumsum(_core.mul(dy, y), axis), safe)
+        patched = _core.cumprod(_core.where(first, one, x), axis)
+        from_first = _core.where(_core.ge(seen, 1), _core.mul(dy, patched), nothing)
+        at_first = _reverse_cumsum(from_first, axis)
+        return (_core.where(before, whole, _core.where(first, at_first, nothing)),)
+
+    return record("cumprod", y, (input,), backward, (x, y))
+
+
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """`log(cumsum(exp(x)))` along a dimension, without overflow.
+
+    Example:
+        >>> tw.tensor([100.0, 100.0]).logcumsumexp(0)
+        tensor([100.0000, 100.6931])
+    """
+    x = array_of("logcumsumexp", "input", input)
+    y = _scan("logcumsumexp", _core.logcumsumexp, x, dim)
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+    axis = as_axis("logcumsumexp", dim, x.ndim)
+
+    def backward(dy: Array) -> tuple[Array]:
+        if x.ndim == 0:
+            return (dy.copy(),)
+
+        # dx_k = exp(x_k) * sum over i >= k of dy_i exp(-y_i), the signs of dy apart, in logarithms.
+        def part(sign: Array) -> Array:
+            sizes = _core.sub(_core.log(_core.maximum(sign, 0)), y)
+            total = _core.flip(_core.logcumsumexp(_core.flip(sizes, (axis,)), axis), (axis,))
+            return _core.exp(_core.add(total, x))
+
+        return (_core.sub(part(dy), part(_core.neg(dy))),)
+
+    return record("logcumsumexp", y, (input,), backward, (x, y))
+
+
+def _extreme(
+    op: str, function: Callable[[Array, int], Any], input: Tensor, dim: int
+) -> ValuesIndices:
+    x = array_of(op, "input", input)
+    y, at = _scan(op, function, x, dim)
+    if not (input._requires_grad and grad_mode.enabled):
+        return ValuesIndices(wrap(y), wrap(at))
+    axis, sizes = as_axis(op, dim, x.ndim), x.shape
+
+    def backward(dy: Array) -> tuple[Array]:
+        return (_core.scatter_add(sizes, axis, at, dy),)
+
+    return ValuesIndices(record(op, y, (input,), backward, (at,)), wrap(at))
+
+
+def cummax(input: Tensor, dim: int) -> ValuesIndices:
+    """The largest element so far along a dimension, with its index: the last of equals.
+
+    Example:
+        >>> tw.tensor([1.0, 3.0, 2.0]).cummax(0).values
+        tensor([1., 3., 3.])
+    """
+    return _extreme("cummax", _core.cummax, input, dim)
+
+
+def cummin(input: Tensor, dim: int) -> ValuesIndices:
+    """The smallest element so far along a dimension, with its index: the last of equals.
+
+    Example:
+        >>> tw.tensor([3.0, 1.0, 2.0]).cummin(0).values
+        tensor([3., 1., 1.])
+    """
+    return _extreme("cummin", _core.cummin, input, dim)
+
+
+def diff(
+    input: Tensor,
+    n: int = 1,
+    dim: int = -1,
+    prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:
+    """The differences of neighbours along a dimension, n times over.
+
+    Args:
+        input: of at least one dimension.
+        n: how many times.
+        dim: the dimension.
+        prepend: entries to put before the first.
+        append: entries to put after the last.
+
+    Example:
+        >>> tw.tensor([1.0, 4.0, 9.0]).diff()
+        tensor([3., 5.])
+    """
+    x = array_of("diff", "input", input)
+    if x.ndim == 0:
+        raise ValueError("diff: expected at least 1 dimension, got a scalar")
+    axis, times = as_axis("diff", dim, x.ndim), as_int("diff", "n", n, 0)
+    if times == 0:
+        return input.clone()
+    parts = [t for t in (prepend, input, append) if t is not None]
+    y = joining.cat(parts, axis) if len(parts) > 1 else input
+    for _ in range(min(times, y.shape[axis])):
+        size = y.shape[axis]
+        if size == 0:
+            break
+        after = joining.narrow(y, axis, 1, size - 1)
+        before = joining.narrow(y, axis, 0, size - 1)
+        is_bool = y.dtype == _core.DType.bool_
+        y = comparison.ne(after, before) if is_bool else arithmetic.sub(after, before)
+    return y
+
+
+def _areas(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, int]:
+    axis = as_axis(op, dim, array_of(op, "y", y).ndim)
+    if y.ndim == 0:
+        raise IndexError(f"{op}: expected at least 1 dimension, got a scalar")
+    size = y.shape[axis]
+    count = max(size - 1, 0)
+    pairs = arithmetic.add(
+        joining.narrow(y, axis, min(1, size), count), joining.narrow(y, axis, 0, count)
+    )
+    if x is None:
+        width: Any = dx if hasattr(dx, "_array") else as_float(op, "dx", dx)
+    elif array_of(op, "x", x).ndim == 1 and y.ndim > 1:
+        if x.shape[0] != size:
+            raise ValueError(f"{op}: expected x of {size} elements, got shape {x.shape}")
+        tail = (1,) * (y.ndim - axis - 1)
+        width = shape.reshape(diff(x), (-1, *tail)) if count else 0.0
+    else:
+        along = axis - y.ndim
+        if x.ndim < -along or x.shape[along] != size:
+            raise ValueError(f"{op}: expected x of {size} elements along dim, got {x.shape}")
+        width = diff(x, 1, along)
+        if x.ndim > y.ndim:
+            axis += x.ndim - y.ndim
+    return arithmetic.mul(arithmetic.mul(pairs, width), 0.5), axis
+
+
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int = -1) -> Tensor:
+    """The integral along a dimension by the trapezoidal rule.
+
+    Args:
+        y: the values.
+        x: where they were taken; None for equal distances.
+        dx: the distance.
+        dim: the dimension.
+
+    Example:
+        >>> tw.trapezoid(tw.tensor([1.0, 2.0, 3.0]))
+        tensor(4.)
+    """
+    areas, axis = _areas("trapezoid", y, x, dx, dim)
+    return reduction.sum(areas, axis)
+
+
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int = -1
+) -> Tensor:
+    """The running integral along a dimension; see `trapezoid`.
+
+    Example:
+        >>> tw.cumulative_trapezoid(tw.tensor([1.0, 2.0, 3.0]))
+        tensor([1.5000, 4.0000])
+    """
+    areas, axis = _areas("cumulative_trapezoid", y, x, dx, dim)
+    return cumsum(areas, axis)
