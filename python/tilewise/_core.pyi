@@ -15,8 +15,14 @@ __all__: list[str] = [
     "DType",
     "Generator",
     "abs",
-    "activation",
-    "activation_backward",
+    "abs_",
+    "abs_backward",
+    "acos",
+    "acos_",
+    "acos_backward",
+    "acosh",
+    "acosh_",
+    "acosh_backward",
     "adaptive_avg_pool_backward",
     "adaptive_avg_pool_forward",
     "adaptive_max_pool_forward",
@@ -27,6 +33,18 @@ __all__: list[str] = [
     "any",
     "argmax",
     "argmin",
+    "asin",
+    "asin_",
+    "asin_backward",
+    "asinh",
+    "asinh_",
+    "asinh_backward",
+    "atan",
+    "atan_",
+    "atan_backward",
+    "atanh",
+    "atanh_",
+    "atanh_backward",
     "available_isas",
     "avg_pool_backward",
     "avg_pool_forward",
@@ -34,6 +52,8 @@ __all__: list[str] = [
     "batch_norm_forward",
     "bernoulli",
     "ceil",
+    "ceil_",
+    "ceil_backward",
     "clamp",
     "clamp_",
     "col2im",
@@ -46,6 +66,11 @@ __all__: list[str] = [
     "conv_fused",
     "conv_transpose_forward",
     "cos",
+    "cos_",
+    "cos_backward",
+    "cosh",
+    "cosh_",
+    "cosh_backward",
     "cosine_similarity",
     "cosine_similarity_backward",
     "cross_entropy_backward",
@@ -57,17 +82,62 @@ __all__: list[str] = [
     "dropout_backward",
     "dropout_channels_forward",
     "dropout_forward",
+    "elu",
+    "elu_",
+    "elu_backward",
     "empty_cache",
     "eq",
+    "erf",
+    "erf_",
+    "erf_backward",
+    "erfc",
+    "erfc_",
+    "erfc_backward",
+    "erfinv",
+    "erfinv_",
+    "erfinv_backward",
     "exp",
+    "exp2",
+    "exp2_",
+    "exp2_backward",
+    "exp_",
+    "exp_backward",
     "explain_conv",
+    "expm1",
+    "expm1_",
+    "expm1_backward",
     "flip",
     "floor",
+    "floor_",
+    "floor_backward",
     "floor_div",
+    "frac",
+    "frac_",
+    "frac_backward",
     "gather",
     "ge",
+    "gelu",
+    "gelu_",
+    "gelu_backward",
+    "gelu_tanh",
+    "gelu_tanh_",
+    "gelu_tanh_backward",
     "get_num_threads",
+    "glu",
+    "glu_backward",
     "gt",
+    "hardshrink",
+    "hardshrink_",
+    "hardshrink_backward",
+    "hardsigmoid",
+    "hardsigmoid_",
+    "hardsigmoid_backward",
+    "hardswish",
+    "hardswish_",
+    "hardswish_backward",
+    "hardtanh",
+    "hardtanh_",
+    "hardtanh_backward",
     "im2col",
     "index",
     "index_add",
@@ -77,11 +147,27 @@ __all__: list[str] = [
     "isinf",
     "isnan",
     "le",
+    "leaky_relu",
+    "leaky_relu_",
+    "leaky_relu_backward",
     "linear_backward_data",
     "linear_backward_weight",
     "linear_forward",
     "log",
+    "log10",
+    "log10_",
+    "log10_backward",
     "log1p",
+    "log1p_",
+    "log1p_backward",
+    "log2",
+    "log2_",
+    "log2_backward",
+    "log_",
+    "log_backward",
+    "log_sigmoid",
+    "log_sigmoid_",
+    "log_sigmoid_backward",
     "log_softmax",
     "log_softmax_backward",
     "logical_and",
@@ -101,6 +187,9 @@ __all__: list[str] = [
     "min",
     "min_with_index",
     "minimum",
+    "mish",
+    "mish_",
+    "mish_backward",
     "mul",
     "mul_",
     "mul_scalar_",
@@ -110,6 +199,8 @@ __all__: list[str] = [
     "multilabel_margin_loss_backward",
     "ne",
     "neg",
+    "neg_",
+    "neg_backward",
     "nll_loss_backward",
     "nll_loss_forward",
     "nonzero",
@@ -122,36 +213,87 @@ __all__: list[str] = [
     "pointwise_loss",
     "pointwise_loss_backward",
     "pow",
+    "prelu",
+    "prelu_backward",
     "prod",
     "randint",
     "reciprocal",
+    "reciprocal_",
+    "reciprocal_backward",
     "relu",
+    "relu_",
     "relu_backward",
     "remainder",
     "reset_peak_memory",
     "round",
+    "round_",
+    "round_backward",
+    "rrelu",
+    "rrelu_backward",
     "rsqrt",
+    "rsqrt_",
+    "rsqrt_backward",
     "scale_",
     "scatter_add",
     "set_isa",
     "set_num_threads",
     "sigmoid",
+    "sigmoid_",
+    "sigmoid_backward",
     "sign",
+    "sign_",
+    "sign_backward",
+    "silu",
+    "silu_",
+    "silu_backward",
     "sin",
+    "sin_",
+    "sin_backward",
+    "sinh",
+    "sinh_",
+    "sinh_backward",
     "soft_cross_entropy_backward",
     "soft_cross_entropy_forward",
     "softmax",
     "softmax_backward",
+    "softplus",
+    "softplus_",
+    "softplus_backward",
+    "softshrink",
+    "softshrink_",
+    "softshrink_backward",
+    "softsign",
+    "softsign_",
+    "softsign_backward",
     "sort",
     "sqrt",
+    "sqrt_",
+    "sqrt_backward",
     "square",
+    "square_",
+    "square_backward",
     "sub",
     "sub_",
     "sum",
     "sum_to",
+    "tan",
+    "tan_",
+    "tan_backward",
     "tanh",
+    "tanh_",
+    "tanh_backward",
+    "tanhshrink",
+    "tanhshrink_",
+    "tanhshrink_backward",
+    "threshold",
+    "threshold_",
+    "threshold_backward",
     "topk",
     "total_norm",
+    "trunc",
+    "trunc_",
+    "trunc_backward",
+    "unary_reads",
     "uniform",
     "var",
     "where",
@@ -323,12 +465,14 @@ class ConvGate:
     ) -> None: ...
 
 def abs(x: Array) -> Array: ...
-def activation(
-    x: Array, name: str, slope: typing.SupportsFloat | typing.SupportsIndex = 0.01
-) -> Array: ...
-def activation_backward(
-    dy: Array, x: Array, name: str, slope: typing.SupportsFloat | typing.SupportsIndex = 0.01
-) -> Array: ...
+def abs_(x: Array) -> None: ...
+def abs_backward(dy: Array, kept: Array) -> Array: ...
+def acos(x: Array) -> Array: ...
+def acos_(x: Array) -> None: ...
+def acos_backward(dy: Array, kept: Array) -> Array: ...
+def acosh(x: Array) -> Array: ...
+def acosh_(x: Array) -> None: ...
+def acosh_backward(dy: Array, kept: Array) -> Array: ...
 def adaptive_avg_pool_backward(dy: Array, input_shape: tuple[int, ...]) -> Array: ...
 def adaptive_avg_pool_forward(x: Array, output_size: tuple[int, ...]) -> Array: ...
 def adaptive_max_pool_forward(
@@ -345,6 +489,18 @@ def argmax(
 def argmin(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
 ) -> Array: ...
+def asin(x: Array) -> Array: ...
+def asin_(x: Array) -> None: ...
+def asin_backward(dy: Array, kept: Array) -> Array: ...
+def asinh(x: Array) -> Array: ...
+def asinh_(x: Array) -> None: ...
+def asinh_backward(dy: Array, kept: Array) -> Array: ...
+def atan(x: Array) -> Array: ...
+def atan_(x: Array) -> None: ...
+def atan_backward(dy: Array, kept: Array) -> Array: ...
+def atanh(x: Array) -> Array: ...
+def atanh_(x: Array) -> None: ...
+def atanh_backward(dy: Array, kept: Array) -> Array: ...
 def available_isas() -> list[str]: ...
 def avg_pool_backward(
     dy: Array,
@@ -396,6 +552,8 @@ def bernoulli(
     dtype: DType = DType.float32,
 ) -> Array: ...
 def ceil(x: Array) -> Array: ...
+def ceil_(x: Array) -> None: ...
+def ceil_backward(dy: Array, kept: Array) -> Array: ...
 def clamp(a: Array, low: typing.Any = None, high: typing.Any = None) -> Array: ...
 def clamp_(
     arrays: collections.abc.Sequence[Array], bound: typing.SupportsFloat | typing.SupportsIndex
@@ -505,6 +663,11 @@ def conv_transpose_forward(
     keep_weights: bool = False,
 ) -> Array: ...
 def cos(x: Array) -> Array: ...
+def cos_(x: Array) -> None: ...
+def cos_backward(dy: Array, kept: Array) -> Array: ...
+def cosh(x: Array) -> Array: ...
+def cosh_(x: Array) -> None: ...
+def cosh_backward(dy: Array, kept: Array) -> Array: ...
 def cosine_similarity(
     a: Array,
     b: Array,
@@ -566,9 +729,42 @@ def dropout_channels_forward(
 def dropout_forward(
     x: Array, p: typing.SupportsFloat | typing.SupportsIndex, generator: Generator
 ) -> tuple[typing.Any, ...]: ...
+def elu(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def elu_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def elu_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def empty_cache() -> None: ...
 def eq(a: typing.Any, b: typing.Any) -> Array: ...
+def erf(x: Array) -> Array: ...
+def erf_(x: Array) -> None: ...
+def erf_backward(dy: Array, kept: Array) -> Array: ...
+def erfc(x: Array) -> Array: ...
+def erfc_(x: Array) -> None: ...
+def erfc_backward(dy: Array, kept: Array) -> Array: ...
+def erfinv(x: Array) -> Array: ...
+def erfinv_(x: Array) -> None: ...
+def erfinv_backward(dy: Array, kept: Array) -> Array: ...
 def exp(x: Array) -> Array: ...
+def exp2(x: Array) -> Array: ...
+def exp2_(x: Array) -> None: ...
+def exp2_backward(dy: Array, kept: Array) -> Array: ...
+def exp_(x: Array) -> None: ...
+def exp_backward(dy: Array, kept: Array) -> Array: ...
 def explain_conv(
     input_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
@@ -585,11 +781,73 @@ def explain_conv(
     Output shape, multiply-adds, rows of (algorithm, refusal or empty, cost in nanoseconds, workspace bytes, chosen).
     """
 
+def expm1(x: Array) -> Array: ...
+def expm1_(x: Array) -> None: ...
+def expm1_backward(dy: Array, kept: Array) -> Array: ...
 def flip(a: Array, axes: tuple[int, ...] = ()) -> Array: ...
 def floor(x: Array) -> Array: ...
+def floor_(x: Array) -> None: ...
+def floor_backward(dy: Array, kept: Array) -> Array: ...
 def floor_div(a: typing.Any, b: typing.Any) -> Array: ...
+def frac(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def frac_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def frac_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def gather(a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array) -> Array: ...
 def ge(a: typing.Any, b: typing.Any) -> Array: ...
+def gelu(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def gelu_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def gelu_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def gelu_tanh(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def gelu_tanh_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def gelu_tanh_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def get_num_threads() -> int:
     """
     The number of threads that operations use.
@@ -600,7 +858,85 @@ def get_num_threads() -> int:
         2
     """
 
+def glu(x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
+def glu_backward(dy: Array, x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def gt(a: typing.Any, b: typing.Any) -> Array: ...
+def hardshrink(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardshrink_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def hardshrink_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardsigmoid(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardsigmoid_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def hardsigmoid_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardswish(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardswish_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def hardswish_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardtanh(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardtanh_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def hardtanh_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def im2col(
     x: Array,
     kernel: tuple[int, ...],
@@ -619,11 +955,59 @@ def isfinite(x: Array) -> Array: ...
 def isinf(x: Array) -> Array: ...
 def isnan(x: Array) -> Array: ...
 def le(a: typing.Any, b: typing.Any) -> Array: ...
+def leaky_relu(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def leaky_relu_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def leaky_relu_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def linear_backward_data(dy: Array, weight: Array) -> Array: ...
 def linear_backward_weight(dy: Array, x: Array, with_bias: bool) -> tuple[Array, Array | None]: ...
 def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> Array: ...
 def log(x: Array) -> Array: ...
+def log10(x: Array) -> Array: ...
+def log10_(x: Array) -> None: ...
+def log10_backward(dy: Array, kept: Array) -> Array: ...
 def log1p(x: Array) -> Array: ...
+def log1p_(x: Array) -> None: ...
+def log1p_backward(dy: Array, kept: Array) -> Array: ...
+def log2(x: Array) -> Array: ...
+def log2_(x: Array) -> None: ...
+def log2_backward(dy: Array, kept: Array) -> Array: ...
+def log_(x: Array) -> None: ...
+def log_backward(dy: Array, kept: Array) -> Array: ...
+def log_sigmoid(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def log_sigmoid_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def log_sigmoid_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def log_softmax(x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def log_softmax_backward(
     dy: Array, y: Array, axis: typing.SupportsInt | typing.SupportsIndex
@@ -666,6 +1050,25 @@ def min_with_index(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
 ) -> tuple[Array, Array]: ...
 def minimum(a: typing.Any, b: typing.Any) -> Array: ...
+def mish(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def mish_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def mish_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def mul(a: typing.Any, b: typing.Any) -> Array: ...
 def mul_(a: Array, b: typing.Any) -> None: ...
 def mul_scalar_(a: Array, b: typing.Any) -> None: ...
@@ -705,6 +1108,8 @@ def multilabel_margin_loss_backward(
 ) -> Array: ...
 def ne(a: typing.Any, b: typing.Any) -> Array: ...
 def neg(x: Array) -> Array: ...
+def neg_(x: Array) -> None: ...
+def neg_backward(dy: Array, kept: Array) -> Array: ...
 def nll_loss_backward(
     dloss: Array,
     input_shape: tuple[int, ...],
@@ -785,6 +1190,10 @@ def pointwise_loss_backward(
     ] = (0.0, 0.0, 0.0),
 ) -> Array: ...
 def pow(a: typing.Any, b: typing.Any) -> Array: ...
+def prelu(x: Array, slope: Array) -> Array: ...
+def prelu_backward(
+    dy: Array, x: Array, slope: Array, wants_dx: bool, wants_dslope: bool
+) -> tuple[Array | None, Array | None]: ...
 def prod(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def randint(
     shape: tuple[int, ...],
@@ -793,12 +1202,21 @@ def randint(
     generator: Generator,
 ) -> Array: ...
 def reciprocal(x: Array) -> Array: ...
+def reciprocal_(x: Array) -> None: ...
+def reciprocal_backward(dy: Array, kept: Array) -> Array: ...
 def relu(x: Array) -> Array: ...
-def relu_backward(dy: Array, y: Array) -> Array: ...
+def relu_(x: Array) -> None: ...
+def relu_backward(dy: Array, kept: Array) -> Array: ...
 def remainder(a: typing.Any, b: typing.Any) -> Array: ...
 def reset_peak_memory() -> None: ...
 def round(x: Array) -> Array: ...
+def round_(x: Array) -> None: ...
+def round_backward(dy: Array, kept: Array) -> Array: ...
+def rrelu(x: Array, slopes: Array) -> Array: ...
+def rrelu_backward(dy: Array, x: Array, slopes: Array) -> Array: ...
 def rsqrt(x: Array) -> Array: ...
+def rsqrt_(x: Array) -> None: ...
+def rsqrt_backward(dy: Array, kept: Array) -> Array: ...
 def scale_(
     arrays: collections.abc.Sequence[Array], factor: typing.SupportsFloat | typing.SupportsIndex
 ) -> None: ...
@@ -825,8 +1243,36 @@ def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
 
 def sigmoid(x: Array) -> Array: ...
+def sigmoid_(x: Array) -> None: ...
+def sigmoid_backward(dy: Array, kept: Array) -> Array: ...
 def sign(x: Array) -> Array: ...
+def sign_(x: Array) -> None: ...
+def sign_backward(dy: Array, kept: Array) -> Array: ...
+def silu(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def silu_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def silu_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def sin(x: Array) -> Array: ...
+def sin_(x: Array) -> None: ...
+def sin_backward(dy: Array, kept: Array) -> Array: ...
+def sinh(x: Array) -> Array: ...
+def sinh_(x: Array) -> None: ...
+def sinh_backward(dy: Array, kept: Array) -> Array: ...
 def soft_cross_entropy_backward(
     dloss: Array,
     logits: Array,
@@ -848,16 +1294,120 @@ def softmax(x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array:
 def softmax_backward(
     dy: Array, y: Array, axis: typing.SupportsInt | typing.SupportsIndex
 ) -> Array: ...
+def softplus(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def softplus_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def softplus_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def softshrink(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def softshrink_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def softshrink_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def softsign(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def softsign_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def softsign_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def sort(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex = -1, descending: bool = False
 ) -> tuple[Array, Array]: ...
 def sqrt(x: Array) -> Array: ...
+def sqrt_(x: Array) -> None: ...
+def sqrt_backward(dy: Array, kept: Array) -> Array: ...
 def square(x: Array) -> Array: ...
+def square_(x: Array) -> None: ...
+def square_backward(dy: Array, kept: Array) -> Array: ...
 def sub(a: typing.Any, b: typing.Any) -> Array: ...
 def sub_(a: Array, b: typing.Any) -> None: ...
 def sum(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def sum_to(a: Array, shape: tuple[int, ...]) -> Array: ...
+def tan(x: Array) -> Array: ...
+def tan_(x: Array) -> None: ...
+def tan_backward(dy: Array, kept: Array) -> Array: ...
 def tanh(x: Array) -> Array: ...
+def tanh_(x: Array) -> None: ...
+def tanh_backward(dy: Array, kept: Array) -> Array: ...
+def tanhshrink(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def tanhshrink_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def tanhshrink_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def threshold(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def threshold_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def threshold_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def topk(
     a: Array,
     k: typing.SupportsInt | typing.SupportsIndex,
@@ -867,6 +1417,10 @@ def topk(
 def total_norm(
     arrays: collections.abc.Sequence[Array], order: typing.SupportsFloat | typing.SupportsIndex
 ) -> float: ...
+def trunc(x: Array) -> Array: ...
+def trunc_(x: Array) -> None: ...
+def trunc_backward(dy: Array, kept: Array) -> Array: ...
+def unary_reads(name: str) -> str: ...
 def uniform(
     shape: tuple[int, ...],
     low: typing.SupportsFloat | typing.SupportsIndex,

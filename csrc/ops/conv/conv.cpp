@@ -9,7 +9,6 @@
 #include "ops/activation.h"
 #include "ops/copy.h"
 #include "ops/reduce.h"
-#include "ops/relu.h"
 #include "ref/epilogue.h"
 
 namespace tilewise {
@@ -124,8 +123,6 @@ GatedGradient gated_gradient(const std::string& op, const Array& grad_output, co
   if (by_algorithm && dy.dtype() == DType::float32) {
     return {dy, {y.data<float>(), static_cast<float>(upper), static_cast<float>(slope)}, y};
   }
-  // relu_backward stores large gradients past the caches.
-  if (gate.activation == Activation::relu) return {relu_backward(dy, y), {}, {}};
   return {activate_backward(dy, y, gate.activation, slope), {}, {}};
 }
 

@@ -15,37 +15,14 @@ import numpy as np
 from tilewise import _core
 from tilewise._arguments import as_float, wrong_type
 from tilewise._ops import arithmetic, elementwise
-from tilewise._ops.common import SCALARS, operand
+from tilewise._ops.common import SCALARS, check_inplace, operand
 from tilewise._ops.shape import expand
-from tilewise.autograd import grad_mode, record, wrap
+from tilewise.autograd import record, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array
     from tilewise._ops.common import Operand, Scalar
     from tilewise.tensor import Tensor
-
-
-def check_inplace(op: str, tensor: Tensor, other_requires_grad: bool = False) -> bool:
-    """Whether the write must be recorded.
-
-    Raises:
-        RuntimeError: for a leaf that requires a gradient, and for a view, whose base would not
-            learn of the write's gradient.
-    """
-    if not grad_mode.enabled or not (tensor._requires_grad or other_requires_grad):
-        return False
-    if tensor._requires_grad and tensor._node is None:
-        raise RuntimeError(
-            f"{op}: expected a result or a tensor without gradient, got a leaf that requires one; "
-            "write to it inside tw.no_grad()"
-        )
-    base = tensor._base
-    if base is not None and tensor._array.shares_storage(base._array):
-        raise RuntimeError(
-            f"{op}: expected a tensor with memory of its own, got a view, through which gradients "
-            "are not followed; write x[index] = … or clone() it"
-        )
-    return True
 
 
 def _inplace(op: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -107,12 +84,6 @@ mul_ = _native("mul_", arithmetic.mul, _core.mul_)
 div_ = _native("div_", arithmetic.div, _core.div_)
 pow_ = _inplace("pow_", arithmetic.pow)
 clamp_ = _inplace("clamp_", elementwise.clamp)
-relu_ = _inplace("relu_", elementwise.relu)
-neg_ = _inplace("neg_", elementwise.neg)
-exp_ = _inplace("exp_", elementwise.exp)
-sqrt_ = _inplace("sqrt_", elementwise.sqrt)
-sigmoid_ = _inplace("sigmoid_", elementwise.sigmoid)
-tanh_ = _inplace("tanh_", elementwise.tanh)
 floor_divide_ = _inplace("floor_divide_", arithmetic.floor_divide)
 lerp_ = _inplace("lerp_", arithmetic.lerp)
 

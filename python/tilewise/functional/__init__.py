@@ -4,12 +4,37 @@ One file a family; each op's forward and backward stand side by side, one native
 usual abbreviation is `import tilewise.nn.functional as F`.
 """
 
-from tilewise._ops.elementwise import relu, sigmoid, tanh
-from tilewise._ops.inplace import relu_
+from tilewise._ops.elementwise import relu, relu_, sigmoid, tanh
 from tilewise._ops.shape import flatten, unflatten
-from tilewise._ops.softmax import log_softmax, softmax
+from tilewise._ops.softmax import log_softmax, softmax, softmin
 from tilewise.creation import one_hot
-from tilewise.functional.activation import hardswish, leaky_relu, relu6, silu
+from tilewise.functional.activation import (
+    celu,
+    celu_,
+    elu,
+    elu_,
+    gelu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    hardtanh_,
+    leaky_relu,
+    leaky_relu_,
+    logsigmoid,
+    mish,
+    relu6,
+    rrelu_,
+    selu,
+    selu_,
+    silu,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+    threshold_,
+)
 from tilewise.functional.conv import conv1d, conv2d, conv3d
 from tilewise.functional.conv_transpose import (
     conv_transpose1d,
@@ -17,6 +42,7 @@ from tilewise.functional.conv_transpose import (
     conv_transpose3d,
 )
 from tilewise.functional.dropout import dropout, dropout1d, dropout2d, dropout3d
+from tilewise.functional.gated import glu, gumbel_softmax, maxout, prelu, rrelu
 from tilewise.functional.linear import linear
 from tilewise.functional.losses.binary import (
     binary_cross_entropy,
@@ -81,6 +107,8 @@ __all__ = [
     "batch_norm",
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "celu",
+    "celu_",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -95,20 +123,33 @@ __all__ = [
     "dropout1d",
     "dropout2d",
     "dropout3d",
+    "elu",
+    "elu_",
     "flatten",
     "gaussian_nll_loss",
+    "gelu",
+    "glu",
+    "gumbel_softmax",
+    "hardshrink",
+    "hardsigmoid",
     "hardswish",
+    "hardtanh",
+    "hardtanh_",
     "hinge_embedding_loss",
     "huber_loss",
     "kl_div",
     "l1_loss",
     "leaky_relu",
+    "leaky_relu_",
     "linear",
     "log_softmax",
+    "logsigmoid",
     "margin_ranking_loss",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "maxout",
+    "mish",
     "mse_loss",
     "multi_margin_loss",
     "multilabel_margin_loss",
@@ -118,9 +159,14 @@ __all__ = [
     "pad",
     "pairwise_distance",
     "poisson_nll_loss",
+    "prelu",
     "relu",
     "relu6",
     "relu_",
+    "rrelu",
+    "rrelu_",
+    "selu",
+    "selu_",
     "sigmoid",
     "sigmoid_focal_loss",
     "silu",
@@ -128,7 +174,14 @@ __all__ = [
     "soft_margin_loss",
     "softmax",
     "softmax_focal_loss",
+    "softmin",
+    "softplus",
+    "softshrink",
+    "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
+    "threshold_",
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
     "unflatten",

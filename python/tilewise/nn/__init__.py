@@ -1,12 +1,35 @@
 """Layers, losses and containers, with PyTorch's names."""
 
 from tilewise.nn import functional, init, utils
-from tilewise.nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
+from tilewise.nn.activation import (
+    CELU,
+    ELU,
+    GELU,
+    SELU,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyReLU,
+    LogSigmoid,
+    Mish,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Softshrink,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+    Threshold,
+)
 from tilewise.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from tilewise.nn.containers import ModuleDict, ModuleList, Sequential
 from tilewise.nn.conv import Conv1d, Conv2d, Conv3d
 from tilewise.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from tilewise.nn.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
+from tilewise.nn.gated import GLU, Maxout, PReLU, RReLU
 from tilewise.nn.linear import Flatten, Identity, Linear, Unflatten
 from tilewise.nn.loss import (
     BCELoss,
@@ -53,8 +76,14 @@ from tilewise.nn.pooling import (
     MaxPool2d,
     MaxPool3d,
 )
+from tilewise.nn.softmax import LogSoftmax, Softmax, Softmax2d, Softmin
 
 __all__ = [
+    "CELU",
+    "ELU",
+    "GELU",
+    "GLU",
+    "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
@@ -87,18 +116,26 @@ __all__ = [
     "Flatten",
     "FocalLoss",
     "GaussianNLLLoss",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
     "HingeEmbeddingLoss",
     "HuberLoss",
     "Identity",
     "KLDivLoss",
     "L1Loss",
+    "LeakyReLU",
     "Linear",
+    "LogSigmoid",
     "LogSoftmax",
     "MSELoss",
     "MarginRankingLoss",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "Maxout",
+    "Mish",
     "Module",
     "ModuleDict",
     "ModuleList",
@@ -106,18 +143,29 @@ __all__ = [
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
     "NLLLoss",
+    "PReLU",
     "PairwiseDistance",
     "Parameter",
     "ParameterDict",
     "ParameterList",
     "PoissonNLLLoss",
+    "RReLU",
     "ReLU",
+    "ReLU6",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "SmoothL1Loss",
     "SoftMarginLoss",
     "Softmax",
+    "Softmax2d",
+    "Softmin",
+    "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unflatten",
