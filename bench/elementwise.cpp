@@ -2,7 +2,7 @@
 #include "common.h"
 #include "ops/batch_norm.h"
 #include "ops/binary.h"
-#include "ops/relu.h"
+#include "ops/unary.h"
 
 namespace tilewise::bench {
 namespace {
@@ -18,13 +18,13 @@ struct Map {
 
 void relu_forward(benchmark::State& state, const Map& map) {
   Rotation x(map.dims, true);
-  run_bytes(state, map.bytes(2), [&] { return relu(x.next()); });
+  run_bytes(state, map.bytes(2), [&] { return unary(UnaryOp::relu, x.next()); });
 }
 
 void relu_gradient(benchmark::State& state, const Map& map) {
   Rotation dy(map.dims, true);
   Rotation y(map.dims, true);
-  run_bytes(state, map.bytes(3), [&] { return relu_backward(dy.next(), y.next()); });
+  run_bytes(state, map.bytes(3), [&] { return unary_backward(UnaryOp::relu, dy.next(), y.next()); });
 }
 
 void add_maps(benchmark::State& state, const Map& map) {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tilewise as tw
-from helpers import assert_close, check_with_ref, random_array, requires_torch, to_core
+from helpers import assert_close, random_array, to_core
 from tilewise import _core, nn
 from tilewise.autograd import gradcheck
 
@@ -209,44 +209,6 @@ def test_statistics_have_the_same_bits_at_any_thread_count() -> None:
             )  # fmt: skip
             results.append([a.numpy().tobytes() for a in statistics])
         assert all(r == results[0] for r in results)
-
-
-SIZES = (0, 1, 5, 16, 33, 1000)
-
-
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", ACTIVATIONS[2:])
-def test_activation_against_ref(isa: str, name: str, size: int) -> None:
-    x = random_array((size,), 0, low=-8, high=8)
-    x[::7] = np.array([0, 6, -3, 3, 1e-3, -90, 90], np.float32)[: len(x[::7])] if size == 33 else 1
-    dy = random_array((size,), 1)
-    check_with_ref(lambda a: _core.activation(a, name, 0.1), x, limit=3e-7)
-    check_with_ref(lambda g, a: _core.activation_backward(g, a, name, 0.1), dy, x, limit=6e-7)
-
-
-@requires_torch
-@pytest.mark.parametrize("name", ACTIVATIONS[2:])
-def test_activation_as_torch(isa: str, name: str) -> None:
-    import torch
-
-    special = [-3.0, 3.0, 0.0, -0.0, 6.0, 7.0, -2.9999, 90.0, -90.0, np.inf]
-    values = np.array([*special, *np.linspace(-9, 9, 37)], np.float32)
-    if name in {"relu6", "leaky_relu"}:
-        values = np.append(values, np.float32(-np.inf))
-    for slope in (0.01, 0.0, -0.5):
-        arguments = (slope,) if name == "leaky_relu" else ()
-        x, t = tw.tensor(values, requires_grad=True), torch.tensor(values, requires_grad=True)
-        y, expected = (
-            getattr(F, name)(x, *arguments),
-            getattr(torch.nn.functional, name)(t, *arguments),
-        )
-        y.sum().backward()
-        expected.sum().backward()
-        assert_close(y, expected, limit=1e-6)
-        got, want = x.grad.numpy(), t.grad.numpy()
-        if name == "silu":  # 0 · inf at infinity
-            got, want = got[np.isfinite(values)], want[np.isfinite(values)]
-        assert_close(got, want, limit=1e-6)
 
 
 @pytest.mark.parametrize("activation", ["relu", "relu6"])

@@ -33,8 +33,7 @@ void bind_random(py::module_& m);
 void bind_indexing(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_matmul(py::module_& m);
-void bind_relu(py::module_& m);
-void bind_activation(py::module_& m);
+void bind_prelu_glu(py::module_& m);
 
 }  // namespace tilewise::bindings
 

@@ -28,13 +28,12 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_binary(m);
   tw::bindings::bind_reduce(m);
   tw::bindings::bind_unary(m);
+  tw::bindings::bind_prelu_glu(m);
   tw::bindings::bind_select(m);
   tw::bindings::bind_view(m);
   tw::bindings::bind_scan(m);
   tw::bindings::bind_random(m);
   tw::bindings::bind_indexing(m);
-  tw::bindings::bind_relu(m);
-  tw::bindings::bind_activation(m);
   tw::bindings::bind_matmul(m);
   tw::bindings::bind_conv(m);
   tw::bindings::bind_batch_norm(m);

@@ -1,6 +1,5 @@
 // Chooses the kernel table of the active instruction set.
 #include "base/cpu.h"
-#include "kernels/activation.h"
 #include "kernels/batch_norm.h"
 #include "kernels/binary.h"
 #include "kernels/copy.h"
@@ -9,6 +8,7 @@
 #include "kernels/epilogue.h"
 #include "kernels/fold.h"
 #include "kernels/gemm.h"
+#include "kernels/glu.h"
 #include "kernels/grouped.h"
 #include "kernels/loss_classes.h"
 #include "kernels/loss_pointwise.h"
@@ -17,8 +17,8 @@
 #include "kernels/optimizer.h"
 #include "kernels/pad.h"
 #include "kernels/pooling.h"
+#include "kernels/prelu.h"
 #include "kernels/reduce.h"
-#include "kernels/relu.h"
 #include "kernels/resample.h"
 #include "kernels/row_norm.h"
 #include "kernels/softmax.h"
@@ -45,7 +45,6 @@
 
 namespace tilewise {
 
-TW_DISPATCH(ActivationKernels, activation_kernels)
 TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
 TW_DISPATCH(ClassLossKernels, class_loss_kernels)
@@ -55,17 +54,19 @@ TW_DISPATCH(DropoutKernels, dropout_kernels)
 TW_DISPATCH(EpilogueKernels, epilogue_kernels)
 TW_DISPATCH(FoldKernels, fold_kernels)
 TW_DISPATCH(GemmKernels, gemm_kernels)
+TW_DISPATCH(GluKernels, glu_kernels)
 TW_DISPATCH(GroupedKernels, grouped_kernels)
 TW_DISPATCH(LocalResponseKernels, local_response_kernels)
 TW_DISPATCH(OptimizerKernels, optimizer_kernels)
 TW_DISPATCH(PointwiseLossKernels, pointwise_loss_kernels)
 TW_DISPATCH(PadKernels, pad_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)
+TW_DISPATCH(PreluKernels, prelu_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
-TW_DISPATCH(ReluKernels, relu_kernels)
 TW_DISPATCH(ResampleKernels, resample_kernels)
 TW_DISPATCH(RowNormKernels, row_norm_kernels)
 TW_DISPATCH(SoftmaxKernels, softmax_kernels)
+TW_DISPATCH(UnaryGradientKernels, unary_gradient_kernels)
 TW_DISPATCH(UnaryKernels, unary_kernels)
 TW_DISPATCH(VectorLossKernels, vector_loss_kernels)
 TW_DISPATCH(WinogradKernels, winograd2_kernels)

@@ -2,12 +2,12 @@
 //
 // A kernel header declares a struct of function pointers and names it here:
 //
-//   struct ReluKernels { void (*forward)(...); };
-//   TW_KERNEL_TABLE(ReluKernels, relu_kernels)
+//   struct SoftmaxKernels { void (*softmax)(...); };
+//   TW_KERNEL_TABLE(SoftmaxKernels, softmax_kernels)
 //
 // Its *.kern.cpp is compiled once per ISA with TW_ISA set to the namespace and defines
-// `const ReluKernels relu_kernels` in it. `relu_kernels()` (dispatch.cpp) returns the table of the
-// active ISA.
+// `const SoftmaxKernels softmax_kernels` in it. `softmax_kernels()` (dispatch.cpp) returns the
+// table of the active ISA.
 #pragma once
 
 #include "base/index.h"

@@ -6,7 +6,8 @@
 //
 #include "kernels/simd/gate.h"
 #include "kernels/simd/math.h"
-// After math.h, whose functions it uses.
+#include "kernels/simd/math_more.h"
+// After the math, which it uses.
 #include "kernels/simd/activations.h"
 
 namespace tilewise {
@@ -32,20 +33,27 @@ TW_INLINE void finish_rows(const OutputRows& out, const float* residual, Functio
   }
 }
 
+template <typename Row>
+struct Apply {
+  Parameters p;
+  TW_INLINE VecF operator()(VecF v) const { return Row::forward(v, p); }
+};
+
 void finish(const OutputRows& out, const float* residual, Activation activation, float slope) {
+  const Parameters none{};
   switch (activation) {
     case Activation::none:
-      return finish_rows(out, residual, None{});
+      return finish_rows(out, residual, Apply<None>{none});
     case Activation::relu:
-      return finish_rows(out, residual, Relu{});
+      return finish_rows(out, residual, Apply<Relu>{none});
     case Activation::relu6:
-      return finish_rows(out, residual, Relu6{});
+      return finish_rows(out, residual, Apply<Hardtanh>{{zero(), set1(6.0F), zero()}});
     case Activation::leaky_relu:
-      return finish_rows(out, residual, LeakyRelu{set1(slope)});
+      return finish_rows(out, residual, Apply<LeakyRelu>{{set1(slope), zero(), zero()}});
     case Activation::silu:
-      return finish_rows(out, residual, Silu{});
+      return finish_rows(out, residual, Apply<Silu>{none});
     case Activation::hardswish:
-      return finish_rows(out, residual, Hardswish{});
+      return finish_rows(out, residual, Apply<Hardswish>{none});
   }
 }
 

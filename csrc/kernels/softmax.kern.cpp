@@ -117,6 +117,79 @@ void log_softmax_backward(const float* dy, const float* y, MatrixShape shape, fl
   }
 }
 
+// ---------------------------------------------------------------- rows side by side
+
+constexpr int kStrip = 4;
+
+// A strip of up to kStrip registers across `n` lanes: f is called for each with its place.
+template <typename F>
+TW_INLINE void for_strip(index_t n, F f) {
+  if (n >= kStrip * VecF::width) {
+    for (int k = 0; k < kStrip; ++k) f(k, k * VecF::width, VecF::width);
+    return;
+  }
+  for (int k = 0; k * VecF::width < n; ++k) f(k, k * VecF::width, n - k * VecF::width);
+}
+
+template <bool logarithm>
+void lanes_forward(const float* x, const LaneShape& shape, float* y) {
+  for (index_t c = 0; c < shape.lanes; c += kStrip * VecF::width) {
+    const index_t n = shape.lanes - c;
+    const float* from = x + c;
+    float* to = y + c;
+    VecF m[kStrip];
+    VecF sum[kStrip];
+    for (int k = 0; k < kStrip; ++k) {
+      m[k] = set1(-__builtin_inff());
+      sum[k] = zero();
+    }
+    for (index_t r = 0; r < shape.length; ++r) {
+      for_strip(n, [&](int k, index_t at, index_t w) {
+        m[k] = max(m[k], load_n(from + r * shape.stride + at, w));
+      });
+    }
+    for (index_t r = 0; r < shape.length; ++r) {
+      for_strip(n, [&](int k, index_t at, index_t w) {
+        const VecF e = exp(load_n(from + r * shape.stride + at, w) - m[k]);
+        sum[k] = sum[k] + e;
+        if (!logarithm) store_n(to + r * shape.stride + at, e, w);
+      });
+    }
+    for (int k = 0; k < kStrip; ++k) sum[k] = logarithm ? log(sum[k]) : set1(1.0F) / sum[k];
+    for (index_t r = 0; r < shape.length; ++r) {
+      for_strip(n, [&](int k, index_t at, index_t w) {
+        const index_t i = r * shape.stride + at;
+        const VecF v = logarithm ? load_n(from + i, w) - m[k] - sum[k] : load_n(to + i, w) * sum[k];
+        store_n(to + i, v, w);
+      });
+    }
+  }
+}
+
+template <bool logarithm>
+void lanes_backward(const float* dy, const float* y, const LaneShape& shape, float* dx) {
+  for (index_t c = 0; c < shape.lanes; c += kStrip * VecF::width) {
+    const index_t n = shape.lanes - c;
+    VecF sum[kStrip];
+    for (int k = 0; k < kStrip; ++k) sum[k] = zero();
+    for (index_t r = 0; r < shape.length; ++r) {
+      for_strip(n, [&](int k, index_t at, index_t w) {
+        const index_t i = r * shape.stride + c + at;
+        const VecF g = load_n(dy + i, w);
+        sum[k] = logarithm ? sum[k] + g : fmadd(g, load_n(y + i, w), sum[k]);
+      });
+    }
+    for (index_t r = 0; r < shape.length; ++r) {
+      for_strip(n, [&](int k, index_t at, index_t w) {
+        const index_t i = r * shape.stride + c + at;
+        const VecF g = load_n(dy + i, w);
+        const VecF v = load_n(y + i, w);
+        store_n(dx + i, logarithm ? fnmadd(exp(v), sum[k], g) : v * (g - sum[k]), w);
+      });
+    }
+  }
+}
+
 float weighted_gap(const float* x, const float* weight, index_t columns, float maximum) {
   const VecF origin = set1(maximum);
   VecF sum = zero();
@@ -143,9 +216,17 @@ void scaled_softmax(const float* x, const float* weight, index_t columns, Softma
 
 }  // namespace
 
-const SoftmaxKernels softmax_kernels{
-    softmax,     log_softmax,  softmax_backward, log_softmax_backward,
-    log_sum_exp, weighted_gap, scaled_softmax};
+const SoftmaxKernels softmax_kernels{softmax,
+                                     log_softmax,
+                                     softmax_backward,
+                                     log_softmax_backward,
+                                     lanes_forward<false>,
+                                     lanes_forward<true>,
+                                     lanes_backward<false>,
+                                     lanes_backward<true>,
+                                     log_sum_exp,
+                                     weighted_gap,
+                                     scaled_softmax};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

@@ -1,69 +1,29 @@
+// One pass: bound by memory for the piecewise linear functions, by arithmetic for the others.
 #include "kernels/unary.h"
 
 #include "kernels/simd/simd.h"
-// After simd.h, whose types it uses.
+//
+#include "kernels/simd/map.h"
 #include "kernels/simd/math.h"
+#include "kernels/simd/math_more.h"
+// After the math, which it uses.
+#include "kernels/simd/activations.h"
 
 namespace tilewise {
 namespace TW_ISA {
 namespace {
 
-struct Neg {
-  static TW_INLINE VecF apply(VecF x) {
-    return bit_cast_f(bit_cast_i(x) ^ bit_cast_i(set1(-0.0F)));
-  }
+template <typename Row>
+struct Forward {
+  Parameters p;
+  TW_INLINE VecF operator()(VecF x) const { return Row::forward(x, p); }
 };
-struct Abs {
-  static TW_INLINE VecF apply(VecF x) { return abs(x); }
-};
-struct Sign {  // 0 for NaN, as PyTorch
-  static TW_INLINE VecF apply(VecF x) {
-    const VecF positive = select(x > zero(), set1(1.0F), zero());
-    return select(x < zero(), set1(-1.0F), positive);
-  }
-};
-struct Square {
-  static TW_INLINE VecF apply(VecF x) { return x * x; }
-};
-struct Floor {
-  static TW_INLINE VecF apply(VecF x) { return floor(x); }
-};
-struct Ceil {
-  static TW_INLINE VecF apply(VecF x) { return ceil(x); }
-};
-struct Round {
-  static TW_INLINE VecF apply(VecF x) { return round_nearest(x); }
-};
-struct Exp {
-  static TW_INLINE VecF apply(VecF x) { return exp(x); }
-};
-struct Log {
-  static TW_INLINE VecF apply(VecF x) { return log(x); }
-};
-struct Log1p {
-  static TW_INLINE VecF apply(VecF x) { return log1p(x); }
-};
-struct Sqrt {
-  static TW_INLINE VecF apply(VecF x) { return sqrt(x); }
-};
-struct Rsqrt {
-  static TW_INLINE VecF apply(VecF x) { return set1(1.0F) / sqrt(x); }
-};
-struct Reciprocal {
-  static TW_INLINE VecF apply(VecF x) { return set1(1.0F) / x; }
-};
-struct Sin {
-  static TW_INLINE VecF apply(VecF x) { return sin(x); }
-};
-struct Cos {
-  static TW_INLINE VecF apply(VecF x) { return cos(x); }
-};
-struct Tanh {
-  static TW_INLINE VecF apply(VecF x) { return tanh(x); }
-};
-struct Sigmoid {
-  static TW_INLINE VecF apply(VecF x) { return sigmoid(x); }
-};
+
+template <typename Row>
+void forward(const float* x, float* y, index_t count, const UnaryConstants& p, bool stream) {
+  map(x, y, count, stream, Forward<Row>{{set1(p.a), set1(p.b), set1(p.c)}});
+}
+
 struct IsNan {
   static TW_INLINE Mask apply(VecF x) { return is_nan(x); }
 };
@@ -75,19 +35,6 @@ struct IsFinite {
 };
 
 template <typename Op>
-void run(const float* x, float* y, index_t count, bool streaming) {
-  constexpr index_t w = VecF::width;
-  index_t i = 0;
-  if (streaming && reinterpret_cast<std::uintptr_t>(y) % (w * sizeof(float)) == 0) {
-    for (; i + w <= count; i += w) stream(y + i, Op::apply(load(x + i)));
-    stream_fence();
-  }
-  for (; i + w <= count; i += w) store(y + i, Op::apply(load(x + i)));
-  const index_t n = count - i;
-  if (n > 0) store_partial(y + i, Op::apply(load_partial(x + i, n)), n);
-}
-
-template <typename Op>
 void test(const float* x, std::uint8_t* y, index_t count) {
   index_t i = 0;
   for (; i + VecF::width <= count; i += VecF::width) store_bools(y + i, Op::apply(load(x + i)));
@@ -97,11 +44,11 @@ void test(const float* x, std::uint8_t* y, index_t count) {
 
 }  // namespace
 
-const UnaryKernels unary_kernels{
-    run<Neg>, run<Abs>,  run<Sign>,    run<Square>, run<Floor>,  run<Ceil>,       run<Round>,
-    run<Exp>, run<Log>,  run<Log1p>,   run<Sqrt>,   run<Rsqrt>,  run<Reciprocal>, run<Sin>,
-    run<Cos>, run<Tanh>, run<Sigmoid>, test<IsNan>, test<IsInf>, test<IsFinite>,
-};
+#define TW_FORWARD(name, Formula, domain, reads) forward<Formula>,
+#define TW_TEST(name, Formula) test<Formula>,
+const UnaryKernels unary_kernels{{TW_UNARY_FUNCTIONS(TW_FORWARD)}, {TW_UNARY_PREDICATES(TW_TEST)}};
+#undef TW_FORWARD
+#undef TW_TEST
 
 }  // namespace TW_ISA
 }  // namespace tilewise

@@ -1,4 +1,4 @@
-// Activations as ops of their own: the ones that a convolution can apply where it writes.
+// The activations that a convolution applies, as rows of base/unary_op.h.
 #pragma once
 
 #include "base/activation.h"
@@ -6,11 +6,8 @@
 
 namespace tilewise {
 
-const char* name_of(Activation activation);
-
-// slope is LeakyReLU's.
-Array activate(const Array& x, Activation activation, double slope);
-// dy f'(x). relu, relu6 and leaky_relu with a slope >= 0 also take their output for x.
+// dy f'(x); slope is LeakyReLU's. relu reads its output y; relu6 and leaky_relu with a slope >= 0
+// can be given y for x: it has the sign of x and lies on the same side of 6.
 Array activate_backward(const Array& dy, const Array& x, Activation activation, double slope);
 
 }  // namespace tilewise

@@ -1,6 +1,9 @@
+// In memory the array is outer x axis x inner. Where inner is 1 the kernels go along rows; else
+// they take neighbouring rows side by side, a lane each, without moving anything.
 #include "ops/softmax.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/error.h"
 #include "base/threads.h"
@@ -20,114 +23,155 @@ int checked_axis(const char* op, const Array& x, index_t axis) {
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
-index_t extent_of(const Array& x, int axis) { return x.rank() == 0 ? 1 : x.extent(axis); }
-
-// Whether the rows of a dense array are contiguous in memory.
-bool innermost(const Array& x, int axis) {
-  return extent_of(x, axis) == 1 || x.strides()[axis] == 1;
-}
-
-Dims moved_last(int rank, int axis) {
-  Dims order;
-  for (int i = 0; i < rank; ++i) {
-    if (i != axis) order.push_back(i);
+// A dense array as outer x length x inner elements of memory.
+struct Extents {
+  Extents(const Array& x, int axis) {
+    length = x.rank() == 0 ? 1 : x.extent(axis);
+    inner = length == 1 ? 1 : x.strides()[axis];
+    outer = x.size() == 0 ? 0 : x.size() / length / inner;
   }
-  order.push_back(axis);
-  return order;
+  index_t outer;
+  index_t length;
+  index_t inner;
+};
+
+// run(first element, lanes) for parts of the inner extent; rows(first element, rows) where it is 1.
+template <typename Rows, typename Lanes>
+void for_parts(const Extents& e, const Rows& rows, const Lanes& lanes) {
+  if (e.outer == 0) return;
+  const index_t grain = std::max<index_t>(1, elementwise_grain / 4 / e.length);
+  if (e.inner == 1) {
+    parallel_ranges(e.outer, grain,
+                    [&](index_t first, index_t last) { rows(first * e.length, last - first); });
+    return;
+  }
+  const index_t wide = round_up(grain, 64);  // lanes a piece: whole strips of registers
+  const index_t strips = ceil_div(e.inner, wide);
+  const index_t images = std::max<index_t>(1, grain / e.inner);  // of outer, where inner is short
+  parallel_for(ceil_div(e.outer, images) * strips, checked_mul(e.outer, e.length) * e.inner * 8,
+               [&](index_t piece) {
+                 const index_t first = piece / strips * images;
+                 const index_t last = std::min(first + images, e.outer);
+                 const index_t c = piece % strips * wide;
+                 for (index_t o = first; o < last; ++o) {
+                   lanes(o * e.length * e.inner + c, std::min(wide, e.inner - c));
+                 }
+               });
 }
 
-Dims moved_back(int rank, int axis) {
-  Dims order;
-  for (int i = 0; i < rank; ++i) order.push_back(i < axis ? i : (i == axis ? rank - 1 : i - 1));
-  return order;
-}
-
-Array canonical(const Array& x) { return x.rank() >= 3 ? channels_last(x) : contiguous(x); }
-
-// rows(first row, shape) in parallel.
-template <typename Rows>
-void for_rows(const Array& x, index_t columns, const Rows& rows) {
-  const index_t grain = std::max<index_t>(1, elementwise_grain / 4 / columns);
-  parallel_ranges(x.size() / columns, grain, [&](index_t first, index_t last) {
-    rows(first * columns, MatrixShape{last - first, columns});
+// The plain loops take rows of their own: strided ones are gathered.
+template <typename Ref>
+void by_rows(const Extents& e, const double* const (&in)[2], double* out, const Ref& ref) {
+  parallel_for(e.outer * e.inner, e.outer * e.inner * e.length * 8, [&](index_t row) {
+    const index_t at = row / e.inner * e.length * e.inner + row % e.inner;
+    const auto length = static_cast<std::size_t>(e.length);
+    std::vector<double> a(length);
+    std::vector<double> b(length);
+    std::vector<double> y(length);
+    for (std::size_t i = 0; i < length; ++i) {
+      const index_t from = at + static_cast<index_t>(i) * e.inner;
+      a[i] = in[0][from];
+      b[i] = in[1][from];
+    }
+    ref(a.data(), b.data(), y.data());
+    for (std::size_t i = 0; i < length; ++i) out[at + static_cast<index_t>(i) * e.inner] = y[i];
   });
 }
 
-// Calls run(input, output, moved) on arrays with the axis innermost, transposed where it was not.
-template <typename Run>
-Array along_axis(const Array& input, int axis, const Run& run) {
+using ForwardKernel = void (*)(const float*, MatrixShape, float*);
+using ForwardLanes = void (*)(const float*, const LaneShape&, float*);
+using BackwardKernel = void (*)(const float*, const float*, MatrixShape, float*);
+using BackwardLanes = void (*)(const float*, const float*, const LaneShape&, float*);
+
+struct Forward {
+  const char* name;
+  ForwardKernel rows;
+  ForwardLanes lanes;
+  void (*ref)(const double* x, index_t columns, double* y);
+};
+
+struct Backward {
+  const char* name;
+  BackwardKernel rows;
+  BackwardLanes lanes;
+  void (*ref)(const double* dy, const double* y, index_t columns, double* dx);
+};
+
+Array run(const Forward& f, const Array& input, index_t wanted_axis) {
+  const int axis = checked_axis(f.name, input, wanted_axis);
   const Array x = dense(input);
-  if (x.size() == 0 || innermost(x, axis)) {
-    Array y = Array::empty_like(x);
-    if (y.size() > 0) run(x, y, false);
+  Array y = Array::empty_like(x);
+  const Extents e(x, axis);
+  if (x.dtype() == DType::float64) {
+    const double* src = x.data<double>();
+    by_rows(e, {src, src}, y.data<double>(),
+            [&](const double* row, const double*, double* out) { f.ref(row, e.length, out); });
     return y;
   }
-  const Array moved = contiguous(x.permute(moved_last(x.rank(), axis)));
-  Array y = Array::empty_like(moved);
-  run(moved, y, true);
-  return canonical(y.permute(moved_back(x.rank(), axis)));
+  for_parts(
+      e,
+      [&](index_t i, index_t rows) {
+        f.rows(x.data<float>() + i, {rows, e.length}, y.data<float>() + i);
+      },
+      [&](index_t i, index_t lanes) {
+        f.lanes(x.data<float>() + i, {e.length, lanes, e.inner}, y.data<float>() + i);
+      });
+  return y;
 }
 
-template <typename Kernel, typename Ref>
-Array forward(const char* op, const Array& input, index_t wanted_axis, Kernel kernel, Ref ref) {
-  const int axis = checked_axis(op, input, wanted_axis);
-  const index_t columns = extent_of(input, axis);
-  return along_axis(input, axis, [&](const Array& x, const Array& y, bool /*moved*/) {
-    for_rows(x, columns, [&](index_t i, MatrixShape shape) {
-      if (x.dtype() == DType::float32) {
-        kernel(x.data<float>() + i, shape, y.data<float>() + i);
-        return;
-      }
-      for (index_t r = 0; r < shape.rows; ++r, i += columns) {
-        ref(x.data<double>() + i, columns, y.data<double>() + i);
-      }
-    });
-  });
-}
-
-template <typename Kernel, typename Ref>
-Array backward(const char* op, const Array& grad_output, const Array& output, index_t wanted_axis,
-               Kernel kernel, Ref ref) {
-  const int axis = checked_axis(op, output, wanted_axis);
-  TW_CHECK(grad_output.shape() == output.shape(), op, ": gradient of shape ",
+Array run(const Backward& f, const Array& grad_output, const Array& output, index_t wanted_axis) {
+  const int axis = checked_axis(f.name, output, wanted_axis);
+  TW_CHECK(grad_output.shape() == output.shape(), f.name, ": gradient of shape ",
            to_string(grad_output.shape()), " for an output of shape ", to_string(output.shape()));
-  TW_CHECK_TYPE(grad_output.dtype() == output.dtype(), op, ": expected a gradient of dtype ",
+  TW_CHECK_TYPE(grad_output.dtype() == output.dtype(), f.name, ": expected a gradient of dtype ",
                 name_of(output.dtype()), ", got ", name_of(grad_output.dtype()));
-  const index_t columns = extent_of(output, axis);
-  return along_axis(output, axis, [&](const Array& y, const Array& dx, bool moved) {
-    const Array dy =
-        dense_as(moved ? grad_output.permute(moved_last(output.rank(), axis)) : grad_output, y);
-    for_rows(y, columns, [&](index_t i, MatrixShape shape) {
-      if (y.dtype() == DType::float32) {
-        kernel(dy.data<float>() + i, y.data<float>() + i, shape, dx.data<float>() + i);
-        return;
-      }
-      for (index_t r = 0; r < shape.rows; ++r, i += columns) {
-        ref(dy.data<double>() + i, y.data<double>() + i, columns, dx.data<double>() + i);
-      }
-    });
-  });
+  const Array y = dense(output);
+  const Array dy = dense_as(grad_output, y);
+  Array dx = Array::empty_like(y);
+  const Extents e(y, axis);
+  if (y.dtype() == DType::float64) {
+    by_rows(e, {dy.data<double>(), y.data<double>()}, dx.data<double>(),
+            [&](const double* g, const double* row, double* out) { f.ref(g, row, e.length, out); });
+    return dx;
+  }
+  const float* g = dy.data<float>();
+  for_parts(
+      e,
+      [&](index_t i, index_t rows) {
+        f.rows(g + i, y.data<float>() + i, {rows, e.length}, dx.data<float>() + i);
+      },
+      [&](index_t i, index_t lanes) {
+        f.lanes(g + i, y.data<float>() + i, {e.length, lanes, e.inner}, dx.data<float>() + i);
+      });
+  return dx;
 }
 
 }  // namespace
 
 Array softmax(const Array& x, index_t axis) {
-  return forward("softmax", x, axis, softmax_kernels().softmax, ref::softmax_row<double>);
+  const SoftmaxKernels& k = softmax_kernels();
+  return run(Forward{"softmax", k.softmax, k.softmax_lanes, ref::softmax_row<double>}, x, axis);
 }
 
 Array log_softmax(const Array& x, index_t axis) {
-  return forward("log_softmax", x, axis, softmax_kernels().log_softmax,
-                 ref::log_softmax_row<double>);
+  const SoftmaxKernels& k = softmax_kernels();
+  return run(
+      Forward{"log_softmax", k.log_softmax, k.log_softmax_lanes, ref::log_softmax_row<double>}, x,
+      axis);
 }
 
 Array softmax_backward(const Array& dy, const Array& y, index_t axis) {
-  return backward("softmax_backward", dy, y, axis, softmax_kernels().softmax_backward,
-                  ref::softmax_backward_row<double>);
+  const SoftmaxKernels& k = softmax_kernels();
+  return run(Backward{"softmax_backward", k.softmax_backward, k.softmax_backward_lanes,
+                      ref::softmax_backward_row<double>},
+             dy, y, axis);
 }
 
 Array log_softmax_backward(const Array& dy, const Array& y, index_t axis) {
-  return backward("log_softmax_backward", dy, y, axis, softmax_kernels().log_softmax_backward,
-                  ref::log_softmax_backward_row<double>);
+  const SoftmaxKernels& k = softmax_kernels();
+  return run(Backward{"log_softmax_backward", k.log_softmax_backward, k.log_softmax_backward_lanes,
+                      ref::log_softmax_backward_row<double>},
+             dy, y, axis);
 }
 
 }  // namespace tilewise

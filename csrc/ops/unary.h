@@ -1,38 +1,29 @@
-// Elementwise functions of one operand.
+// Elementwise functions of one operand: the rows of base/unary_op.h.
 #pragma once
 
 #include "base/array.h"
+#include "base/unary_op.h"
 
 namespace tilewise {
 
-enum class UnaryOp : std::uint8_t {
-  // Any numbers; integers stay integers.
-  neg,
-  abs,
-  sign,  // 0 for NaN
-  square,
-  floor,
-  ceil,
-  round,  // halves to even
-  // Integers become float32.
-  exp,
-  log,
-  log1p,
-  sqrt,
-  rsqrt,
-  reciprocal,
-  sin,
-  cos,
-  tanh,
-  sigmoid,
-  // bool
-  isnan,
-  isinf,
-  isfinite,
+// What a row's formulas call a, b and c.
+struct UnaryParameters {
+  double a = 0;
+  double b = 0;
+  double c = 0;
 };
 
 const char* name_of(UnaryOp op);
-Array unary(UnaryOp op, const Array& x);
+UnaryDomain domain_of(UnaryOp op);
+UnaryReads reads_of(UnaryOp op);  // what unary_backward wants as `kept`
+
+Array unary(UnaryOp op, const Array& x, const UnaryParameters& p = {});
+// x = f(x), for floating dtypes and those of integers whose result is one.
+void unary_(UnaryOp op, const Array& x, const UnaryParameters& p = {});
+// dy f'(x), where `kept` is x, f(x) or, for rows that read nothing, any floating array of the
+// shape.
+Array unary_backward(UnaryOp op, const Array& dy, const Array& kept, const UnaryParameters& p = {});
+
 Array logical_not(const Array& x);  // x == 0, as bool
 
 }  // namespace tilewise

@@ -1,51 +1,28 @@
 // What follows a convolution's sums, in plain loops over rows of channels.
 #pragma once
 
-#include <cmath>
-
 #include "base/activation.h"
 #include "base/types.h"
+#include "ref/unary.h"
 
 namespace tilewise::ref {
 
 inline double activate(double v, Activation activation, double slope) {
-  const auto cut = [](double u, double upper) { return u < 0 ? 0 : u > upper ? upper : u; };
   switch (activation) {
     case Activation::none:
       return v;
     case Activation::relu:
-      return v <= 0 ? 0 : v;  // NaN stays NaN
+      return Relu::forward(v, {});
     case Activation::relu6:
-      return cut(v, 6);
+      return Hardtanh::forward(v, {0, 6, 0});
     case Activation::leaky_relu:
-      return v > 0 ? v : v * slope;
+      return LeakyRelu::forward(v, {slope, 0, 0});
     case Activation::silu:
-      return v / (1 + std::exp(-v));
+      return Silu::forward(v, {});
     case Activation::hardswish:
-      return v * cut(v + 3, 6) / 6;
+      return Hardswish::forward(v, {});
   }
   return v;
-}
-
-// The derivative at v, for dy.
-inline double activate_backward(double dy, double v, Activation activation, double slope) {
-  switch (activation) {
-    case Activation::none:
-      return dy;
-    case Activation::relu:
-      return v > 0 ? dy : 0;
-    case Activation::relu6:
-      return v > 0 && !(v >= 6) ? dy : 0;
-    case Activation::leaky_relu:
-      return v > 0 ? dy : dy * slope;
-    case Activation::silu: {
-      const double s = 1 / (1 + std::exp(-v));
-      return dy * s * (1 + v * (1 - s));
-    }
-    case Activation::hardswish:
-      return v <= -3 ? 0 : v < 3 ? dy * (v / 3 + 0.5) : dy;
-  }
-  return dy;
 }
 
 template <typename T>

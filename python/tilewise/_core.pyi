@@ -15,8 +15,14 @@ __all__: list[str] = [
     "DType",
     "Generator",
     "abs",
-    "activation",
-    "activation_backward",
+    "abs_",
+    "abs_backward",
+    "acos",
+    "acos_",
+    "acos_backward",
+    "acosh",
+    "acosh_",
+    "acosh_backward",
     "adaptive_avg_pool_backward",
     "adaptive_avg_pool_forward",
     "adaptive_max_pool_forward",
@@ -28,7 +34,19 @@ __all__: list[str] = [
     "apply_dropout_mask",
     "argmax",
     "argmin",
+    "asin",
+    "asin_",
+    "asin_backward",
+    "asinh",
+    "asinh_",
+    "asinh_backward",
+    "atan",
     "atan2",
+    "atan_",
+    "atan_backward",
+    "atanh",
+    "atanh_",
+    "atanh_backward",
     "available_isas",
     "avg_pool_backward",
     "avg_pool_forward",
@@ -42,6 +60,8 @@ __all__: list[str] = [
     "bitwise_right_shift",
     "bitwise_xor",
     "ceil",
+    "ceil_",
+    "ceil_backward",
     "channel_shuffle",
     "clamp",
     "clamp_",
@@ -59,6 +79,11 @@ __all__: list[str] = [
     "conv_transpose_plain",
     "copysign",
     "cos",
+    "cos_",
+    "cos_backward",
+    "cosh",
+    "cosh_",
+    "cosh_backward",
     "cosine_similarity",
     "cosine_similarity_backward",
     "cross_entropy_backward",
@@ -76,23 +101,68 @@ __all__: list[str] = [
     "dropout_backward",
     "dropout_channels_forward",
     "dropout_forward",
+    "elu",
+    "elu_",
+    "elu_backward",
     "empty_cache",
     "eq",
+    "erf",
+    "erf_",
+    "erf_backward",
+    "erfc",
+    "erfc_",
+    "erfc_backward",
+    "erfinv",
+    "erfinv_",
+    "erfinv_backward",
     "exp",
+    "exp2",
+    "exp2_",
+    "exp2_backward",
+    "exp_",
+    "exp_backward",
     "explain_conv",
+    "expm1",
+    "expm1_",
+    "expm1_backward",
     "flip",
     "floor",
+    "floor_",
+    "floor_backward",
     "floor_div",
     "fmax",
     "fmin",
     "fmod",
+    "frac",
+    "frac_",
+    "frac_backward",
     "fractional_max_pool_forward",
     "gather",
     "ge",
+    "gelu",
+    "gelu_",
+    "gelu_backward",
+    "gelu_tanh",
+    "gelu_tanh_",
+    "gelu_tanh_backward",
     "get_num_threads",
+    "glu",
+    "glu_backward",
     "group_norm_backward",
     "group_norm_forward",
     "gt",
+    "hardshrink",
+    "hardshrink_",
+    "hardshrink_backward",
+    "hardsigmoid",
+    "hardsigmoid_",
+    "hardsigmoid_backward",
+    "hardswish",
+    "hardswish_",
+    "hardswish_backward",
+    "hardtanh",
+    "hardtanh_",
+    "hardtanh_backward",
     "hypot",
     "im2col",
     "index",
@@ -108,13 +178,29 @@ __all__: list[str] = [
     "layer_norm_backward",
     "layer_norm_forward",
     "le",
+    "leaky_relu",
+    "leaky_relu_",
+    "leaky_relu_backward",
     "linear_backward_data",
     "linear_backward_weight",
     "linear_forward",
     "local_response_norm",
     "local_response_norm_backward",
     "log",
+    "log10",
+    "log10_",
+    "log10_backward",
     "log1p",
+    "log1p_",
+    "log1p_backward",
+    "log2",
+    "log2_",
+    "log2_backward",
+    "log_",
+    "log_backward",
+    "log_sigmoid",
+    "log_sigmoid_",
+    "log_sigmoid_backward",
     "log_softmax",
     "log_softmax_backward",
     "logaddexp",
@@ -142,6 +228,9 @@ __all__: list[str] = [
     "min",
     "min_with_index",
     "minimum",
+    "mish",
+    "mish_",
+    "mish_backward",
     "mul",
     "mul_",
     "mul_scalar_",
@@ -151,6 +240,8 @@ __all__: list[str] = [
     "multilabel_margin_loss_backward",
     "ne",
     "neg",
+    "neg_",
+    "neg_backward",
     "nll_loss_backward",
     "nll_loss_forward",
     "nonzero",
@@ -170,17 +261,28 @@ __all__: list[str] = [
     "pointwise_loss",
     "pointwise_loss_backward",
     "pow",
+    "prelu",
+    "prelu_backward",
     "prod",
     "randint",
     "reciprocal",
+    "reciprocal_",
+    "reciprocal_backward",
     "relu",
+    "relu_",
     "relu_backward",
     "remainder",
     "repeat",
     "reset_peak_memory",
     "roll",
     "round",
+    "round_",
+    "round_backward",
+    "rrelu",
+    "rrelu_backward",
     "rsqrt",
+    "rsqrt_",
+    "rsqrt_backward",
     "scale_",
     "scatter_",
     "scatter_add",
@@ -193,17 +295,42 @@ __all__: list[str] = [
     "set_isa",
     "set_num_threads",
     "sigmoid",
+    "sigmoid_",
+    "sigmoid_backward",
     "sign",
+    "sign_",
+    "sign_backward",
+    "silu",
+    "silu_",
+    "silu_backward",
     "sin",
+    "sin_",
+    "sin_backward",
+    "sinh",
+    "sinh_",
+    "sinh_backward",
     "soft_cross_entropy_backward",
     "soft_cross_entropy_forward",
     "softmax",
     "softmax_backward",
+    "softplus",
+    "softplus_",
+    "softplus_backward",
+    "softshrink",
+    "softshrink_",
+    "softshrink_backward",
+    "softsign",
+    "softsign_",
+    "softsign_backward",
     "sort",
     "split",
     "split_evenly",
     "sqrt",
+    "sqrt_",
+    "sqrt_backward",
     "square",
+    "square_",
+    "square_backward",
     "squeeze",
     "stack",
     "std",
@@ -211,12 +338,27 @@ __all__: list[str] = [
     "sub_",
     "sum",
     "sum_to",
+    "tan",
+    "tan_",
+    "tan_backward",
     "tanh",
+    "tanh_",
+    "tanh_backward",
+    "tanhshrink",
+    "tanhshrink_",
+    "tanhshrink_backward",
+    "threshold",
+    "threshold_",
+    "threshold_backward",
     "topk",
     "total_norm",
     "transpose",
     "triangle",
+    "trunc",
+    "trunc_",
+    "trunc_backward",
     "trunc_div",
+    "unary_reads",
     "unbind",
     "uniform",
     "unit_norm_backward",
@@ -394,12 +536,14 @@ class ConvGate:
     ) -> None: ...
 
 def abs(x: Array) -> Array: ...
-def activation(
-    x: Array, name: str, slope: typing.SupportsFloat | typing.SupportsIndex = 0.01
-) -> Array: ...
-def activation_backward(
-    dy: Array, x: Array, name: str, slope: typing.SupportsFloat | typing.SupportsIndex = 0.01
-) -> Array: ...
+def abs_(x: Array) -> None: ...
+def abs_backward(dy: Array, kept: Array) -> Array: ...
+def acos(x: Array) -> Array: ...
+def acos_(x: Array) -> None: ...
+def acos_backward(dy: Array, kept: Array) -> Array: ...
+def acosh(x: Array) -> Array: ...
+def acosh_(x: Array) -> None: ...
+def acosh_backward(dy: Array, kept: Array) -> Array: ...
 def adaptive_avg_pool_backward(dy: Array, input_shape: tuple[int, ...]) -> Array: ...
 def adaptive_avg_pool_forward(x: Array, output_size: tuple[int, ...]) -> Array: ...
 def adaptive_max_pool_forward(
@@ -419,7 +563,19 @@ def argmax(
 def argmin(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
 ) -> Array: ...
+def asin(x: Array) -> Array: ...
+def asin_(x: Array) -> None: ...
+def asin_backward(dy: Array, kept: Array) -> Array: ...
+def asinh(x: Array) -> Array: ...
+def asinh_(x: Array) -> None: ...
+def asinh_backward(dy: Array, kept: Array) -> Array: ...
+def atan(x: Array) -> Array: ...
 def atan2(a: typing.Any, b: typing.Any) -> Array: ...
+def atan_(x: Array) -> None: ...
+def atan_backward(dy: Array, kept: Array) -> Array: ...
+def atanh(x: Array) -> Array: ...
+def atanh_(x: Array) -> None: ...
+def atanh_backward(dy: Array, kept: Array) -> Array: ...
 def available_isas() -> list[str]: ...
 def avg_pool_backward(
     dy: Array,
@@ -477,6 +633,8 @@ def bitwise_or(a: typing.Any, b: typing.Any) -> Array: ...
 def bitwise_right_shift(a: typing.Any, b: typing.Any) -> Array: ...
 def bitwise_xor(a: typing.Any, b: typing.Any) -> Array: ...
 def ceil(x: Array) -> Array: ...
+def ceil_(x: Array) -> None: ...
+def ceil_backward(dy: Array, kept: Array) -> Array: ...
 def channel_shuffle(x: Array, groups: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def clamp(a: Array, low: typing.Any = None, high: typing.Any = None) -> Array: ...
 def clamp_(
@@ -618,6 +776,11 @@ def conv_transpose_plain(
 ) -> Array | None: ...
 def copysign(a: typing.Any, b: typing.Any) -> Array: ...
 def cos(x: Array) -> Array: ...
+def cos_(x: Array) -> None: ...
+def cos_backward(dy: Array, kept: Array) -> Array: ...
+def cosh(x: Array) -> Array: ...
+def cosh_(x: Array) -> None: ...
+def cosh_backward(dy: Array, kept: Array) -> Array: ...
 def cosine_similarity(
     a: Array,
     b: Array,
@@ -702,9 +865,42 @@ def dropout_forward(
     generator: Generator,
     alpha: bool = False,
 ) -> tuple[typing.Any, ...]: ...
+def elu(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def elu_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def elu_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def empty_cache() -> None: ...
 def eq(a: typing.Any, b: typing.Any) -> Array: ...
+def erf(x: Array) -> Array: ...
+def erf_(x: Array) -> None: ...
+def erf_backward(dy: Array, kept: Array) -> Array: ...
+def erfc(x: Array) -> Array: ...
+def erfc_(x: Array) -> None: ...
+def erfc_backward(dy: Array, kept: Array) -> Array: ...
+def erfinv(x: Array) -> Array: ...
+def erfinv_(x: Array) -> None: ...
+def erfinv_backward(dy: Array, kept: Array) -> Array: ...
 def exp(x: Array) -> Array: ...
+def exp2(x: Array) -> Array: ...
+def exp2_(x: Array) -> None: ...
+def exp2_backward(dy: Array, kept: Array) -> Array: ...
+def exp_(x: Array) -> None: ...
+def exp_backward(dy: Array, kept: Array) -> Array: ...
 def explain_conv(
     input_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
@@ -722,17 +918,79 @@ def explain_conv(
     Output shape, multiply-adds, rows of (algorithm, refusal or empty, cost in nanoseconds, workspace bytes, chosen).
     """
 
+def expm1(x: Array) -> Array: ...
+def expm1_(x: Array) -> None: ...
+def expm1_backward(dy: Array, kept: Array) -> Array: ...
 def flip(a: Array, axes: tuple[int, ...] = ()) -> Array: ...
 def floor(x: Array) -> Array: ...
+def floor_(x: Array) -> None: ...
+def floor_backward(dy: Array, kept: Array) -> Array: ...
 def floor_div(a: typing.Any, b: typing.Any) -> Array: ...
 def fmax(a: typing.Any, b: typing.Any) -> Array: ...
 def fmin(a: typing.Any, b: typing.Any) -> Array: ...
 def fmod(a: typing.Any, b: typing.Any) -> Array: ...
+def frac(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def frac_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def frac_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def fractional_max_pool_forward(
     x: Array, kernel: tuple[int, ...], output_size: tuple[int, ...], samples: Array
 ) -> tuple[typing.Any, ...]: ...
 def gather(a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array) -> Array: ...
 def ge(a: typing.Any, b: typing.Any) -> Array: ...
+def gelu(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def gelu_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def gelu_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def gelu_tanh(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def gelu_tanh_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def gelu_tanh_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def get_num_threads() -> int:
     """
     The number of threads that operations use.
@@ -743,6 +1001,8 @@ def get_num_threads() -> int:
         2
     """
 
+def glu(x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
+def glu_backward(dy: Array, x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def group_norm_backward(
     dy: Array, x: Array, weight: Array | None, mean: Array, invstd: Array
 ) -> tuple[typing.Any, ...]: ...
@@ -754,6 +1014,82 @@ def group_norm_forward(
     eps: typing.SupportsFloat | typing.SupportsIndex = 1e-05,
 ) -> tuple[typing.Any, ...]: ...
 def gt(a: typing.Any, b: typing.Any) -> Array: ...
+def hardshrink(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardshrink_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def hardshrink_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardsigmoid(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardsigmoid_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def hardsigmoid_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardswish(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardswish_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def hardswish_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardtanh(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def hardtanh_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def hardtanh_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def hypot(a: typing.Any, b: typing.Any) -> Array: ...
 def im2col(
     x: Array,
@@ -817,6 +1153,25 @@ def layer_norm_forward(
     centred: bool = True,
 ) -> tuple[typing.Any, ...]: ...
 def le(a: typing.Any, b: typing.Any) -> Array: ...
+def leaky_relu(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def leaky_relu_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def leaky_relu_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def linear_backward_data(dy: Array, weight: Array) -> Array: ...
 def linear_backward_weight(dy: Array, x: Array, with_bias: bool) -> tuple[Array, Array | None]: ...
 def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> Array: ...
@@ -836,7 +1191,36 @@ def local_response_norm_backward(
     k: typing.SupportsFloat | typing.SupportsIndex,
 ) -> Array: ...
 def log(x: Array) -> Array: ...
+def log10(x: Array) -> Array: ...
+def log10_(x: Array) -> None: ...
+def log10_backward(dy: Array, kept: Array) -> Array: ...
 def log1p(x: Array) -> Array: ...
+def log1p_(x: Array) -> None: ...
+def log1p_backward(dy: Array, kept: Array) -> Array: ...
+def log2(x: Array) -> Array: ...
+def log2_(x: Array) -> None: ...
+def log2_backward(dy: Array, kept: Array) -> Array: ...
+def log_(x: Array) -> None: ...
+def log_backward(dy: Array, kept: Array) -> Array: ...
+def log_sigmoid(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def log_sigmoid_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def log_sigmoid_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def log_softmax(x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def log_softmax_backward(
     dy: Array, y: Array, axis: typing.SupportsInt | typing.SupportsIndex
@@ -902,6 +1286,25 @@ def min_with_index(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
 ) -> tuple[Array, Array]: ...
 def minimum(a: typing.Any, b: typing.Any) -> Array: ...
+def mish(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def mish_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def mish_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def mul(a: typing.Any, b: typing.Any) -> Array: ...
 def mul_(a: Array, b: typing.Any) -> None: ...
 def mul_scalar_(a: Array, b: typing.Any) -> None: ...
@@ -941,6 +1344,8 @@ def multilabel_margin_loss_backward(
 ) -> Array: ...
 def ne(a: typing.Any, b: typing.Any) -> Array: ...
 def neg(x: Array) -> Array: ...
+def neg_(x: Array) -> None: ...
+def neg_backward(dy: Array, kept: Array) -> Array: ...
 def nll_loss_backward(
     dloss: Array,
     input_shape: tuple[int, ...],
@@ -1045,6 +1450,10 @@ def pointwise_loss_backward(
     ] = (0.0, 0.0, 0.0),
 ) -> Array: ...
 def pow(a: typing.Any, b: typing.Any) -> Array: ...
+def prelu(x: Array, slope: Array) -> Array: ...
+def prelu_backward(
+    dy: Array, x: Array, slope: Array, wants_dx: bool, wants_dslope: bool
+) -> tuple[Array | None, Array | None]: ...
 def prod(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def randint(
     shape: tuple[int, ...],
@@ -1053,14 +1462,23 @@ def randint(
     generator: Generator,
 ) -> Array: ...
 def reciprocal(x: Array) -> Array: ...
+def reciprocal_(x: Array) -> None: ...
+def reciprocal_backward(dy: Array, kept: Array) -> Array: ...
 def relu(x: Array) -> Array: ...
-def relu_backward(dy: Array, y: Array) -> Array: ...
+def relu_(x: Array) -> None: ...
+def relu_backward(dy: Array, kept: Array) -> Array: ...
 def remainder(a: typing.Any, b: typing.Any) -> Array: ...
 def repeat(a: Array, counts: tuple[int, ...]) -> Array: ...
 def reset_peak_memory() -> None: ...
 def roll(a: Array, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Array: ...
 def round(x: Array) -> Array: ...
+def round_(x: Array) -> None: ...
+def round_backward(dy: Array, kept: Array) -> Array: ...
+def rrelu(x: Array, slopes: Array) -> Array: ...
+def rrelu_backward(dy: Array, x: Array, slopes: Array) -> Array: ...
 def rsqrt(x: Array) -> Array: ...
+def rsqrt_(x: Array) -> None: ...
+def rsqrt_backward(dy: Array, kept: Array) -> Array: ...
 def scale_(
     arrays: collections.abc.Sequence[Array], factor: typing.SupportsFloat | typing.SupportsIndex
 ) -> None: ...
@@ -1104,8 +1522,36 @@ def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
 
 def sigmoid(x: Array) -> Array: ...
+def sigmoid_(x: Array) -> None: ...
+def sigmoid_backward(dy: Array, kept: Array) -> Array: ...
 def sign(x: Array) -> Array: ...
+def sign_(x: Array) -> None: ...
+def sign_backward(dy: Array, kept: Array) -> Array: ...
+def silu(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def silu_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def silu_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def sin(x: Array) -> Array: ...
+def sin_(x: Array) -> None: ...
+def sin_backward(dy: Array, kept: Array) -> Array: ...
+def sinh(x: Array) -> Array: ...
+def sinh_(x: Array) -> None: ...
+def sinh_backward(dy: Array, kept: Array) -> Array: ...
 def soft_cross_entropy_backward(
     dloss: Array,
     logits: Array,
@@ -1127,6 +1573,63 @@ def softmax(x: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array:
 def softmax_backward(
     dy: Array, y: Array, axis: typing.SupportsInt | typing.SupportsIndex
 ) -> Array: ...
+def softplus(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def softplus_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def softplus_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def softshrink(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def softshrink_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def softshrink_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def softsign(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def softsign_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def softsign_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def sort(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex = -1, descending: bool = False
 ) -> tuple[Array, Array]: ...
@@ -1141,7 +1644,11 @@ def split_evenly(
     dim: typing.SupportsInt | typing.SupportsIndex,
 ) -> list[Array]: ...
 def sqrt(x: Array) -> Array: ...
+def sqrt_(x: Array) -> None: ...
+def sqrt_backward(dy: Array, kept: Array) -> Array: ...
 def square(x: Array) -> Array: ...
+def square_(x: Array) -> None: ...
+def square_backward(dy: Array, kept: Array) -> Array: ...
 @typing.overload
 def squeeze(a: Array) -> Array: ...
 @typing.overload
@@ -1159,7 +1666,50 @@ def sub(a: typing.Any, b: typing.Any) -> Array: ...
 def sub_(a: Array, b: typing.Any) -> None: ...
 def sum(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def sum_to(a: Array, shape: tuple[int, ...]) -> Array: ...
+def tan(x: Array) -> Array: ...
+def tan_(x: Array) -> None: ...
+def tan_backward(dy: Array, kept: Array) -> Array: ...
 def tanh(x: Array) -> Array: ...
+def tanh_(x: Array) -> None: ...
+def tanh_backward(dy: Array, kept: Array) -> Array: ...
+def tanhshrink(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def tanhshrink_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def tanhshrink_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def threshold(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
+def threshold_(
+    x: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> None: ...
+def threshold_backward(
+    dy: Array,
+    kept: Array,
+    a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+) -> Array: ...
 def topk(
     a: Array,
     k: typing.SupportsInt | typing.SupportsIndex,
@@ -1177,7 +1727,11 @@ def transpose(
 def triangle(
     a: Array, diagonal: typing.SupportsInt | typing.SupportsIndex, upper: bool
 ) -> Array: ...
+def trunc(x: Array) -> Array: ...
+def trunc_(x: Array) -> None: ...
+def trunc_backward(dy: Array, kept: Array) -> Array: ...
 def trunc_div(a: typing.Any, b: typing.Any) -> Array: ...
+def unary_reads(name: str) -> str: ...
 def unbind(a: Array, dim: typing.SupportsInt | typing.SupportsIndex) -> list[Array]: ...
 def uniform(
     shape: tuple[int, ...],

@@ -1,50 +1,196 @@
-// Activations on registers, and their derivatives. Include after kernels/simd/simd.h and
-// kernels/simd/math.h.
+// Functions of one number on registers: a row each, its value and its derivative times dy. The
+// rows' names and what their derivatives read are in base/unary_op.h. Include after
+// kernels/simd/simd.h, math.h and math_more.h.
 //
-//   silu(v) = v / (1 + exp(-v))      hardswish(v) = v min(max(v + 3, 0), 6) / 6
+// At kinks, and where infinities meet, a row does what PyTorch does: the derivative of relu at 0 is
+// 0 and at NaN 1, hardtanh's at its limits is 0.
 #pragma once
 
 namespace tilewise {
 namespace TW_ISA {
 namespace {
 
-struct None {
-  TW_INLINE VecF operator()(VecF v) const { return v; }
+// The parameters of a row, broadcast.
+struct Parameters {
+  VecF a, b, c;
 };
-struct Relu {
-  TW_INLINE VecF operator()(VecF v) const { return max(zero(), v); }
-};
-struct Relu6 {
-  TW_INLINE VecF operator()(VecF v) const { return min(set1(6.0F), max(zero(), v)); }
-};
-struct LeakyRelu {
-  VecF slope;
-  TW_INLINE VecF operator()(VecF v) const { return select(v > zero(), v, v * slope); }
-};
-struct Silu {
-  TW_INLINE VecF operator()(VecF v) const { return v * sigmoid(v); }
-};
-struct Hardswish {
-  TW_INLINE VecF operator()(VecF v) const {
-    const VecF inner = min(set1(6.0F), max(zero(), v + set1(3.0F)));
-    return v * inner * set1(1.0F / 6.0F);
+
+// x is the input; in a derivative, the row reads either x or the output y, which are one register.
+#define TW_ROW(Name, value, derivative)                                                           \
+  struct Name {                                                                                   \
+    static TW_INLINE VecF forward(VecF x, [[maybe_unused]] const Parameters& p) { return value; } \
+    static TW_INLINE VecF backward([[maybe_unused]] VecF dy, VecF kept,                           \
+                                   [[maybe_unused]] const Parameters& p) {                        \
+      [[maybe_unused]] const VecF x = kept;                                                       \
+      [[maybe_unused]] const VecF y = kept;                                                       \
+      return derivative;                                                                          \
+    }                                                                                             \
+  };
+
+TW_INLINE VecF one() { return set1(1.0F); }
+TW_INLINE VecF negated(VecF x) { return bit_cast_f(bit_cast_i(x) ^ bit_cast_i(set1(-0.0F))); }
+TW_INLINE VecF sign_of(VecF x) {  // 0 for NaN, as PyTorch
+  return select(x < zero(), set1(-1.0F), select(x > zero(), one(), zero()));
+}
+TW_INLINE VecF times(float c, VecF x) { return set1(c) * x; }
+TW_INLINE VecF one_minus_square(VecF y) { return fnmadd(y, y, one()); }
+TW_INLINE VecF square_of(VecF x) { return x * x; }
+TW_INLINE VecF clipped(VecF x, VecF low, VecF high) { return min(high, max(low, x)); }
+
+// log(1 + exp(u)) for u <= 0: 2 atanh(s) with s = e / (2 + e), e = exp(u).
+// What NaN gives is not defined.
+TW_INLINE VecF log1p_of_exp(VecF u) {
+  const VecF e = exp_of_negative(u);
+  const VecF s = e / (e + set1(2.0F));
+  const VecF z = s * s;
+  VecF p = set1(1.4012232812e-01F);
+  p = poly_step(p, z, 1.3999569706e-01F);
+  p = poly_step(p, z, 2.0010849594e-01F);
+  p = poly_step(p, z, 3.3333206565e-01F);
+  const VecF twice = s + s;
+  return fmadd(p * z, twice, twice);
+}
+
+// ---------------------------------------------------------------- numbers and elementary functions
+
+TW_ROW(None, x, dy)
+TW_ROW(Neg, negated(x), negated(dy))
+TW_ROW(Abs, abs(x), (dy * sign_of(x)))
+TW_ROW(Sign, sign_of(x), zero())
+TW_ROW(Square, (x * x), (dy * (x + x)))
+TW_ROW(Floor, floor(x), zero())
+TW_ROW(Ceil, ceil(x), zero())
+TW_ROW(Round, round_nearest(x), zero())
+TW_ROW(Trunc, trunc(x), zero())
+TW_ROW(Frac, x - trunc(x), dy)
+TW_ROW(Relu, max(zero(), x), select(y <= zero(), zero(), dy))
+TW_ROW(Exp, exp(x), (dy * y))
+TW_ROW(Exp2, exp2(x), dy * y * set1(0.693147181F))
+TW_ROW(Expm1, expm1(x), (dy * (y + one())))
+TW_ROW(Log, log(x), dy / x)
+TW_ROW(Log2, log2(x), dy / times(0.693147181F, x))
+TW_ROW(Log10, log10(x), dy / times(2.30258509F, x))
+TW_ROW(Log1p, log1p(x), dy / (x + one()))
+TW_ROW(Sqrt, sqrt(x), dy / (y + y))
+TW_ROW(Rsqrt, one() / sqrt(x), times(-0.5F, dy) * (y * y * y))
+TW_ROW(Reciprocal, one() / x, negated(dy) * (y * y))
+TW_ROW(Sin, sin(x), (dy * cos(x)))
+TW_ROW(Cos, cos(x), negated(dy) * sin(x))
+TW_ROW(Tan, tan(x), (dy * fmadd(y, y, one())))
+TW_ROW(Asin, asin(x), dy / sqrt(one_minus_square(x)))
+TW_ROW(Acos, acos(x), negated(dy) / sqrt(one_minus_square(x)))
+TW_ROW(Atan, atan(x), dy / fmadd(x, x, one()))
+TW_ROW(Sinh, sinh(x), (dy * cosh(x)))
+TW_ROW(Cosh, cosh(x), (dy * sinh(x)))
+TW_ROW(Tanh, tanh(x), (dy * one_minus_square(y)))
+TW_ROW(Asinh, asinh(x), dy / sqrt(fmadd(x, x, one())))
+TW_ROW(Acosh, acosh(x), dy / sqrt((x - one()) * (x + one())))
+TW_ROW(Atanh, atanh(x), dy / one_minus_square(x))
+TW_ROW(Erf, erf(x), times(1.12837917F, dy) * exp(negated(x * x)))
+TW_ROW(Erfc, erfc(x), times(-1.12837917F, dy) * exp(negated(x * x)))
+TW_ROW(Erfinv, erfinv(x), times(0.886226925F, dy) * exp(y * y))
+TW_ROW(Sigmoid, sigmoid(x), (dy * ((one() - y) * y)))
+
+// ---------------------------------------------------------------- activations
+
+// a: lower limit, b: upper limit. relu6 is hardtanh with 0 and 6.
+TW_ROW(Hardtanh, clipped(x, p.a, p.b), select((x <= p.a) | (x >= p.b), zero(), dy))
+// a: the slope below 0.
+TW_ROW(LeakyRelu, select(x > zero(), x, (p.a * x)), select(x > zero(), dy, (dy * p.a)))
+// a expm1(c x) below 0, b x above: elu, selu and celu.
+TW_ROW(Elu, select(x <= zero(), expm1((p.c * x)) * p.a, (p.b * x)),
+       select(x <= zero(), exp((p.c * x)) * p.a * p.c, p.b) * dy)
+
+// x Phi(x) with the normal distribution's Phi(x) = erfc(-x / sqrt(2)) / 2.
+struct Gelu {
+  // E = exp(-x^2 / 2) and Phi(x): the same exponential serves the density.
+  static TW_INLINE VecF distribution(VecF x, VecF& e) {
+    e = exp(times(-0.5F, x) * x);
+    const VecF tail = times(0.5F, e) * scaled_erfc(times(0.707106781F, abs(x)));
+    return select(x < zero(), tail, one() - tail);
+  }
+  // The value alone takes no quotient: log(Phi(-|x|)) is a polynomial where the tail is worth
+  // anything. Error of x Phi(x): 4e-8 absolute beside rounding, relative to the tail 3e-6 up to
+  // |x| = 3.
+  static TW_INLINE VecF forward(VecF x, const Parameters&) {
+    const VecF t = min(set1(20.0F), abs(x));  // the tail is 0 there; powers stay finite
+    const VecF t2 = t * t;
+    const VecF t4 = t2 * t2;
+    const VecF q01 = poly_step(set1(-7.978884640e-01F), t, -6.931470988e-01F);
+    const VecF q23 = poly_step(set1(-3.645471203e-02F), t, -3.182756857e-01F);
+    const VecF q45 = poly_step(set1(-1.674559114e-04F), t, 4.991320044e-03F);
+    const VecF q67 = poly_step(set1(2.096653119e-05F), t, -9.904059746e-05F);
+    const VecF q8 = fmadd(set1(-1.435029446e-06F), t4, fmadd(q67, t2, q45));
+    const VecF q = fmadd(q8, t4, fmadd(q23, t2, q01));
+    const VecF tail = exp_of_negative(q);
+    return x * select(x < zero(), tail, one() - tail);
+  }
+  static TW_INLINE VecF backward(VecF dy, VecF x, const Parameters&) {
+    VecF e;
+    const VecF phi = distribution(x, e);
+    return dy * fmadd(x * set1(0.398942280F), e, phi);
   }
 };
 
-// dy times the derivative at x.
-struct SiluGradient {
-  TW_INLINE VecF operator()(VecF dy, VecF x) const {
-    const VecF s = sigmoid(x);
-    return dy * s * fmadd(x, set1(1.0F) - s, set1(1.0F));
+// x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3): (1 + tanh u) / 2 is sigmoid(2 u).
+struct GeluTanh {
+  static TW_INLINE VecF inner(VecF x) {  // 2 u / x
+    return fmadd(set1(2 * 0.797884561F * 0.044715F), x * x, set1(2 * 0.797884561F));
+  }
+  static TW_INLINE VecF forward(VecF x, const Parameters&) { return x * sigmoid(x * inner(x)); }
+  static TW_INLINE VecF backward(VecF dy, VecF x, const Parameters&) {
+    const VecF s = sigmoid(x * inner(x));
+    const VecF slope = fmadd(set1(6 * 0.797884561F * 0.044715F), x * x, set1(2 * 0.797884561F));
+    return dy * s * fmadd(x * slope, one() - s, one());
   }
 };
-struct HardswishGradient {
-  TW_INLINE VecF operator()(VecF dy, VecF x) const {
-    const VecF inside = dy * fmadd(x, set1(1.0F / 3.0F), set1(0.5F));
-    const VecF above = select(x < set1(3.0F), inside, dy);
-    return select(x <= set1(-3.0F), zero(), above);
+
+TW_INLINE VecF silu_gradient(VecF dy, VecF x) {
+  const VecF s = sigmoid(x);
+  return dy * s * fmadd(x, one() - s, one());
+}
+TW_ROW(Silu, x / (one() + exp(negated(x))), silu_gradient(dy, x))
+
+// x tanh(softplus(x)) = x n / (n + 2) with n = e (e + 2), e = exp(x).
+struct Mish {
+  static TW_INLINE VecF forward(VecF x, const Parameters&) {
+    const VecF e = exp(min(set1(20.0F), x));
+    const VecF n = e * (e + set1(2.0F));
+    return x * (n / (n + set1(2.0F)));
+  }
+  // t + x sigmoid(x) (1 - t^2), t = n / (n + 2): 1 - t^2 = 4 (n + 1) / (n + 2)^2 and
+  // n + 1 = (e + 1)^2, so that the second term is 4 x e (e + 1) / (n + 2)^2.
+  static TW_INLINE VecF backward(VecF dy, VecF x, const Parameters&) {
+    const VecF e = exp(min(set1(20.0F), x));
+    const VecF n = e * (e + set1(2.0F));
+    const VecF inverse = one() / (n + set1(2.0F));
+    const VecF bend = times(4.0F, x) * (e * inverse) * ((e + one()) * inverse);
+    // Beyond the bound the bend is 0, but infinity has no derivative.
+    return dy * fmadd(n, inverse, select(x < set1(20.0F), bend, times(0.0F, x)));
   }
 };
+
+TW_ROW(Hardswish, clipped(x + set1(3.0F), zero(), set1(6.0F)) * x * set1(1.0F / 6.0F),
+       select(x <= set1(-3.0F), zero(),
+              select(x < set1(3.0F), fmadd(x, set1(1.0F / 3.0F), set1(0.5F)) * dy, dy)))
+TW_ROW(Hardsigmoid, clipped(x + set1(3.0F), zero(), set1(6.0F)) * set1(1.0F / 6.0F),
+       select((x > set1(-3.0F)) & (x < set1(3.0F)), times(1.0F / 6.0F, dy), zero()))
+// a: the half-width of the interval that gives 0.
+TW_ROW(Hardshrink, select(abs(x) <= p.a, zero(), x), select(abs(x) <= p.a, zero(), dy))
+TW_ROW(Softshrink, select(abs(x) <= p.a, times(0.0F, x), select(x > zero(), x - p.a, x + p.a)),
+       select(abs(x) <= p.a, zero(), dy))
+TW_ROW(Tanhshrink, x - tanh(x), (dy * square_of(tanh(x))))
+// a: the threshold, b: the value at and below it.
+TW_ROW(Threshold, select(x <= p.a, p.b, x), select(x <= p.a, zero(), dy))
+TW_ROW(LogSigmoid, min(zero(), x) - log1p_of_exp(negated(abs(x))), (dy * sigmoid(negated(x))))
+// a: beta, b: where a x is above it the function is x; c: 1 / beta.
+TW_ROW(Softplus,
+       select((p.a * x) > p.b, x,
+              (max(zero(), (p.a * x)) + log1p_of_exp(negated(abs(x * p.a)))) * p.c),
+       select((p.a * x) > p.b, dy, sigmoid((p.a * x)) * dy))
+TW_ROW(Softsign, x / (one() + abs(x)), dy / square_of(one() + abs(x)))
+
+#undef TW_ROW
 
 }  // namespace
 }  // namespace TW_ISA

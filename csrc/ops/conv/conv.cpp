@@ -10,7 +10,6 @@
 #include "ops/copy.h"
 #include "ops/pad.h"
 #include "ops/reduce.h"
-#include "ops/relu.h"
 #include "ref/epilogue.h"
 
 namespace tilewise {
@@ -134,8 +133,6 @@ GatedGradient gated_gradient(const char* op, const Array& grad_output, const Con
   if (by_algorithm && dy.dtype() == DType::float32) {
     return {dy, {y.data<float>(), static_cast<float>(upper), static_cast<float>(slope)}, y};
   }
-  // relu_backward stores large gradients past the caches.
-  if (gate.activation == Activation::relu) return {relu_backward(dy, y), {}, {}};
   return {activate_backward(dy, y, gate.activation, slope), {}, {}};
 }
 

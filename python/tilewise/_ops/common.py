@@ -1,4 +1,4 @@
-"""What the operations share: operands, gradients of broadcasting."""
+"""What the operations share: operands, gradients of broadcasting, leave to write in place."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from tilewise import _core
 from tilewise._arguments import wrong_type
+from tilewise.autograd.grad_mode import grad_mode
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -45,3 +46,26 @@ def unbroadcast(gradient: Array, like: Array) -> Array:
     if gradient.shape != like.shape:
         gradient = _core.sum_to(gradient, like.shape)
     return gradient if gradient.dtype == like.dtype else gradient.astype(like.dtype)
+
+
+def check_inplace(op: str, tensor: Tensor, other_requires_grad: bool = False) -> bool:
+    """Whether the write must be recorded.
+
+    Raises:
+        RuntimeError: for a leaf that requires a gradient, and for a view, whose base would not
+            learn of the write's gradient.
+    """
+    if not grad_mode.enabled or not (tensor._requires_grad or other_requires_grad):
+        return False
+    if tensor._requires_grad and tensor._node is None:
+        raise RuntimeError(
+            f"{op}: expected a result or a tensor without gradient, got a leaf that requires one; "
+            "write to it inside tw.no_grad()"
+        )
+    base = tensor._base
+    if base is not None and tensor._array.shares_storage(base._array):
+        raise RuntimeError(
+            f"{op}: expected a tensor with memory of its own, got a view, through which gradients "
+            "are not followed; write x[index] = … or clone() it"
+        )
+    return True

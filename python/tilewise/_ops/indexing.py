@@ -15,8 +15,7 @@ import numpy as np
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, describe
 from tilewise._dtypes import bool_, float64, int32, int64, to_numpy, uint8
-from tilewise._ops.common import operand, unbroadcast
-from tilewise._ops.inplace import check_inplace
+from tilewise._ops.common import check_inplace, operand, unbroadcast
 from tilewise._ops.shape import broadcast_shapes, expand, view_of
 from tilewise.autograd import grad_mode, record, wrap
 

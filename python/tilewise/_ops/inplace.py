@@ -17,7 +17,6 @@ from tilewise._arguments import as_float, wrong_type
 from tilewise._ops import (
     arithmetic,
     comparison,
-    elementwise,
     linalg,
     matrix,
     scan,
@@ -25,37 +24,14 @@ from tilewise._ops import (
     select,
     statistics,
 )
-from tilewise._ops.common import SCALARS, operand
+from tilewise._ops.common import SCALARS, check_inplace, operand
 from tilewise._ops.shape import expand
-from tilewise.autograd import grad_mode, record, wrap
+from tilewise.autograd import record, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array
     from tilewise._ops.common import Operand, Scalar
     from tilewise.tensor import Tensor
-
-
-def check_inplace(op: str, tensor: Tensor, other_requires_grad: bool = False) -> bool:
-    """Whether the write must be recorded.
-
-    Raises:
-        RuntimeError: for a leaf that requires a gradient, and for a view, whose base would not
-            learn of the write's gradient.
-    """
-    if not grad_mode.enabled or not (tensor._requires_grad or other_requires_grad):
-        return False
-    if tensor._requires_grad and tensor._node is None:
-        raise RuntimeError(
-            f"{op}: expected a result or a tensor without gradient, got a leaf that requires one; "
-            "write to it inside tw.no_grad()"
-        )
-    base = tensor._base
-    if base is not None and tensor._array.shares_storage(base._array):
-        raise RuntimeError(
-            f"{op}: expected a tensor with memory of its own, got a view, through which gradients "
-            "are not followed; write x[index] = … or clone() it"
-        )
-    return True
 
 
 def _inplace(op: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -131,15 +107,12 @@ _NAMES = (
     (matrix, "tril triu"),
     (linalg, "addmm addmv addr addbmm baddbmm"),
     (statistics, "renorm"),
-    (elementwise, "relu neg exp sqrt sigmoid tanh abs log log1p rsqrt reciprocal square"),
-    (elementwise, "sin cos sign floor ceil round"),
 )
 FORMS: dict[str, Callable[..., Tensor]] = {
     f"{name}_": _inplace(f"{name}_", getattr(module, name))
     for module, names in _NAMES
     for name in names.split()
 }
-relu_ = FORMS["relu_"]
 
 _add_ = _native("add_", arithmetic.add, _core.add_)
 

@@ -78,24 +78,42 @@ class Methods:
     __ipow__ = inplace.FORMS["pow_"]
 
     # element by element
-    neg = elementwise.neg
-    abs = elementwise.abs
+    neg = negative = elementwise.neg
+    abs = absolute = elementwise.abs
+    sign = elementwise.sign
+    square = elementwise.square
+    floor = elementwise.floor
+    ceil = elementwise.ceil
+    round = elementwise.round
+    trunc = fix = elementwise.trunc
+    frac = elementwise.frac
+    relu = elementwise.relu
     exp = elementwise.exp
+    exp2 = elementwise.exp2
+    expm1 = elementwise.expm1
     log = elementwise.log
+    log2 = elementwise.log2
+    log10 = elementwise.log10
     log1p = elementwise.log1p
     sqrt = elementwise.sqrt
     rsqrt = elementwise.rsqrt
     reciprocal = elementwise.reciprocal
-    square = elementwise.square
     sin = elementwise.sin
     cos = elementwise.cos
+    tan = elementwise.tan
+    asin = arcsin = elementwise.asin
+    acos = arccos = elementwise.acos
+    atan = arctan = elementwise.atan
+    sinh = elementwise.sinh
+    cosh = elementwise.cosh
     tanh = elementwise.tanh
+    asinh = arcsinh = elementwise.asinh
+    acosh = arccosh = elementwise.acosh
+    atanh = arctanh = elementwise.atanh
+    erf = elementwise.erf
+    erfc = elementwise.erfc
+    erfinv = elementwise.erfinv
     sigmoid = elementwise.sigmoid
-    relu = elementwise.relu
-    sign = elementwise.sign
-    floor = elementwise.floor
-    ceil = elementwise.ceil
-    round = elementwise.round
     isnan = elementwise.isnan
     isinf = elementwise.isinf
     isfinite = elementwise.isfinite
@@ -284,6 +302,42 @@ class Methods:
     sub_ = subtract_ = inplace.sub_
     mul_ = multiply_ = inplace.mul_
     div_ = divide_ = inplace.div_
+    neg_ = elementwise.neg_
+    abs_ = elementwise.abs_
+    sign_ = elementwise.sign_
+    square_ = elementwise.square_
+    floor_ = elementwise.floor_
+    ceil_ = elementwise.ceil_
+    round_ = elementwise.round_
+    trunc_ = elementwise.trunc_
+    frac_ = elementwise.frac_
+    relu_ = elementwise.relu_
+    exp_ = elementwise.exp_
+    exp2_ = elementwise.exp2_
+    expm1_ = elementwise.expm1_
+    log_ = elementwise.log_
+    log2_ = elementwise.log2_
+    log10_ = elementwise.log10_
+    log1p_ = elementwise.log1p_
+    sqrt_ = elementwise.sqrt_
+    rsqrt_ = elementwise.rsqrt_
+    reciprocal_ = elementwise.reciprocal_
+    sin_ = elementwise.sin_
+    cos_ = elementwise.cos_
+    tan_ = elementwise.tan_
+    asin_ = elementwise.asin_
+    acos_ = elementwise.acos_
+    atan_ = elementwise.atan_
+    sinh_ = elementwise.sinh_
+    cosh_ = elementwise.cosh_
+    tanh_ = elementwise.tanh_
+    asinh_ = elementwise.asinh_
+    acosh_ = elementwise.acosh_
+    atanh_ = elementwise.atanh_
+    erf_ = elementwise.erf_
+    erfc_ = elementwise.erfc_
+    erfinv_ = elementwise.erfinv_
+    sigmoid_ = elementwise.sigmoid_
     copy_ = inplace.copy_
     fill_ = inplace.fill_
     zero_ = inplace.zero_

@@ -1,16 +1,13 @@
-"""Vectors of unit length, and the angle between two."""
+"""Vectors of unit length."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_float
-from tilewise._ops.elementwise import abs as absolute
-from tilewise._ops.reduction import amax, amin
-from tilewise._ops.reduction import sum as reduce_sum
-from tilewise._ops.select import clamp, where
+from tilewise._ops.select import clamp_min
+from tilewise._ops.statistics import vector_norm
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
@@ -42,22 +39,6 @@ def unit_norm(op: str, input: Tensor, axis: int, eps: float, gain: Tensor | None
     return record(op, y, inputs, backward, (x,) if g is None else (x, g))
 
 
-def _length(input: Tensor, p: float, axis: int) -> Tensor:
-    """The p-norm along an axis, kept with size 1; zeros have a gradient of 0."""
-    size = absolute(input)
-    if math.isinf(p):
-        return amax(size, axis, True) if p > 0 else amin(size, axis, True)
-    if p == 1.0:
-        return reduce_sum(size, axis, True)
-    zeros = input == 0
-    if p == 0.0:
-        return reduce_sum((~zeros).to(input.dtype), axis, True)
-    terms = where(zeros, 0.0 if p > 0 else math.inf, where(zeros, 1.0, size) ** p)
-    total = reduce_sum(terms, axis, True)
-    none = total == 0
-    return where(none, 0.0 if p > 0 else math.inf, where(none, 1.0, total) ** (1.0 / p))
-
-
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """`x / max(‖x‖, eps)` with the p-norm along a dimension.
 
@@ -84,4 +65,4 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     order, small = as_float(op, "p", p), as_float(op, "eps", eps)
     if order == 2.0:
         return unit_norm(op, input, axis, small)
-    return input / clamp(_length(input, order, axis), small)
+    return input / clamp_min(vector_norm(input, order, axis, keepdim=True), small)
