@@ -9,6 +9,7 @@ from tilewise import _core
 from tilewise._arguments import (
     LARGEST,
     array_of,
+    as_bool,
     as_choice,
     as_float,
     as_int,
@@ -16,7 +17,7 @@ from tilewise._arguments import (
     optional_array,
 )
 from tilewise.autograd import grad_mode, record, wrap
-from tilewise.functional._images import image_array
+from tilewise.functional._images import image_array, must_fit
 from tilewise.functional.activation import ACTIVATIONS, activate, told_by_output
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Options(NamedTuple):
     masked: bool = False
     # What the padding holds.
     padding_mode: str = "zeros"
+    # Refuse a kernel that does not fit the input a whole number of times.
+    strict: bool = False
     # Collect mean and variance of y: see `convolution_with_statistics`.
     statistics: bool = False
 
@@ -149,6 +152,9 @@ def convolution_with_statistics(
     if w.ndim != dims + 2:
         raise ValueError(f"{op}: expected weight of {dims + 2} dimensions, got shape {w.shape}")
     begin, end = padding_of(op, padding, w.shape[2:], steps, spread, x.shape[-dims:])
+    if as_bool(op, "strict", options.strict):
+        both = tuple(map(sum, zip(begin, end, strict=True)))
+        must_fit(op, x.shape, w.shape[2:], steps, both, spread)
     geometry = Geometry(steps, begin, end, spread, group_count)
     if x.ndim == dims + 2:
         return _apply(op, input, weight, bias, geometry, options)
@@ -287,6 +293,7 @@ def conv1d(
     activation: str = "none",
     negative_slope: float = 0.01,
     residual: Tensor | None = None,
+    strict: bool = False,
 ) -> Tensor:
     """Convolution of sequences; see `conv2d`, with one spatial dimension.
 
@@ -305,6 +312,7 @@ def conv1d(
         activation: see `conv2d`.
         negative_slope: see `conv2d`.
         residual: see `conv2d`.
+        strict: see `conv2d`.
 
     Returns:
         (N, K, L_out) or (K, L_out).
@@ -318,11 +326,14 @@ def conv1d(
         and activation == "none"
         and padding_mode == "zeros"
         and algorithm == "auto"
+        and strict is False
     ):
         y = plain(1, input, weight, bias, stride, padding, dilation, groups)
         if y is not None:
             return y
-    options = Options(algorithm, activation, negative_slope, residual, padding_mode=padding_mode)
+    options = Options(
+        algorithm, activation, negative_slope, residual, padding_mode=padding_mode, strict=strict
+    )
     return convolution(1, input, weight, bias, stride, padding, dilation, groups, options)
 
 
@@ -340,6 +351,7 @@ def conv2d(
     activation: str = "none",
     negative_slope: float = 0.01,
     residual: Tensor | None = None,
+    strict: bool = False,
 ) -> Tensor:
     """Slide K filters over images; the output size is (H + 2p - d(k-1) - 1) // s + 1.
 
@@ -366,6 +378,7 @@ def conv2d(
             the last two (and a negative slope) run after it, for their derivative needs the sums.
         negative_slope: of "leaky_relu".
         residual: added before the activation, in the same pass; of the output's shape.
+        strict: refuse a kernel that does not fit the input a whole number of times.
 
     Returns:
         (N, K, H_out, W_out) or (K, H_out, W_out), stored channels-last.
@@ -390,11 +403,14 @@ def conv2d(
         and activation == "none"
         and padding_mode == "zeros"
         and algorithm == "auto"
+        and strict is False
     ):
         y = plain(2, input, weight, bias, stride, padding, dilation, groups)
         if y is not None:
             return y
-    options = Options(algorithm, activation, negative_slope, residual, padding_mode=padding_mode)
+    options = Options(
+        algorithm, activation, negative_slope, residual, padding_mode=padding_mode, strict=strict
+    )
     return convolution(2, input, weight, bias, stride, padding, dilation, groups, options)
 
 
@@ -412,6 +428,7 @@ def conv3d(
     activation: str = "none",
     negative_slope: float = 0.01,
     residual: Tensor | None = None,
+    strict: bool = False,
 ) -> Tensor:
     """Convolution of volumes; see `conv2d`, with three spatial dimensions.
 
@@ -428,6 +445,7 @@ def conv3d(
         activation: see `conv2d`.
         negative_slope: see `conv2d`.
         residual: see `conv2d`.
+        strict: see `conv2d`.
 
     Returns:
         (N, K, D_out, H_out, W_out) or without N.
@@ -441,9 +459,12 @@ def conv3d(
         and activation == "none"
         and padding_mode == "zeros"
         and algorithm == "auto"
+        and strict is False
     ):
         y = plain(3, input, weight, bias, stride, padding, dilation, groups)
         if y is not None:
             return y
-    options = Options(algorithm, activation, negative_slope, residual, padding_mode=padding_mode)
+    options = Options(
+        algorithm, activation, negative_slope, residual, padding_mode=padding_mode, strict=strict
+    )
     return convolution(3, input, weight, bias, stride, padding, dilation, groups, options)

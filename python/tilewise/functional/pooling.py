@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tilewise import _core
 from tilewise._arguments import as_bool, as_int, as_tuple
 from tilewise.autograd import grad_mode, record, wrap
-from tilewise.functional._images import batch_array, batched
+from tilewise.functional._images import batch_array, batched, must_fit
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -51,17 +51,6 @@ def _checked_window(
 
 
 _int_window = lru_cache(maxsize=256)(_checked_window)  # a call of a layer costs a few microseconds
-
-
-def _must_fit(op: str, shape: tuple[int, ...], window: Any) -> None:
-    """Refuse what `strict` refuses: windows that do not end where the padded input ends."""
-    for n, k, s, p, d in zip(shape[-len(window[0]) :], *window, strict=True):
-        room = n + 2 * p - d * (k - 1) - 1
-        if room < 0 or room % s:
-            raise ValueError(
-                f"{op}: a window of {d * (k - 1) + 1} with stride {s} and padding {p} does not fit "
-                f"the size {n} of input {shape}: {room / s + 1:.2f} windows (strict=True)"
-            )
 
 
 # In place of a geometry: no kernel, stride, padding, dilation, ceil_mode, but adaptive windows.
@@ -115,7 +104,7 @@ def _max_pool(
     ceil = ceil_mode is True or as_bool(op, "ceil_mode", ceil_mode)
     indices = return_indices is True or as_bool(op, "return_indices", return_indices)
     if strict is not False and as_bool(op, "strict", strict):
-        _must_fit(op, x.shape, window)
+        must_fit(op, x.shape, window[0], window[1], [2 * p for p in window[2]], window[3])
     if not (indices or input._requires_grad) and x.ndim == dims + 2:
         return wrap(_core.max_pool_forward(x, *window, ceil, False)[0])
     geometry = (*window, ceil)
@@ -141,7 +130,7 @@ def _avg_pool(
     x = batch_array(op, input, dims)
     kernel, steps, pads, ones = _window(op, dims, kernel_size, stride, padding, 1)
     if strict is not False and as_bool(op, "strict", strict):
-        _must_fit(op, x.shape, (kernel, steps, pads, ones))
+        must_fit(op, x.shape, kernel, steps, [2 * p for p in pads], ones)
     divisor = 0
     if divisor_override is not None:
         divisor = as_int(op, "divisor_override", divisor_override)
