@@ -24,7 +24,8 @@ void relu_forward(benchmark::State& state, const Map& map) {
 void relu_gradient(benchmark::State& state, const Map& map) {
   Rotation dy(map.dims, true);
   Rotation y(map.dims, true);
-  run_bytes(state, map.bytes(3), [&] { return unary_backward(UnaryOp::relu, dy.next(), y.next()); });
+  run_bytes(state, map.bytes(3),
+            [&] { return unary_backward(UnaryOp::relu, dy.next(), y.next()); });
 }
 
 void add_maps(benchmark::State& state, const Map& map) {

@@ -62,7 +62,9 @@ def _resized(x: np.ndarray, rng: random.Random) -> np.ndarray:
 
 def _poisoned(x: np.ndarray, rng: random.Random) -> np.ndarray:
     if x.size == 0 or not np.issubdtype(x.dtype, np.floating):
-        return np.full_like(x, rng.choice([-(2**31), 100, 0])) if x.dtype != bool else ~x
+        if x.dtype == bool:
+            return ~x
+        return np.full_like(x, rng.choice([np.iinfo(x.dtype).min, 100, 0]) if x.size else 0)
     y = x.copy()
     y.flat[rng.randrange(y.size)] = rng.choice([np.nan, np.inf, -np.inf, 3e38, 1e-42])
     return y

@@ -28,10 +28,41 @@ def _linear(lib: Any) -> Callable[[], Any]:
     return lambda: lib.F.linear(x, w)
 
 
+def _conv1d(lib: Any) -> Callable[[], Any]:
+    x, w = lib.root.rand(1, 8, 64), lib.root.rand(8, 8, 3)
+    return lambda: lib.F.conv1d(x, w, padding=1)
+
+
+def _conv_transpose2d(lib: Any) -> Callable[[], Any]:
+    x, w = lib.root.rand(1, 8, 8, 8), lib.root.rand(8, 8, 2, 2)
+    return lambda: lib.F.conv_transpose2d(x, w, stride=2)
+
+
+def _batch_norm(lib: Any) -> Callable[[], Any]:
+    x = lib.root.rand(1, 8, 8, 8)
+    mean, variance = lib.root.zeros(8), lib.root.ones(8)
+    return lambda: lib.F.batch_norm(x, mean, variance)
+
+
+def _cross_entropy(lib: Any) -> Callable[[], Any]:
+    x, labels = lib.root.rand(8, 64), lib.root.arange(8)
+    return lambda: lib.F.cross_entropy(x, labels)
+
+
 CALLS: dict[str, Callable[[Any], Callable[[], Any]]] = {
     "conv2d": _conv2d,
+    "conv1d": _conv1d,
+    "conv_transpose2d": _conv_transpose2d,
     "linear": _linear,
+    "batch_norm": _batch_norm,
+    "group_norm": _with_map(lambda F, x: F.group_norm(x, 4)),
+    "layer_norm": _with_map(lambda F, x: F.layer_norm(x, (8,))),
+    "cross_entropy": _cross_entropy,
+    "mse_loss": _with_map(lambda F, x: F.mse_loss(x, x)),
     "relu": _with_map(lambda F, x: F.relu(x)),
+    "gelu": _with_map(lambda F, x: F.gelu(x)),
+    "pad": _with_map(lambda F, x: F.pad(x, (1, 1, 1, 1))),
+    "dropout": _with_map(lambda F, x: F.dropout(x, 0.5)),
     "add": _with_map(lambda _, x: x + x),
     "max_pool2d": _with_map(lambda F, x: F.max_pool2d(x, 2)),
     "avg_pool2d": _with_map(lambda F, x: F.avg_pool2d(x, 2)),
@@ -42,5 +73,6 @@ CALLS: dict[str, Callable[[Any], Callable[[], Any]]] = {
     "softmax": _with_map(lambda F, x: F.softmax(x, 1)),
     "reshape": _with_map(lambda _, x: x.reshape(8, 64)),
     "permute": _with_map(lambda _, x: x.permute(0, 2, 3, 1)),
+    "max over channels": _with_map(lambda _, x: x.max(1)),
     "x[0]": _with_map(lambda _, x: x[0]),
 }

@@ -267,7 +267,12 @@ _LAZY_FUNCTIONS = {
 
 
 def is_tensor(obj: object) -> Any:
-    """Whether an object is a Tensor."""
+    """Whether an object is a Tensor.
+
+    Example:
+        >>> tw.is_tensor(tw.ones(2)), tw.is_tensor([1.0])
+        (True, False)
+    """
     return isinstance(obj, Tensor)
 
 

@@ -12,6 +12,7 @@ take_along_dim
 
 ROWS = [
     *[Row(name) for name in NAMES],
+    Row("nn.functional.one_hot", dtypes=("int64",)),
     *[
         Row("scatter_reduce", variant=how, limit=5e-6)
         for how in ("sum", "mean", "amin", "amax", "prod")

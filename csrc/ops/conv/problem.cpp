@@ -46,8 +46,8 @@ ConvProblem make_conv_problem(const char* op, const Dims& input, const Dims& wei
   p.border = a.border;
   TW_CHECK(p.groups >= 1 && p.groups <= (index_t{1} << 40), op, ": expected groups >= 1, got ",
            p.groups);
-  TW_CHECK(p.k % p.groups == 0, op, ": groups=", p.groups, " does not divide the ", p.k,
-           " output channels of weight ", to_string(weight));
+  TW_CHECK(p.k % p.groups == 0, op, ": expected the first dimension of weight ", to_string(weight),
+           " divisible by groups=", p.groups);
   TW_CHECK(checked_mul(weight[1], p.groups) == p.c, op, ": input has ", p.c,
            " channels but weight ", to_string(weight), " with groups=", p.groups, " expects ",
            weight[1] * p.groups);

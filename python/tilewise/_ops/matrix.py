@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axis, as_choice, as_int
-from tilewise._dtypes import int64
+from tilewise._arguments import array_of, as_axis, as_choice, as_device, as_int
+from tilewise._dtypes import as_dtype, int64
 from tilewise._ops import joining, reduction, shape
 from tilewise._ops.shape import view_of
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
-    from tilewise._core import Array
+    from tilewise._core import Array, DType
     from tilewise.tensor import Tensor
 
 
@@ -143,15 +143,26 @@ triu = _triangle("triu", True, "The upper triangle", "tensor([[1., 1.],\n       
 
 
 def _indices(name: str, upper: bool) -> Callable[..., Tensor]:
-    def op(row: int, col: int, offset: int = 0) -> Tensor:
+    def op(
+        row: int,
+        col: int,
+        offset: int = 0,
+        dtype: DType | None = None,
+        device: str | None = None,
+    ) -> Tensor:
+        as_device(name, device)
         rows, columns = as_int(name, "row", row, 0), as_int(name, "col", col, 0)
         ones = _core.Array.full((rows, columns), True, _core.DType.bool_)
         chosen = _core.triangle(ones, as_int(name, "offset", offset), upper)
-        return wrap(_core.nonzero(chosen).permute((1, 0)).contiguous())
+        places = _core.nonzero(chosen).permute((1, 0)).contiguous()
+        return wrap(places if dtype is None else places.astype(as_dtype(name, dtype)))
 
     op.__name__ = op.__qualname__ = name
     op.__doc__ = (
-        f"The row and column indices of `{name[:4]}` of a (row, col) matrix: int64 (2, count).\n\n"
+        f"The row and column indices of `{name[:4]}` of a (row, col) matrix: (2, count).\n\n"
+        "Args:\n    row: rows of the matrix.\n    col: its columns.\n"
+        "    offset: how far above the main diagonal the border lies.\n"
+        '    dtype: an integer type; int64 by default.\n    device: "cpu" or None.\n\n'
         f"Example:\n    >>> tw.{name}(2, 2).shape\n    (2, 3)\n"
     )
     return op

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axis, as_bool, as_float, as_int, as_shape
+from tilewise._arguments import array_of, as_axis, as_bool, as_float, as_int
 from tilewise._dtypes import FLOATING, float32, int32, int64
 from tilewise._ops.reduction import ValuesIndices, _truth
 from tilewise.autograd import grad_mode, record, wrap
@@ -297,7 +297,8 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
         (tensor([1]), tensor([2]))
     """
     flat = array_of("unravel_index", "indices", indices)
-    sizes = as_shape("unravel_index", shape)
+    listed = shape if isinstance(shape, tuple | list) else (shape,)
+    sizes = [as_int("unravel_index", "shape", n, 0, 2**63 - 1) for n in listed]
     if flat.dtype in FLOATING or flat.dtype == _core.DType.bool_:
         raise TypeError(f"unravel_index: expected integers, got {flat.dtype.name}")
     parts: list[Tensor] = []

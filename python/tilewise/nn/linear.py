@@ -68,7 +68,12 @@ class Linear(Module):
 
 
 class Identity(Module):
-    """Its input, unchanged; any arguments are ignored, so that it can stand for any layer."""
+    """Its input, unchanged; any arguments are ignored, so that it can stand for any layer.
+
+    Example:
+        >>> nn.Identity()(tw.ones(2))
+        tensor([1., 1.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()

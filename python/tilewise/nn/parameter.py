@@ -57,6 +57,13 @@ class Parameter(Tensor):
 
 
 class Buffer(Tensor):
-    """A tensor that a module registers as a buffer when it is assigned to an attribute."""
+    """A tensor that a module registers as a buffer when it is assigned to an attribute.
+
+    Example:
+        >>> layer = nn.Module()
+        >>> layer.offset = nn.Buffer(tw.ones(2))
+        >>> list(layer.state_dict())
+        ['offset']
+    """
 
     __slots__ = ()
