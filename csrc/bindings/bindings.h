@@ -51,9 +51,11 @@ struct type_caster<tilewise::Dims> {
     value = tilewise::Dims();
     for (Py_ssize_t i = 0; i < count; ++i) {
       if (!PyLong_Check(items[i]) || PyBool_Check(items[i])) return false;
-      const long long size = PyLong_AsLongLong(items[i]);
-      if (size == -1 && PyErr_Occurred() != nullptr) throw error_already_set();
-      value.push_back(size);
+      // What no size can be stays beyond all sizes: the op refuses it in its own words.
+      constexpr long long beyond = 1LL << 62;
+      int overflow = 0;
+      const long long size = PyLong_AsLongLongAndOverflow(items[i], &overflow);
+      value.push_back(overflow == 0 ? size : overflow * beyond);
     }
     return true;
   }

@@ -18,7 +18,6 @@ namespace {
 
 constexpr index_t w = VecF::width;
 
-TW_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
 TW_INLINE VecF load_n(const float* p, index_t n) { return n >= w ? load(p) : load_partial(p, n); }
 TW_INLINE void store_n(float* p, VecF a, index_t n) {
   if (n >= w) {

@@ -13,7 +13,6 @@ namespace tilewise {
 namespace {
 
 constexpr std::size_t most_factors = 16;
-constexpr std::size_t most_states = ref::most_optimizer_states;
 
 using Reference = void (*)(const ref::OptimizerArrays& a, const double* factors, index_t count);
 

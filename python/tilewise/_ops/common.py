@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from tilewise import _core
-from tilewise._arguments import wrong_type
+from tilewise._arguments import array_of, wrong_type
+from tilewise._dtypes import as_dtype
 from tilewise.autograd.grad_mode import grad_mode
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ def operand(op: str, name: str, value: Any) -> Any:
 def as_array(value: Any, like: Array) -> Array:
     """A number as an array of no dimensions, of the dtype of `like`; arrays as they are."""
     return _core.Array.full((), value, like.dtype) if value.__class__ in SCALARS else value
+
+
+def converted(op: str, input: Any, dtype: Any) -> Tensor:
+    """A tensor argument in the type that `dtype=` names."""
+    array_of(op, "input", input)
+    result: Tensor = input.to(as_dtype(op, dtype))
+    return result
 
 
 def unbroadcast(gradient: Array, like: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from tilewise import _core, random
-from tilewise._arguments import as_device, as_shape
+from tilewise._arguments import array_of, as_device, as_shape
 from tilewise._dtypes import as_dtype, bool_, float32, float64, int8, int32, int64, uint8
 from tilewise._ops import (
     arithmetic,
@@ -391,7 +391,7 @@ class Methods:
 
     def view_as(self, other: Tensor) -> Tensor:
         """In the shape of `other`."""
-        return shape.reshape(cast("Tensor", self), other.shape)
+        return shape.reshape(cast("Tensor", self), array_of("view_as", "other", other).shape)
 
     reshape_as = view_as
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axes, as_axis, as_bool, as_int
-from tilewise._dtypes import FLOATING, as_dtype, bool_
+from tilewise._dtypes import FLOATING, bool_
 from tilewise._ops import arithmetic, select
 from tilewise._ops.arithmetic import maximum, minimum
+from tilewise._ops.common import converted
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def sum(
         tensor([3., 3.])
     """
     if dtype is not None:
-        input = input.to(as_dtype("sum", dtype))
+        input = converted("sum", input, dtype)
     x = array_of("sum", "input", input)
     y = reduce("sum", _core.sum, x, dim, keepdim)
     if not (input._requires_grad and grad_mode.enabled):
@@ -107,7 +108,7 @@ def mean(
         tensor(1.5000)
     """
     if dtype is not None:
-        input = input.to(as_dtype("mean", dtype))
+        input = converted("mean", input, dtype)
     x = array_of("mean", "input", input)
     y = reduce("mean", _core.mean, x, dim, keepdim)
     if not (input._requires_grad and grad_mode.enabled):
@@ -136,7 +137,7 @@ def prod(
         tensor(24.)
     """
     if dtype is not None:
-        input = input.to(as_dtype("prod", dtype))
+        input = converted("prod", input, dtype)
     x = array_of("prod", "input", input)
     y = reduce("prod", _core.prod, x, dim, keepdim)
     if not (input._requires_grad and grad_mode.enabled):

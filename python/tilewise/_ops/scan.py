@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_float, as_int
-from tilewise._dtypes import as_dtype
 from tilewise._ops import arithmetic, comparison, joining, reduction, shape
+from tilewise._ops.common import converted
 from tilewise._ops.reduction import ValuesIndices
 from tilewise.autograd import grad_mode, record, wrap
 
@@ -40,7 +40,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
         tensor([1., 3., 6.])
     """
     if dtype is not None:
-        input = input.to(as_dtype("cumsum", dtype))
+        input = converted("cumsum", input, dtype)
     x = array_of("cumsum", "input", input)
     y = _scan("cumsum", _core.cumsum, x, dim)
     if not (input._requires_grad and grad_mode.enabled):
@@ -59,7 +59,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
         tensor([1., 2., 6.])
     """
     if dtype is not None:
-        input = input.to(as_dtype("cumprod", dtype))
+        input = converted("cumprod", input, dtype)
     x = array_of("cumprod", "input", input)
     y = _scan("cumprod", _core.cumprod, x, dim)
     if not (input._requires_grad and grad_mode.enabled):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis
-from tilewise._dtypes import as_dtype
+from tilewise._ops.common import converted
 from tilewise._ops.elementwise import neg
 from tilewise.autograd import grad_mode, record, wrap
 
@@ -36,7 +36,7 @@ def _normalised(
     dtype: DType | None,
 ) -> Tensor:
     if dtype is not None:
-        input = input.to(as_dtype(op, dtype))
+        input = converted(op, input, dtype)
     x = array_of(op, "input", input)
     axis = as_axis(op, dim, x.ndim) if dim is not None else _implicit_axis(op, x.ndim)
     y = forward(x, axis)
@@ -84,7 +84,7 @@ def softmin(input: Tensor, dim: int | None = None, dtype: DType | None = None) -
         tensor([0.5000, 0.5000, 0.0000])
     """
     if dtype is not None:
-        input = input.to(as_dtype("softmin", dtype))
+        input = converted("softmin", input, dtype)
     array_of("softmin", "input", input)
     if dim is None:
         dim = _implicit_axis("softmin", input.ndim)

@@ -16,8 +16,9 @@ from tilewise._arguments import (
     as_int,
     wrong_type,
 )
-from tilewise._dtypes import FLOATING, as_dtype
+from tilewise._dtypes import FLOATING
 from tilewise._ops import arithmetic, comparison, elementwise, reduction, search, select, shape
+from tilewise._ops.common import converted
 from tilewise._ops.reduction import ValuesIndices, reduce
 from tilewise.autograd import grad_mode, record, wrap
 
@@ -256,7 +257,7 @@ def norm(
         tensor(5.)
     """
     if dtype is not None:
-        input = input.to(as_dtype("norm", dtype))
+        input = converted("norm", input, dtype)
     order = 2.0 if p is None or p == "fro" else as_float("norm", "p", p)
     return _vector_norm("norm", input, order, dim, keepdim)
 
@@ -285,7 +286,7 @@ def vector_norm(
     array_of("vector_norm", "x", x)
     order = as_float("vector_norm", "ord", ord)
     if dtype is not None:
-        x = x.to(as_dtype("vector_norm", dtype))
+        x = converted("vector_norm", x, dtype)
     return _vector_norm("vector_norm", x, order, dim, keepdim)
 
 
@@ -319,7 +320,7 @@ def matrix_norm(
     if len(axes) != 2:
         raise ValueError(f"matrix_norm: expected two dimensions in dim, got {dim}")
     if dtype is not None:
-        A = A.to(as_dtype("matrix_norm", dtype))
+        A = converted("matrix_norm", A, dtype)
     if ord == "fro":
         return _vector_norm("matrix_norm", A, 2.0, axes, keepdim)
     order = math.nan if isinstance(ord, str) else as_float("matrix_norm", "ord", ord)

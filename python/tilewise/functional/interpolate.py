@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +65,7 @@ def _sizes(
         [as_float(op, "scale_factor", f) for f in _each(op, "scale_factor", scale_factor, shape)]
     )
     for n, factor in zip(shape[2:], factors, strict=True):
-        if not 0 < factor < math.inf or n * factor < 1:
+        if not 0 < factor <= LARGEST or n * factor < 1:
             raise ValueError(
                 f"{op}: expected scale_factor that leaves a pixel of shape {shape}, got {factor}"
             )
