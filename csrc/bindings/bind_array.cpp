@@ -1,5 +1,6 @@
 #include <pybind11/numpy.h>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "bindings/bindings.h"
 #include "ops/copy.h"
@@ -104,7 +105,7 @@ Array arange(const py::object& start, const py::object& step, index_t count, DTy
     if constexpr (std::is_floating_point_v<T>) {
       const double first = start.cast<double>();
       const double delta = step.cast<double>();
-      for (index_t i = 0; i < count; ++i) out[i] = static_cast<T>(first + double(i) * delta);
+      for (index_t i = 0; i < count; ++i) out[i] = converted<T>(first + double(i) * delta);
     } else {
       const auto first = start.cast<std::int64_t>();
       const auto delta = step.cast<std::int64_t>();

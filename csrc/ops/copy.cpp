@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "kernels/copy.h"
 #include "ops/loop_nest.h"
@@ -26,11 +27,11 @@ void copy_block(Dst* dst, const Src* src, const LoopBlock& b) {
       Dst* d = dst + r * dst_row;
       const Src* s = src + r * src_row;
       if (src_col == 0) {
-        std::fill(d, d + b.cols, static_cast<Dst>(*s));
+        std::fill(d, d + b.cols, converted<Dst>(*s));
       } else if constexpr (std::is_same_v<Dst, Src>) {
         std::memcpy(d, s, static_cast<std::size_t>(b.cols) * sizeof(Dst));
       } else {
-        for (index_t c = 0; c < b.cols; ++c) d[c] = static_cast<Dst>(s[c]);
+        for (index_t c = 0; c < b.cols; ++c) d[c] = converted<Dst>(s[c]);
       }
     }
     return;
@@ -41,7 +42,7 @@ void copy_block(Dst* dst, const Src* src, const LoopBlock& b) {
       const index_t c1 = std::min(c0 + square, b.cols);
       for (index_t r = r0; r < r1; ++r) {
         for (index_t c = c0; c < c1; ++c) {
-          dst[r * dst_row + c * dst_col] = static_cast<Dst>(src[r * src_row + c * src_col]);
+          dst[r * dst_row + c * dst_col] = converted<Dst>(src[r * src_row + c * src_col]);
         }
       }
     }
@@ -206,13 +207,13 @@ void fill_dense(const Array& a, T value) {
 void fill(const Array& a, double value) {
   visit_dtype(a.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    const T converted = static_cast<T>(value);
+    const T element = converted<T>(value);
     if (a.is_contiguous() || a.is_channels_last()) {
-      fill_dense(a, converted);
+      fill_dense(a, element);
       return;
     }
     Array scalar = Array::empty({}, a.dtype());
-    *scalar.data<T>() = converted;
+    *scalar.data<T>() = element;
     copy_into(a, scalar);
   });
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/convert.h"
 #include "base/cpu.h"
 #include "base/error.h"
 #include "ops/copy.h"
@@ -51,7 +52,7 @@ Array Operand::as(DType dtype) const {
     if constexpr (std::is_same_v<T, bool>) {
       *value = scalar_.floating != 0.0;
     } else if constexpr (std::is_floating_point_v<T>) {
-      *value = static_cast<T>(scalar_.floating);
+      *value = converted<T>(scalar_.floating);
     } else {
       TW_CHECK_TYPE(scalar_.kind != Scalar::Kind::floating, "a float scalar does not convert to ",
                     name_of(dtype));

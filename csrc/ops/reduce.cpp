@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "base/threads.h"
 #include "kernels/reduce.h"
@@ -24,7 +25,7 @@ Array accumulate(const Plan& plan, double divisor) {
     using T = decltype(tag);
     if constexpr (std::is_floating_point_v<T>) {
       return execute<Step, T, double, T>(plan, dtype_of<T>::value,
-                                         [&](double x) { return static_cast<T>(x / divisor); });
+                                         [&](double x) { return converted<T>(x / divisor); });
     } else {
       using Byte = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
       return execute<Step, Byte, std::int64_t, std::int64_t>(plan, DType::int64,

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "base/types.h"
 
@@ -111,7 +112,7 @@ struct Pow {
       }
       return result;
     } else {
-      return static_cast<T>(std::pow(static_cast<double>(base), static_cast<double>(exponent)));
+      return converted<T>(std::pow(static_cast<double>(base), static_cast<double>(exponent)));
     }
   }
 };
