@@ -46,7 +46,8 @@ class Row:
         skip_error: why an error input does not apply, or None. It sees the OpInfo's ErrorInput.
         gradients: compare gradients too; False where random numbers or integers make it void.
         every: run every n-th sample only, where there are thousands of small ones.
-        least: the least scale of gradients, where some are sums that cancel to nothing.
+        least: the least scale of gradients: the incoming ones are normal numbers, so that errors of
+            sums that cancel are relative to about 1.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Row:
     skip_error: Callable[[Any], Reason] = never
     gradients: bool = True
     every: int = 1
-    least: float = 0.0
+    least: float = 1.0
 
     @property
     def title(self) -> str:
