@@ -32,6 +32,8 @@ MODULES = [
     "tilewise.optim",
     "tilewise.optim.lr_scheduler",
     "tilewise.optim.swa_utils",
+    "tilewise.filters",
+    "tilewise.linalg",
     "tilewise.data",
     "tilewise.data.transforms",
     "tilewise.io",
