@@ -271,10 +271,8 @@ void arg_rows(const MatrixView& m, float* out, std::int64_t* at) {
     float best = extreme_run<Op>(x, m.cols < block ? m.cols : block);
     for (index_t i = block; i < m.cols && best == best; i += block) {
       const float candidate = extreme_run<Op>(x + i, m.cols - i < block ? m.cols - i : block);
-      if (candidate != best && Op::apply(candidate, best) == candidate) {
-        best = candidate;
-        start = i;
-      } else if (candidate != candidate) {
+      const bool is_nan = candidate != candidate;
+      if (is_nan || (candidate != best && Op::apply(candidate, best) == candidate)) {
         best = candidate;
         start = i;
       }

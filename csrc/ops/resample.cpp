@@ -186,12 +186,13 @@ class RowMaker {
     const auto od = static_cast<std::size_t>(row / h.out % d.out);
     const index_t n = row / h.out / d.out;
     for (std::int32_t i = 0; i < d.count[od]; ++i) {
-      const double depth = d.weight[static_cast<std::size_t>(d.begin[od] + i)];
+      const double depth =
+          d.weight[static_cast<std::size_t>(d.begin[od]) + static_cast<std::size_t>(i)];
       for (std::int32_t j = 0; j < h.count[oh]; ++j) {
         const index_t source = (n * d.in + d.first[od] + i) * h.in + h.first[oh] + j;
         rows_.push_back(x_ + source * p_.w.in * p_.channels + c);
-        weights_.push_back(
-            static_cast<float>(depth * h.weight[static_cast<std::size_t>(h.begin[oh] + j)]));
+        weights_.push_back(static_cast<float>(
+            depth * h.weight[static_cast<std::size_t>(h.begin[oh]) + static_cast<std::size_t>(j)]));
       }
     }
   }

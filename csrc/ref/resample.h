@@ -14,7 +14,7 @@ void resample(const T* x, index_t samples, index_t channels, const ResampleAxes&
   const ResampleAxis& w = r.axes[2];
   const index_t in_pixels = d.in * h.in * w.in;
   const auto weight = [](const ResampleAxis& axis, std::size_t o, std::int32_t k) {
-    return axis.weight[static_cast<std::size_t>(axis.begin[o] + k)];
+    return axis.weight[static_cast<std::size_t>(axis.begin[o]) + static_cast<std::size_t>(k)];
   };
   for (index_t n = 0; n < samples; ++n) {
     const T* sample = x + n * in_pixels * channels;
