@@ -1,4 +1,4 @@
-// Softmax and what the losses need of it, along the columns of row-major float32 matrices.
+// Softmax along the columns of row-major float32 matrices.
 #pragma once
 
 #include "kernels/dispatch.h"
@@ -23,12 +23,6 @@ struct LogSumExp {
   float log_sum;
 };
 
-struct SoftmaxGrad {
-  LogSumExp row;
-  float scale;
-  float share;
-};
-
 struct SoftmaxKernels {
   void (*softmax)(const float* x, MatrixShape shape, float* y);
   void (*log_softmax)(const float* x, MatrixShape shape, float* y);
@@ -44,14 +38,6 @@ struct SoftmaxKernels {
                                  float* dx);
   void (*log_softmax_backward_lanes)(const float* dy, const float* y, const LaneShape& shape,
                                      float* dx);
-
-  // Of one row each:
-  LogSumExp (*log_sum_exp)(const float* x, index_t columns);
-  // sum(weight (maximum - x)); weights of 1 where `weight` is null.
-  float (*weighted_gap)(const float* x, const float* weight, index_t columns, float maximum);
-  // dx = scale softmax(x) - share weight
-  void (*scaled_softmax)(const float* x, const float* weight, index_t columns, SoftmaxGrad g,
-                         float* dx);
 };
 TW_KERNEL_TABLE(SoftmaxKernels, softmax_kernels)
 

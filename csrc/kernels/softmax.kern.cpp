@@ -190,30 +190,6 @@ void lanes_backward(const float* dy, const float* y, const LaneShape& shape, flo
   }
 }
 
-float weighted_gap(const float* x, const float* weight, index_t columns, float maximum) {
-  const VecF origin = set1(maximum);
-  VecF sum = zero();
-  for (index_t c = 0; c < columns; c += VecF::width) {
-    const VecF gap = origin - load_filled(x + c, columns - c, maximum);
-    sum = weight ? fmadd(load_n(weight + c, columns - c), gap, sum) : sum + gap;
-  }
-  return reduce_add(sum);
-}
-
-void scaled_softmax(const float* x, const float* weight, index_t columns, SoftmaxGrad g,
-                    float* dx) {
-  const VecF origin = set1(g.row.maximum);
-  const VecF log_sum = set1(g.row.log_sum);
-  const VecF scale = set1(g.scale);
-  const VecF share = set1(g.share);
-  for (index_t c = 0; c < columns; c += VecF::width) {
-    const index_t n = columns - c;
-    const VecF p = exp(load_n(x + c, n) - origin - log_sum);
-    const VecF w = weight ? load_n(weight + c, n) : set1(1.0F);
-    store_n(dx + c, fnmadd(share, w, scale * p), n);
-  }
-}
-
 }  // namespace
 
 const SoftmaxKernels softmax_kernels{softmax,
@@ -223,10 +199,7 @@ const SoftmaxKernels softmax_kernels{softmax,
                                      lanes_forward<false>,
                                      lanes_forward<true>,
                                      lanes_backward<false>,
-                                     lanes_backward<true>,
-                                     log_sum_exp,
-                                     weighted_gap,
-                                     scaled_softmax};
+                                     lanes_backward<true>};
 
 }  // namespace TW_ISA
 }  // namespace tilewise
