@@ -151,7 +151,7 @@ BAD = {
     "stride list too short": (dict(stride=(1,)), "expected 2 values of stride"),
     "groups 0": (dict(groups=0), "groups >= 1"),
     "groups negative": (dict(groups=-(2**63)), "groups >= 1"),
-    "groups do not divide": (dict(groups=3), "groups=3 does not divide"),
+    "groups do not divide": (dict(groups=3), "divisible by groups=3"),
     "channels": (dict(groups=2), "input has 4 channels but weight"),
     "kernel too large": (dict(dilation=(9, 9)), "more than the padded input"),
 }
