@@ -28,6 +28,13 @@ requires_torch = pytest.mark.skipif(
     reason="PyTorch is not installed: pip install '.[test-torch]'",
 )
 
+# PyTorch's databases of samples import expecttest.
+HAS_TORCH_SAMPLES = all(importlib.util.find_spec(name) for name in ("torch", "expecttest"))
+requires_torch_samples = pytest.mark.skipif(
+    not HAS_TORCH_SAMPLES,
+    reason="PyTorch or expecttest is not installed: pip install '.[test-torch]'",
+)
+
 
 def requires_tool(name: str) -> pytest.MarkDecorator:
     """Skip where a program is not on PATH."""

@@ -5,7 +5,6 @@ TILEWISE_HOSTILE=50000 makes more calls than the default.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -14,18 +13,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from helpers import REPO
+from helpers import REPO, requires_torch_samples
 
 CALLS = int(os.environ.get("TILEWISE_HOSTILE", "4000"))
 FINE = {"answered", "refused", "refused backward"}
 MOST_SIGNALS = 20  # after which the rest is not worth the time
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("torch") is None or importlib.util.find_spec("expecttest") is None,
-    reason="PyTorch or expecttest is not installed, the source of the valid calls",
-)
+pytestmark = requires_torch_samples  # they are the valid calls
 
 
 def run(first: int, calls: int) -> tuple[int, list[dict[str, Any]], str]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from helpers import assert_close
+from helpers import HAS_TORCH_SAMPLES, assert_close, requires_torch_samples
 from opinfo.harness import NotApplicable, leaves, translate
 from tilewise import Tensor, autograd, nn
 
 pytestmark = [
-    pytest.mark.skipif(
-        importlib.util.find_spec("torch") is None or importlib.util.find_spec("expecttest") is None,
-        reason="PyTorch or expecttest is not installed: pip install '.[test-torch]'",
-    ),
+    requires_torch_samples,
     pytest.mark.filterwarnings("default"),
 ]
 LIMIT = 5e-12  # float64, relative to the largest value
@@ -28,7 +24,7 @@ RANDOM = {"RReLU", "FractionalMaxPool2d", "FractionalMaxPool3d"}
 
 def names() -> list[str]:
     """The modules of PyTorch's database that exist here."""
-    if importlib.util.find_spec("expecttest") is None or importlib.util.find_spec("torch") is None:
+    if not HAS_TORCH_SAMPLES:
         return []
     from torch.testing._internal.common_modules import module_db
 

@@ -5,20 +5,17 @@ The table at the end of the test output counts them by operation (see conftest.p
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
 
 import pytest
 
+from helpers import requires_torch_samples
 from opinfo import all_rows
 from opinfo.harness import Row, counterpart, run_row
 
 pytestmark = [
-    pytest.mark.skipif(
-        importlib.util.find_spec("torch") is None or importlib.util.find_spec("expecttest") is None,
-        reason="PyTorch or expecttest is not installed: pip install '.[test-torch]'",
-    ),
+    requires_torch_samples,
     pytest.mark.filterwarnings("default"),  # PyTorch's generators of samples warn
 ]
 

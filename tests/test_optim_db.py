@@ -6,7 +6,6 @@ fused, neither); what does not apply is listed with the reason. `pytest -s` prin
 
 from __future__ import annotations
 
-import importlib.util
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -15,15 +14,11 @@ import numpy as np
 import pytest
 
 import tilewise as tw
-from helpers import random_array, requires_torch
+from helpers import HAS_TORCH_SAMPLES, random_array, requires_torch_samples
 from tilewise import nn, optim
 
 pytestmark = [
-    requires_torch,
-    pytest.mark.skipif(
-        importlib.util.find_spec("expecttest") is None,
-        reason="optim_db needs expecttest: pip install '.[test-torch]'",
-    ),
+    requires_torch_samples,
     pytest.mark.filterwarnings("ignore"),
 ]
 
@@ -48,7 +43,7 @@ TABLE: dict[str, Counter[str]] = {}
 
 
 def infos() -> list[Any]:
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("expecttest") is None:
+    if not HAS_TORCH_SAMPLES:
         return []
     from torch.testing._internal.common_optimizers import optim_db
 

@@ -11,21 +11,13 @@
 #include "kernels/simd/simd.h"
 // After simd.h:
 #include "kernels/simd/math.h"
+#include "kernels/simd/partial.h"
 
 namespace tilewise {
 namespace TW_ISA {
 namespace {
 
 constexpr index_t w = VecF::width;
-
-TW_INLINE VecF load_n(const float* p, index_t n) { return n >= w ? load(p) : load_partial(p, n); }
-TW_INLINE void store_n(float* p, VecF a, index_t n) {
-  if (n >= w) {
-    store(p, a);
-  } else {
-    store_partial(p, a, n);
-  }
-}
 
 // A row between zeros wide enough for every shifted load, in either direction.
 TW_INLINE index_t margin(const LocalResponse& p) { return p.before > p.after ? p.before : p.after; }

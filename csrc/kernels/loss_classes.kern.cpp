@@ -5,6 +5,7 @@
 #include "kernels/simd/simd.h"
 // After simd.h:
 #include "kernels/simd/math.h"
+#include "kernels/simd/partial.h"
 
 #define TW_FLAT __attribute__((always_inline))
 
@@ -20,18 +21,6 @@ TW_INLINE void for_columns(index_t columns, Body body) {
   index_t c = 0;
   for (; c + w <= columns; c += w) body(c, w);
   if (c < columns) body(c, columns - c);
-}
-TW_INLINE VecF load_n(const float* p, index_t n) { return n == w ? load(p) : load_partial(p, n); }
-TW_INLINE VecF load_filled(const float* p, index_t n, float fill) {
-  if (n == w) return load(p);
-  return select(mask_from_bits((1U << n) - 1U), load_partial(p, n), set1(fill));
-}
-TW_INLINE void store_n(float* p, VecF a, index_t n) {
-  if (n == w) {
-    store(p, a);
-  } else {
-    store_partial(p, a, n);
-  }
 }
 
 // Rows of at most `registers` registers stay in them between the maximum and the sum.

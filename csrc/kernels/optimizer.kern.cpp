@@ -4,21 +4,12 @@
 #include "kernels/optimizer.h"
 
 #include "kernels/simd/simd.h"
+// After simd.h:
+#include "kernels/simd/partial.h"
 
 namespace tilewise {
 namespace TW_ISA {
 namespace {
-
-TW_INLINE VecF load_n(const float* p, index_t n) {
-  return n >= VecF::width ? load(p) : load_partial(p, n);
-}
-TW_INLINE void store_n(float* p, VecF a, index_t n) {
-  if (n >= VecF::width) {
-    store(p, a);
-  } else {
-    store_partial(p, a, n);
-  }
-}
 
 // body(i, n) for each register of a range. Inlined twice, so that n is a constant in the first.
 template <typename Body>

@@ -5,26 +5,12 @@
 #include "kernels/simd/simd.h"
 // After simd.h:
 #include "kernels/simd/math.h"
+#include "kernels/simd/partial.h"
 
 namespace tilewise {
 namespace TW_ISA {
 namespace {
 
-// A register of a row: the lanes past its end are `fill`.
-TW_INLINE VecF load_filled(const float* p, index_t n, float fill) {
-  if (n >= VecF::width) return load(p);
-  return select(mask_from_bits((1U << n) - 1U), load_partial(p, n), set1(fill));
-}
-TW_INLINE VecF load_n(const float* p, index_t n) {
-  return n >= VecF::width ? load(p) : load_partial(p, n);
-}
-TW_INLINE void store_n(float* p, VecF a, index_t n) {
-  if (n >= VecF::width) {
-    store(p, a);
-  } else {
-    store_partial(p, a, n);
-  }
-}
 TW_INLINE float log_of(float x) {
   alignas(64) float out[VecF::width];
   store(out, log(set1(x)));
