@@ -46,6 +46,7 @@ PYTHON_FLOORS = [
     {"creation", "linalg", "_operations"},
     {"functional"},
     {"nn", "filters"},
+    {"graph"},
     {"io"},
     {"optim", "data", "models", "viz"},
     {"tilewise"},  # the public names

@@ -34,6 +34,7 @@ MODULES = [
     "tilewise.optim.swa_utils",
     "tilewise.filters",
     "tilewise.linalg",
+    "tilewise.graph",
     "tilewise.data",
     "tilewise.data.transforms",
     "tilewise.io",

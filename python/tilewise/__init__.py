@@ -120,7 +120,7 @@ from tilewise.random import (
 from tilewise.tensor import Tensor
 
 if TYPE_CHECKING:
-    from tilewise import data, filters, functional, io, linalg, models, nn, optim, train, viz
+    from tilewise import data, filters, functional, graph, io, linalg, models, nn, optim, train, viz
     from tilewise.functional.explain import explain_conv
     from tilewise.functional.filtering import convolve, correlate
     from tilewise.io import load, save
@@ -182,6 +182,7 @@ __all__ = [
     "functional",
     "get_num_threads",
     "get_rng_state",
+    "graph",
     "inference_mode",
     "initial_seed",
     "int8",
@@ -255,7 +256,19 @@ __all__ += _operations.__all__
 inference_mode = no_grad
 # Loaded where they are first used, so that importing the library costs little more than NumPy.
 _LAZY_MODULES = frozenset(
-    ("data", "filters", "functional", "io", "linalg", "models", "nn", "optim", "train", "viz")
+    (
+        "data",
+        "filters",
+        "functional",
+        "graph",
+        "io",
+        "linalg",
+        "models",
+        "nn",
+        "optim",
+        "train",
+        "viz",
+    )
 )
 _LAZY_FUNCTIONS = {
     "save": "io",
