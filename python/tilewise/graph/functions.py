@@ -57,7 +57,7 @@ def zero(input: Tensor) -> Tensor:
 
 
 # What a write in place means where no public function has its name.
-_WRITES = {"setitem": setitem, "copy": copy, "fill": fill, "zero": zero}
+_WRITES: dict[str, Callable[..., Any]] = {"setitem": setitem, "copy": copy, "fill": fill, "zero": zero}
 
 
 class Function(NamedTuple):
