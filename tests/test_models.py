@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 import tilewise as tw
 from helpers import requires_torch
-from tilewise import models
+from tilewise import models, nn
 
-COUNTS = {
-    "fashion_cnn": (1_677_674, 1_408, 1_679_082),
-    "lenet5": (1_256_080, 0, 1_256_080),
-    "mlp": (101_770, 0, 101_770),
-}
+SMALL = [name for name in models.available() if models.info(name).input_shape == (1, 28, 28)]
 
 
-def test_every_model_is_counted() -> None:
-    assert models.available() == sorted(COUNTS)
-
-
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("name", models.available())
 def test_parameter_counts(name: str) -> None:
-    count = models.count_parameters(models.create(name))
-    assert (count.trainable, count.statistics, count.total) == COUNTS[name]
+    """The zoo's table is true of what its builders make."""
+    row = models.info(name)
+    with nn.init.skip():
+        model = models.create(name)
+    assert models.count_parameters(model) == row.parameters
+    if row.keras_parameters is None:
+        with pytest.raises(ValueError, match="expected a model that Keras has"):
+            models.create(name, convention="keras")
+        return
+    if row.keras_arguments:
+        with nn.init.skip():
+            model = models.create(name, convention="keras")
+    assert models.count_parameters(model, "keras") == row.keras_parameters
 
 
 def test_fashion_cnn_layer_by_layer() -> None:
     """Parameters of each layer with batch norm statistics, as printed in the lecture."""
     layers = [*models.FashionCNN().features, *models.FashionCNN().classifier]
-    counts = [models.count_parameters(layer).total for layer in layers]
+    counts = [models.count_parameters(layer, "keras") for layer in layers]
     expected = [320, 128, 9248, 128, 18496, 256, 36928, 256, 1_606_144, 2048, 5130]
     assert [count for count in counts if count] == expected
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("batch", [1, 3])
 def test_shapes_and_gradients(name: str, batch: int) -> None:
-    model = models.create(name, classes=7)
+    model = models.create(name, num_classes=7)
     model.train(batch > 1)
     logits = model(tw.rand(batch, 1, 28, 28))
     assert logits.shape == (batch, 7)
@@ -53,9 +59,36 @@ def test_three_channels() -> None:
     assert models.MLP(in_features=12)(tw.rand(2, 3, 2, 2)).shape == (2, 10)
 
 
+def test_patterns() -> None:
+    assert models.available("lenet*") == ["lenet5"]
+    assert models.available("*") == models.available() == sorted(models.available())
+    assert models.available("nothing*") == []
+
+
+def test_families_load_when_used() -> None:
+    code = "import sys; from tilewise import models; models.available(); models.info('lenet5')"
+    code += "; print(sorted(m for m in sys.modules if m.startswith('tilewise.models.')))"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    rooms = ["catalog", "model_info", "registry"]
+    assert shown.stdout.strip() == str([f"tilewise.models.{room}" for room in rooms])
+
+
+def test_every_public_name_is_there() -> None:
+    for name in models.__all__:
+        assert getattr(models, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'Perceptron'"):
+        models.Perceptron  # noqa: B018
+
+
 def test_unknown_names() -> None:
-    with pytest.raises(ValueError, match="expected one of fashion_cnn, lenet5, mlp, got 'vgg'"):
-        models.create("vgg")
+    with pytest.raises(ValueError, match=r"got 'lenet' \(close: .*lenet5"):
+        models.create("lenet")
+    with pytest.raises(ValueError, match="models.info: expected one of the"):
+        models.info("")
+    with pytest.raises(ValueError, match="expected convention as one of"):
+        models.create("lenet5", convention="jax")
+    with pytest.raises(TypeError, match="classes"):
+        models.create("lenet5", classes=10)
 
 
 @requires_torch

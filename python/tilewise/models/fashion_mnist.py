@@ -16,17 +16,17 @@ class FashionCNN(nn.Module):
 
     Args:
         in_channels: channels of the images.
-        classes: outputs.
+        num_classes: outputs.
 
     Shape:
-        float32 (N, in_channels, 28, 28) → logits (N, classes).
+        float32 (N, in_channels, 28, 28) → logits (N, num_classes).
 
     Example:
         >>> models.create("fashion_cnn")(tw.zeros(2, 1, 28, 28)).shape
         (2, 10)
     """
 
-    def __init__(self, in_channels: int = 1, classes: int = 10) -> None:
+    def __init__(self, in_channels: int = 1, num_classes: int = 10) -> None:
         super().__init__()
         self.features = nn.Sequential(
             *_conv_block(in_channels, 32),
@@ -44,11 +44,11 @@ class FashionCNN(nn.Module):
             nn.ReLU(),
             nn.BatchNorm1d(512),
             nn.Dropout(0.5),
-            nn.Linear(512, classes),
+            nn.Linear(512, num_classes),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, classes) of images (N, in_channels, 28, 28)."""
+        """Logits (N, num_classes) of images (N, in_channels, 28, 28)."""
         logits: Tensor = self.classifier(self.features(x))
         return logits
 
@@ -67,26 +67,26 @@ class MLP(nn.Module):
     Args:
         in_features: values of an image.
         hidden: units of the hidden layer.
-        classes: outputs.
+        num_classes: outputs.
 
     Shape:
-        float32 (N, …) with in_features values each → logits (N, classes).
+        float32 (N, …) with in_features values each → logits (N, num_classes).
 
     Example:
         >>> models.create("mlp")(tw.zeros(2, 1, 28, 28)).shape
         (2, 10)
     """
 
-    def __init__(self, in_features: int = 784, hidden: int = 128, classes: int = 10) -> None:
+    def __init__(self, in_features: int = 784, hidden: int = 128, num_classes: int = 10) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Flatten(),
             nn.Linear(in_features, hidden),
             nn.ReLU(),
-            nn.Linear(hidden, classes),
+            nn.Linear(hidden, num_classes),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, classes) of images with `in_features` values."""
+        """Logits (N, num_classes) of images with `in_features` values."""
         logits: Tensor = self.layers(x)
         return logits

@@ -15,17 +15,17 @@ class LeNet5(nn.Module):
 
     Args:
         in_channels: channels of the images.
-        classes: outputs.
+        num_classes: outputs.
 
     Shape:
-        float32 (N, in_channels, 28, 28) → logits (N, classes).
+        float32 (N, in_channels, 28, 28) → logits (N, num_classes).
 
     Example:
         >>> models.create("lenet5")(tw.zeros(2, 1, 28, 28)).shape
         (2, 10)
     """
 
-    def __init__(self, in_channels: int = 1, classes: int = 10) -> None:
+    def __init__(self, in_channels: int = 1, num_classes: int = 10) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(in_channels, 20, kernel_size=5, padding=2),
@@ -39,10 +39,10 @@ class LeNet5(nn.Module):
             nn.Flatten(),
             nn.Linear(50 * 7 * 7, 500),
             nn.ReLU(),
-            nn.Linear(500, classes),
+            nn.Linear(500, num_classes),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, classes) of images (N, in_channels, 28, 28)."""
+        """Logits (N, num_classes) of images (N, in_channels, 28, 28)."""
         logits: Tensor = self.classifier(self.features(x))
         return logits

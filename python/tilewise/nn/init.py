@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -16,6 +20,9 @@ from tilewise.random import Generator, as_generator
 if TYPE_CHECKING:
     from tilewise._core import Array
     from tilewise.tensor import Tensor
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _GAINS = {
     "linear": 1.0,
@@ -30,6 +37,42 @@ _GAINS = {
     "relu": math.sqrt(2.0),
     "selu": 0.75,
 }
+
+_skipping: ContextVar[bool] = ContextVar("_skipping", default=False)
+
+
+@contextmanager
+def skip() -> Iterator[None]:
+    """Inside, this module's functions leave their tensors as they are.
+
+    Layers are then made with whatever their memory holds, in no time: for weights that are loaded
+    right after, and for counting. It holds for the thread that entered it.
+
+    Example:
+        >>> trained = models.create("lenet5").state_dict()
+        >>> with nn.init.skip():
+        ...     model = models.create("lenet5")
+        >>> model.load_state_dict(trained)
+        <All keys matched successfully>
+    """
+    token = _skipping.set(True)
+    try:
+        yield
+    finally:
+        _skipping.reset(token)
+
+
+def _skippable(fill: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Makes a function that fills its first argument one that `skip` keeps from doing so."""
+
+    @functools.wraps(fill)
+    def filled(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        if _skipping.get():
+            untouched: _T = args[0] if args else kwargs["tensor"]  # type: ignore[assignment]
+            return untouched
+        return fill(*args, **kwargs)
+
+    return filled
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
@@ -68,6 +111,7 @@ def _fill(tensor: Tensor, array: Array) -> Tensor:
         return tensor.copy_(wrap(array))
 
 
+@_skippable
 def uniform_(
     tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
@@ -83,6 +127,7 @@ def uniform_(
         return tensor.uniform_(a, b, generator=generator)
 
 
+@_skippable
 def normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
@@ -97,6 +142,7 @@ def normal_(
         return tensor.normal_(mean, std, generator=generator)
 
 
+@_skippable
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -167,6 +213,7 @@ def _normal_cdf(x: float) -> float:
     return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
 
+@_skippable
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One value.
 
@@ -179,6 +226,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
         return tensor.fill_(val)
 
 
+@_skippable
 def ones_(tensor: Tensor) -> Tensor:
     """Ones.
 
@@ -189,6 +237,7 @@ def ones_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 1.0)
 
 
+@_skippable
 def zeros_(tensor: Tensor) -> Tensor:
     """Zeros.
 
@@ -199,6 +248,7 @@ def zeros_(tensor: Tensor) -> Tensor:
     return constant_(tensor, 0.0)
 
 
+@_skippable
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix.
 
@@ -215,6 +265,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return _fill(tensor, _core.Array.from_numpy(np.eye(x.shape[0], x.shape[1])))
 
 
+@_skippable
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Convolution weights that pass each input channel on unchanged, as far as there are filters.
 
@@ -240,6 +291,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     return _fill(tensor, _core.Array.from_numpy(values))
 
 
+@_skippable
 def sparse_(
     tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
 ) -> Tensor:
@@ -271,6 +323,7 @@ def sparse_(
     return _fill(tensor, where(rank < zeros, 0.0, values)._array)
 
 
+@_skippable
 def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
@@ -284,6 +337,7 @@ def xavier_uniform_(
     return uniform_(tensor, -bound, bound, generator)
 
 
+@_skippable
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal of variance 2 gain² / (fan_in + fan_out); see `xavier_uniform_`.
 
@@ -301,6 +355,7 @@ def _kaiming_std(op: str, tensor: Tensor, a: float, mode: str, nonlinearity: str
     return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))
 
 
+@_skippable
 def kaiming_uniform_(
     tensor: Tensor,
     a: float = 0.0,
@@ -324,6 +379,7 @@ def kaiming_uniform_(
     return uniform_(tensor, -math.sqrt(3.0) * std, math.sqrt(3.0) * std, generator)
 
 
+@_skippable
 def kaiming_normal_(
     tensor: Tensor,
     a: float = 0.0,
@@ -341,6 +397,7 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, std, generator)
 
 
+@_skippable
 def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Orthogonal rows or columns of the (K, rest) matrix (Saxe et al., 2013).
 

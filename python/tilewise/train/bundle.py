@@ -103,7 +103,7 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         described = json.loads(metadata["description"])
         height, width = described["size"]
         bundle = Bundle(
-            model=create(described["model"], classes=len(described["classes"])),
+            model=create(described["model"], num_classes=len(described["classes"])),
             name=str(described["model"]),
             dataset=str(described["dataset"]),
             classes=tuple(map(str, described["classes"])),

@@ -217,7 +217,7 @@ def _train_and_test(
 def _draw(trainer: Trainer, measured: Evaluation) -> None:
     recipe, folder = trainer.recipe, trainer.folder
     trained = f"{recipe.spec.title} · {recipe.model}"
-    size = count_parameters(trainer.model).total
+    size = count_parameters(trainer.model, "keras")
     viz.learning_curve(
         read_metrics(folder.metrics),
         folder.learning_curve,

@@ -90,7 +90,7 @@ class Trainer:
         self.folder = folder
         self.checkpoint_every = checkpoint_every
         manual_seed(recipe.seed)
-        self.model: Module = create(recipe.model, classes=len(recipe.spec.classes))
+        self.model: Module = create(recipe.model, num_classes=len(recipe.spec.classes))
         size = len(split.training)
         self.loader = DataLoader(
             split.training,
