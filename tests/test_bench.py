@@ -25,16 +25,20 @@ def run_script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
 
 
-def train_step(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return run_script("train_step.py", "--slices", "2", "--slice-seconds", "0.01", *arguments)
+def networks(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_script("networks.py", "--slices", "2", "--slice-seconds", "0.01", *arguments)
 
 
-def test_train_step_measures_and_writes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", ["train", "infer"])
+def test_networks_measures_and_writes(task: str, tmp_path: Path) -> None:
     forms = ["tilewise"]
     if HAS_TORCH:
-        forms.append("torch")  # checks that both start with the same loss
-    done = train_step(
-        *("--models", "lenet", "--threads", "1", "--memory", "default", "--forms", *forms),
+        forms.append("torch")  # checks that both start with the same result
+    if task == "infer" and HAS_ONNXRUNTIME and importlib.util.find_spec("onnx") is not None:
+        forms.append("onnxruntime")
+    done = networks(
+        *("--networks", "lenet", "--tasks", task, "--threads", "1", "--memory", "default"),
+        *("--forms", *forms),
         *("--json", str(tmp_path / "out.json"), "--markdown", str(tmp_path / "out.md")),
     )
     assert done.returncode == 0, done.stderr
@@ -43,12 +47,13 @@ def test_train_step_measures_and_writes(tmp_path: Path) -> None:
     assert all(row["step_ms"] > 0 and row["ratio"] > 0 for row in content["rows"])
     assert content["machine"]["isa"]
     table = (tmp_path / "out.md").read_text()
-    assert "| lenet, batch 64 | 1 | tilewise |" in table
+    assert f"| network | threads | {' | '.join(forms)} |" in table
+    assert ("| lenet, batch 64 | 1 |" if task == "train" else "| lenet | 1 |") in table
     assert table in done.stdout + "\n"
 
 
-def test_train_step_rejects_unknown_forms() -> None:
-    done = train_step("--forms", "abacus")
+def test_networks_rejects_unknown_forms() -> None:
+    done = networks("--forms", "abacus")
     assert done.returncode == 2
     assert "invalid choice: 'abacus'" in done.stderr
 
