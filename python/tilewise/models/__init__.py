@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         InceptionV3,
     )
     from .lenet import LeNet5
+    from .pattern import from_pattern
     from .resnet import BasicBlock, BlockSettings, Bottleneck, ResNet, ZeroPadShortcut
     from .resnet_cifar import CifarBlock, CifarResNet
     from .resnet_v2 import PreactBottleneck, ResNetV2
@@ -55,6 +56,7 @@ _FAMILIES = {
         "InceptionV3",
     ),
     "lenet": ("LeNet5",),
+    "pattern": ("from_pattern",),
     "resnet": ("BasicBlock", "BlockSettings", "Bottleneck", "ResNet", "ZeroPadShortcut"),
     "resnet_cifar": ("CifarBlock", "CifarResNet"),
     "resnet_v2": ("PreactBottleneck", "ResNetV2"),
@@ -102,6 +104,7 @@ __all__ = [
     "available",
     "count_parameters",
     "create",
+    "from_pattern",
     "info",
 ]
 
