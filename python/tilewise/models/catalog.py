@@ -11,6 +11,16 @@ from .model_info import Accuracy, ModelInfo
 LECTURE = "CNN course notes"
 
 
+def imagenet(top1: float, top5: float, source: str) -> Accuracy:
+    """Accuracy on ImageNet's 50,000 validation images, in per cent."""
+    return Accuracy(top1, top5, "ImageNet-1k validation", source)
+
+
+def tv(top1: float, top5: float) -> Accuracy:
+    """Of torchvision's first weights, centre crop."""
+    return imagenet(top1, top5, "torchvision, IMAGENET1K_V1 weights, one crop")
+
+
 def fashion(top1: float) -> Accuracy:
     """Test accuracy on Fashion-MNIST, as courses report it."""
     return Accuracy(top1, None, "Fashion-MNIST", LECTURE)

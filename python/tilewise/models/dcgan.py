@@ -31,8 +31,8 @@ class DCGANGenerator(nn.Module):
     """Transposed convolutions from a vector of noise to an image in [-1, 1].
 
     A 4×4 map of width · size / 8 channels, doubled in size and halved in channels until it has the
-    image's size; batch norm and ReLU between, tanh at the end. The defaults are figure 1 of the paper.
-    (Source: A. Radford, L. Metz, S. Chintala, "Unsupervised representation learning with deep
+    image's size; batch norm and ReLU between, tanh at the end. The defaults are the paper's figure
+    1. (Source: A. Radford, L. Metz, S. Chintala, "Unsupervised representation learning with deep
     convolutional generative adversarial networks", 2016; weights start normal with standard
     deviation 0.02.)
 

@@ -7,7 +7,6 @@ from functools import partial
 
 from .. import _operations as ops
 from .. import nn
-from .._arguments import as_choice
 from ..tensor import Tensor
 from ._blocks import KERAS_NORM, Norm, init_fan_out, shift_norm
 
@@ -123,24 +122,20 @@ class InceptionResNetV2(nn.Module):
     Args:
         num_classes: outputs.
         dropout: probability before the last layer.
-        convention: "torchvision" for batch norms that scale, "keras" for such that do not.
+        keras: build Keras's form, whose batch norms do not scale.
 
     Shape:
         float32 (N, 3, H, W) of at least 75×75, usually 299×299 → logits (N, num_classes).
 
     Example:
-        >>> model = models.InceptionResNetV2(num_classes=10, convention="keras")
+        >>> model = models.InceptionResNetV2(num_classes=10, keras=True)
         >>> model.eval()(tw.zeros(1, 3, 75, 75)).shape
         (1, 10)
     """
 
-    def __init__(
-        self, num_classes: int = 1000, dropout: float = 0.0, convention: str = "torchvision"
-    ) -> None:
+    def __init__(self, num_classes: int = 1000, dropout: float = 0.0, keras: bool = False) -> None:
         super().__init__()
-        conventions = ("torchvision", "keras")
-        as_choice("InceptionResNetV2", "convention", convention, conventions)
-        norm: Norm = shift_norm if convention == "keras" else KERAS_NORM
+        norm: Norm = shift_norm if keras else KERAS_NORM
         conv = partial(_ConvNorm, norm=norm)
         self.conv2d_1a = conv(3, 32, 3, stride=2)
         self.conv2d_2a = conv(32, 32, 3, padding="valid")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from .. import nn
-from .._arguments import as_choice
 from ..tensor import Tensor
 from ._blocks import Norm, conv_norm, init_fan_out, make_divisible
 
@@ -39,10 +38,9 @@ class _InvertedResidual(nn.Module):
 
 
 class _Form:
-    """How a convention normalises and pads."""
+    """How the two forms normalise and pad."""
 
-    def __init__(self, convention: str) -> None:
-        keras = convention == "keras"
+    def __init__(self, keras: bool) -> None:
         self.norm: Norm = (
             partial(nn.BatchNorm2d, eps=1e-3, momentum=1e-3) if keras else nn.BatchNorm2d
         )
@@ -64,8 +62,8 @@ class MobileNetV2(nn.Module):
         num_classes: outputs.
         width: multiplies the numbers of channels, which are rounded to multiples of 8.
         dropout: probability before the last layer.
-        convention: "torchvision", or "keras": batch norm with ε = 0.001, and borders at the end
-            where a stride leaves one pixel over.
+        keras: build Keras's form: batch norm with ε = 0.001, and borders at the end where a stride
+            leaves one pixel over.
 
     Shape:
         float32 (N, 3, H, W), usually 224×224 → logits (N, num_classes).
@@ -80,10 +78,10 @@ class MobileNetV2(nn.Module):
         num_classes: int = 1000,
         width: float = 1.0,
         dropout: float = 0.2,
-        convention: str = "torchvision",
+        keras: bool = False,
     ) -> None:
         super().__init__()
-        form = _Form(as_choice("MobileNetV2", "convention", convention, ("torchvision", "keras")))
+        form = _Form(keras)
         channels = make_divisible(32 * width)
         last = make_divisible(1280 * max(1.0, width))
         blocks: list[nn.Module] = [form.conv(3, channels, 3, stride=2)]

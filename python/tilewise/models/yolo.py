@@ -174,8 +174,9 @@ class Predictions(NamedTuple):
 
 def checked_anchors(op: str, anchors: Anchors) -> Anchors:
     """Anchors that are positive pairs, for both strides."""
-    if len(anchors) != len(STRIDES) or not all(
-        len(sizes) and all(len(size) == 2 and min(size) > 0 for size in sizes) for sizes in anchors
+    tables = [np.asarray(sizes) for sizes in anchors]
+    if len(tables) != len(STRIDES) or not all(
+        table.ndim == 2 and table.shape[1] == 2 and (table > 0).all() for table in tables
     ):
         raise ValueError(
             f"{op}: expected anchors as two lists of (width, height) in pixels, got "
