@@ -15,10 +15,24 @@ from .model_info import Accuracy, ModelInfo
 from .registry import available, count_parameters, create, info
 
 if TYPE_CHECKING:
+    from .alexnet import AlexNet, AlexNetPaper
     from .boxes import batched_nms, box_iou, generalized_box_iou, nms
     from .dcgan import DCGANDiscriminator, DCGANGenerator
+    from .densenet import DenseBlock, DenseLayer, DenseNet
+    from .dogs_vs_cats import DogsVsCats
     from .efficientnet import EfficientNet
     from .fashion_mnist import MLP, FashionCNN
+    from .googlenet import GoogLeNet, GoogLeNetAux, GoogLeNetOutputs, Inception
+    from .inception import (
+        InceptionA,
+        InceptionAux,
+        InceptionB,
+        InceptionC,
+        InceptionD,
+        InceptionE,
+        InceptionOutputs,
+        InceptionV3,
+    )
     from .inception_resnet import InceptionResNetV2
     from .lenet import LeNet5
     from .mnasnet import MNASNet
@@ -26,8 +40,14 @@ if TYPE_CHECKING:
     from .mobilenet_v2 import MobileNetV2
     from .mobilenet_v3 import MobileNetV3
     from .nasnet import NASNet
+    from .pattern import from_pattern
+    from .resnet import BasicBlock, BlockSettings, Bottleneck, ResNet, ZeroPadShortcut
+    from .resnet_cifar import CifarBlock, CifarResNet
+    from .resnet_v2 import PreactBottleneck, ResNetV2
     from .shufflenet import ShuffleNetV1, ShuffleNetV2
+    from .squeezenet import Fire, SqueezeNet
     from .unet import UNet
+    from .vgg import VGG
     from .wavenet import WaveNet
     from .xception import Xception
     from .yolo import Detections, YOLOv3Tiny
@@ -35,36 +55,128 @@ if TYPE_CHECKING:
 
 # The file of each family, and what it offers.
 _FAMILIES = {
-    "fashion_mnist": ("MLP", "FashionCNN"),
-    "lenet": ("LeNet5",),
-    "boxes": ("batched_nms", "box_iou", "generalized_box_iou", "nms"),
-    "dcgan": ("DCGANDiscriminator", "DCGANGenerator"),
+    "alexnet": (
+        "AlexNet",
+        "AlexNetPaper",
+    ),
+    "boxes": (
+        "batched_nms",
+        "box_iou",
+        "generalized_box_iou",
+        "nms",
+    ),
+    "dcgan": (
+        "DCGANDiscriminator",
+        "DCGANGenerator",
+    ),
+    "densenet": (
+        "DenseBlock",
+        "DenseLayer",
+        "DenseNet",
+    ),
+    "dogs_vs_cats": ("DogsVsCats",),
     "efficientnet": ("EfficientNet",),
+    "fashion_mnist": (
+        "MLP",
+        "FashionCNN",
+    ),
+    "googlenet": (
+        "GoogLeNet",
+        "GoogLeNetAux",
+        "GoogLeNetOutputs",
+        "Inception",
+    ),
+    "inception": (
+        "InceptionA",
+        "InceptionAux",
+        "InceptionB",
+        "InceptionC",
+        "InceptionD",
+        "InceptionE",
+        "InceptionOutputs",
+        "InceptionV3",
+    ),
     "inception_resnet": ("InceptionResNetV2",),
+    "lenet": ("LeNet5",),
     "mnasnet": ("MNASNet",),
     "mobilenet_v1": ("MobileNetV1",),
     "mobilenet_v2": ("MobileNetV2",),
     "mobilenet_v3": ("MobileNetV3",),
     "nasnet": ("NASNet",),
-    "shufflenet": ("ShuffleNetV1", "ShuffleNetV2"),
+    "pattern": ("from_pattern",),
+    "resnet": (
+        "BasicBlock",
+        "BlockSettings",
+        "Bottleneck",
+        "ResNet",
+        "ZeroPadShortcut",
+    ),
+    "resnet_cifar": (
+        "CifarBlock",
+        "CifarResNet",
+    ),
+    "resnet_v2": (
+        "PreactBottleneck",
+        "ResNetV2",
+    ),
+    "shufflenet": (
+        "ShuffleNetV1",
+        "ShuffleNetV2",
+    ),
+    "squeezenet": (
+        "Fire",
+        "SqueezeNet",
+    ),
     "unet": ("UNet",),
+    "vgg": ("VGG",),
     "wavenet": ("WaveNet",),
     "xception": ("Xception",),
-    "yolo": ("Detections", "YOLOv3Tiny"),
-    "yolo_loss": ("EncodedTargets", "YOLOLoss"),
+    "yolo": (
+        "Detections",
+        "YOLOv3Tiny",
+    ),
+    "yolo_loss": (
+        "EncodedTargets",
+        "YOLOLoss",
+    ),
 }
 _FILES = {name: file for file, names in _FAMILIES.items() for name in names}
 
 __all__ = [
     "MLP",
+    "VGG",
     "Accuracy",
+    "AlexNet",
+    "AlexNetPaper",
+    "BasicBlock",
+    "BlockSettings",
+    "Bottleneck",
+    "CifarBlock",
+    "CifarResNet",
     "DCGANDiscriminator",
     "DCGANGenerator",
+    "DenseBlock",
+    "DenseLayer",
+    "DenseNet",
     "Detections",
+    "DogsVsCats",
     "EfficientNet",
     "EncodedTargets",
     "FashionCNN",
+    "Fire",
+    "GoogLeNet",
+    "GoogLeNetAux",
+    "GoogLeNetOutputs",
+    "Inception",
+    "InceptionA",
+    "InceptionAux",
+    "InceptionB",
+    "InceptionC",
+    "InceptionD",
+    "InceptionE",
+    "InceptionOutputs",
     "InceptionResNetV2",
+    "InceptionV3",
     "LeNet5",
     "MNASNet",
     "MobileNetV1",
@@ -72,18 +184,24 @@ __all__ = [
     "MobileNetV3",
     "ModelInfo",
     "NASNet",
+    "PreactBottleneck",
+    "ResNet",
+    "ResNetV2",
     "ShuffleNetV1",
     "ShuffleNetV2",
+    "SqueezeNet",
     "UNet",
     "WaveNet",
     "Xception",
     "YOLOLoss",
     "YOLOv3Tiny",
+    "ZeroPadShortcut",
     "available",
     "batched_nms",
     "box_iou",
     "count_parameters",
     "create",
+    "from_pattern",
     "generalized_box_iou",
     "info",
     "nms",
