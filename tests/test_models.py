@@ -69,7 +69,7 @@ def test_families_load_when_used() -> None:
     code = "import sys; from tilewise import models; models.available(); models.info('lenet5')"
     code += "; print(sorted(m for m in sys.modules if m.startswith('tilewise.models.')))"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    rooms = ["catalog", "model_info", "registry"]
+    rooms = ["catalog", "catalog_mobile", "catalog_tasks", "model_info", "registry"]
     assert shown.stdout.strip() == str([f"tilewise.models.{room}" for room in rooms])
 
 

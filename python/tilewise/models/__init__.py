@@ -16,8 +16,11 @@ from .registry import available, count_parameters, create, info
 
 if TYPE_CHECKING:
     from .alexnet import AlexNet, AlexNetPaper
+    from .boxes import batched_nms, box_iou, generalized_box_iou, nms
+    from .dcgan import DCGANDiscriminator, DCGANGenerator
     from .densenet import DenseBlock, DenseLayer, DenseNet
     from .dogs_vs_cats import DogsVsCats
+    from .efficientnet import EfficientNet
     from .fashion_mnist import MLP, FashionCNN
     from .googlenet import GoogLeNet, GoogLeNetAux, GoogLeNetOutputs, Inception
     from .inception import (
@@ -30,21 +33,59 @@ if TYPE_CHECKING:
         InceptionOutputs,
         InceptionV3,
     )
+    from .inception_resnet import InceptionResNetV2
     from .lenet import LeNet5
+    from .mnasnet import MNASNet
+    from .mobilenet_v1 import MobileNetV1
+    from .mobilenet_v2 import MobileNetV2
+    from .mobilenet_v3 import MobileNetV3
+    from .nasnet import NASNet
     from .pattern import from_pattern
     from .resnet import BasicBlock, BlockSettings, Bottleneck, ResNet, ZeroPadShortcut
     from .resnet_cifar import CifarBlock, CifarResNet
     from .resnet_v2 import PreactBottleneck, ResNetV2
+    from .shufflenet import ShuffleNetV1, ShuffleNetV2
     from .squeezenet import Fire, SqueezeNet
+    from .unet import UNet
     from .vgg import VGG
+    from .wavenet import WaveNet
+    from .xception import Xception
+    from .yolo import Detections, YOLOv3Tiny
+    from .yolo_loss import EncodedTargets, YOLOLoss
 
 # The file of each family, and what it offers.
 _FAMILIES = {
-    "alexnet": ("AlexNet", "AlexNetPaper"),
-    "densenet": ("DenseBlock", "DenseLayer", "DenseNet"),
+    "alexnet": (
+        "AlexNet",
+        "AlexNetPaper",
+    ),
+    "boxes": (
+        "batched_nms",
+        "box_iou",
+        "generalized_box_iou",
+        "nms",
+    ),
+    "dcgan": (
+        "DCGANDiscriminator",
+        "DCGANGenerator",
+    ),
+    "densenet": (
+        "DenseBlock",
+        "DenseLayer",
+        "DenseNet",
+    ),
     "dogs_vs_cats": ("DogsVsCats",),
-    "fashion_mnist": ("MLP", "FashionCNN"),
-    "googlenet": ("GoogLeNet", "GoogLeNetAux", "GoogLeNetOutputs", "Inception"),
+    "efficientnet": ("EfficientNet",),
+    "fashion_mnist": (
+        "MLP",
+        "FashionCNN",
+    ),
+    "googlenet": (
+        "GoogLeNet",
+        "GoogLeNetAux",
+        "GoogLeNetOutputs",
+        "Inception",
+    ),
     "inception": (
         "InceptionA",
         "InceptionAux",
@@ -55,13 +96,49 @@ _FAMILIES = {
         "InceptionOutputs",
         "InceptionV3",
     ),
+    "inception_resnet": ("InceptionResNetV2",),
     "lenet": ("LeNet5",),
+    "mnasnet": ("MNASNet",),
+    "mobilenet_v1": ("MobileNetV1",),
+    "mobilenet_v2": ("MobileNetV2",),
+    "mobilenet_v3": ("MobileNetV3",),
+    "nasnet": ("NASNet",),
     "pattern": ("from_pattern",),
-    "resnet": ("BasicBlock", "BlockSettings", "Bottleneck", "ResNet", "ZeroPadShortcut"),
-    "resnet_cifar": ("CifarBlock", "CifarResNet"),
-    "resnet_v2": ("PreactBottleneck", "ResNetV2"),
-    "squeezenet": ("Fire", "SqueezeNet"),
+    "resnet": (
+        "BasicBlock",
+        "BlockSettings",
+        "Bottleneck",
+        "ResNet",
+        "ZeroPadShortcut",
+    ),
+    "resnet_cifar": (
+        "CifarBlock",
+        "CifarResNet",
+    ),
+    "resnet_v2": (
+        "PreactBottleneck",
+        "ResNetV2",
+    ),
+    "shufflenet": (
+        "ShuffleNetV1",
+        "ShuffleNetV2",
+    ),
+    "squeezenet": (
+        "Fire",
+        "SqueezeNet",
+    ),
+    "unet": ("UNet",),
     "vgg": ("VGG",),
+    "wavenet": ("WaveNet",),
+    "xception": ("Xception",),
+    "yolo": (
+        "Detections",
+        "YOLOv3Tiny",
+    ),
+    "yolo_loss": (
+        "EncodedTargets",
+        "YOLOLoss",
+    ),
 }
 _FILES = {name: file for file, names in _FAMILIES.items() for name in names}
 
@@ -76,10 +153,15 @@ __all__ = [
     "Bottleneck",
     "CifarBlock",
     "CifarResNet",
+    "DCGANDiscriminator",
+    "DCGANGenerator",
     "DenseBlock",
     "DenseLayer",
     "DenseNet",
+    "Detections",
     "DogsVsCats",
+    "EfficientNet",
+    "EncodedTargets",
     "FashionCNN",
     "Fire",
     "GoogLeNet",
@@ -93,19 +175,36 @@ __all__ = [
     "InceptionD",
     "InceptionE",
     "InceptionOutputs",
+    "InceptionResNetV2",
     "InceptionV3",
     "LeNet5",
+    "MNASNet",
+    "MobileNetV1",
+    "MobileNetV2",
+    "MobileNetV3",
     "ModelInfo",
+    "NASNet",
     "PreactBottleneck",
     "ResNet",
     "ResNetV2",
+    "ShuffleNetV1",
+    "ShuffleNetV2",
     "SqueezeNet",
+    "UNet",
+    "WaveNet",
+    "Xception",
+    "YOLOLoss",
+    "YOLOv3Tiny",
     "ZeroPadShortcut",
     "available",
+    "batched_nms",
+    "box_iou",
     "count_parameters",
     "create",
     "from_pattern",
+    "generalized_box_iou",
     "info",
+    "nms",
 ]
 
 

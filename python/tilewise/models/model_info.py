@@ -44,8 +44,8 @@ class ModelInfo:
         accuracy: published, or None.
         arguments: what the builder is called with.
         keras_arguments: what differs where Keras's form is wanted.
-        input_shape: (C, H, W) it was made for.
-        num_classes: outputs it was made for.
+        input_shape: what it was made for: (C, H, W), (C, L) of a sequence, (C,) of a vector.
+        num_classes: outputs it was made for; 0 where it makes images instead.
 
     Example:
         >>> row = models.info("lenet5")
@@ -63,5 +63,5 @@ class ModelInfo:
     accuracy: Accuracy | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     keras_arguments: Mapping[str, Any] = field(default_factory=dict)
-    input_shape: tuple[int, int, int] = (3, 224, 224)
+    input_shape: tuple[int, ...] = (3, 224, 224)
     num_classes: int = 1000

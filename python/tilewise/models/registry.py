@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .._arguments import as_choice
-from .catalog import ROWS
+from . import catalog, catalog_mobile, catalog_tasks
 from .model_info import ModelInfo
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CONVENTIONS = ("torchvision", "keras")
 
-_ROWS = {row.name: row for row in ROWS}
+_ROWS = {row.name: row for row in (*catalog.ROWS, *catalog_mobile.ROWS, *catalog_tasks.ROWS)}
 
 
 def available(pattern: str | None = None) -> list[str]:
