@@ -297,7 +297,7 @@ def test_the_message_of_the_readme() -> None:
 
 
 # Values where a positive int, or a pair of them, belongs.
-NO_INT = [None, "3", 1.0, 2.5, True, [1.0, 2], (None, 1), (True, 1), object(), {1: 2}]
+NO_INT = [None, "3", 1.0, 2.5, True, [1.0, 2], (None, 1), (True, 1), object, {1: 2}]
 WRONG_INT = [0, -1, -(2**63), 2**31, 2**63, 2**64, (0, 1), (1, -1), (1, 2, 3), [], (2**63, 1)]
 
 
