@@ -126,7 +126,7 @@ def test_ints_beside_arrays_as_torch(index: Any) -> None:
         (tw.tensor(1.5), TypeError),
         (tw.ones(2), TypeError),
         (([0, 1], [0, 1, 2]), (IndexError, ValueError)),
-        (object(), TypeError),
+        (object, TypeError),
         (2**63, IndexError),
         ([2**62], IndexError),
     ],
