@@ -48,7 +48,7 @@ PYTHON_FLOORS = [
     {"nn", "filters"},
     {"graph"},
     {"io"},
-    {"optim", "data", "models", "viz"},
+    {"optim", "data", "models", "onnx", "viz"},
     {"tilewise"},  # the public names
     {"train"},
     {"cli"},

@@ -39,6 +39,7 @@ MODULES = [
     "tilewise.data.transforms",
     "tilewise.io",
     "tilewise.models",
+    "tilewise.onnx",
     "tilewise.train",
     "tilewise.viz",
 ]

@@ -120,7 +120,20 @@ from tilewise.random import (
 from tilewise.tensor import Tensor
 
 if TYPE_CHECKING:
-    from tilewise import data, filters, functional, graph, io, linalg, models, nn, optim, train, viz
+    from tilewise import (
+        data,
+        filters,
+        functional,
+        graph,
+        io,
+        linalg,
+        models,
+        nn,
+        onnx,
+        optim,
+        train,
+        viz,
+    )
     from tilewise.functional.explain import explain_conv
     from tilewise.functional.filtering import convolve, correlate
     from tilewise.io import load, save
@@ -215,6 +228,7 @@ __all__ = [
     "normal",
     "ones",
     "ones_like",
+    "onnx",
     "optim",
     "rand",
     "rand_like",
@@ -265,6 +279,7 @@ _LAZY_MODULES = frozenset(
         "linalg",
         "models",
         "nn",
+        "onnx",
         "optim",
         "train",
         "viz",

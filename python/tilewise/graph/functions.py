@@ -57,7 +57,12 @@ def zero(input: Tensor) -> Tensor:
 
 
 # What a write in place means where no public function has its name.
-_WRITES: dict[str, Callable[..., Any]] = {"setitem": setitem, "copy": copy, "fill": fill, "zero": zero}
+_WRITES: dict[str, Callable[..., Any]] = {
+    "setitem": setitem,
+    "copy": copy,
+    "fill": fill,
+    "zero": zero,
+}
 
 
 class Function(NamedTuple):
@@ -106,7 +111,8 @@ def table() -> Table:
         result.readers[code_of(getattr(Tensor, name))] = name
     for module in (creation, random):
         for value in vars(module).values():
-            if isinstance(value, FunctionType) and value.__module__ == module.__name__:
+            own = isinstance(value, FunctionType) and value.__module__ == module.__name__
+            if own and value.__name__ not in functional.__all__:  # one_hot is a function of labels
                 result.makers.add(code_of(value))
     for called, function in (*_functions(), *_properties(), *_methods(), *_operators()):
         code = code_of(called)

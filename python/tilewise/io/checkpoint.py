@@ -14,10 +14,10 @@ from ..nn import Module
 from ..random import get_rng_state, set_rng_state
 from ..tensor import Tensor
 from .safetensors import read, save
+from .state_dicts import check_state_dict
 from .tree import flatten, unflatten
 
 FORMAT = 1
-_SHOWN = 3  # mismatches that a message lists
 
 
 class Stateful(Protocol):
@@ -146,45 +146,3 @@ class Checkpoint:
             scheduler.load_state_dict(self.scheduler)
         if rng:
             set_rng_state(self.rng)
-
-
-def check_state_dict(model: Module, state: Mapping[str, Tensor]) -> None:
-    """Refuse a state dict of another model, saying how they differ.
-
-    Raises:
-        ValueError: names are missing or unexpected, or shapes differ; lists the first of each.
-
-    Example:
-        >>> io.check_state_dict(nn.Linear(2, 1), nn.Linear(2, 1).state_dict())
-        >>> io.check_state_dict(nn.Linear(2, 1), nn.Linear(3, 1).state_dict())
-        Traceback (most recent call last):
-            ...
-        ValueError: ...
-    """
-    expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    missing = [f"{name} {shape}" for name, shape in expected.items() if name not in found]
-    unexpected = [f"{name} {shape}" for name, shape in found.items() if name not in expected]
-    different = [
-        f"{name} {found[name]} where the model has {shape}"
-        for name, shape in expected.items()
-        if name in found and found[name] != shape
-    ]
-    parts = [
-        f"{label} {_some(names)}"
-        for label, names in (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("of other shape:", different),
-        )
-        if names
-    ]
-    if parts:
-        raise ValueError(
-            f"the weights are of another model than {type(model).__name__}: " + "; ".join(parts)
-        )
-
-
-def _some(names: list[str]) -> str:
-    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + rest

@@ -9,6 +9,7 @@ import numpy as np
 
 from tilewise import _core
 from tilewise._arguments import describe
+from tilewise.nn._state_diff import StateDiff, compare
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -57,29 +58,32 @@ def _array_of(name: str, value: Any) -> Array:
         ) from None
 
 
+def optional_names(module: Module) -> set[str]:
+    """Names that a state dict may lack: counts that files of other libraries do not have."""
+    return {
+        f"{path}.{name}" if path else name
+        for path, part in module.named_modules()
+        for name in part._optional_state
+    }
+
+
+def diff_of(module: Module, given: Mapping[str, Any]) -> StateDiff:
+    """How a state dict of tensors or arrays differs from the module's own."""
+    own = {name: tuple(value.shape) for name, value in state_of(module, "").items()}
+    found = {name: tuple(map(int, value.shape)) for name, value in given.items()}
+    return compare(type(module).__name__, own, found, optional_names(module))
+
+
 def load_state(module: Module, given: Mapping[str, Any], strict: bool) -> IncompatibleKeys:
     """Copy a state dict into a module, or say everything that does not fit and change nothing."""
     own = state_of(module, "")
-    missing = [name for name in own if name not in given]
-    unexpected = [name for name in given if name not in own]
     arrays = {name: _array_of(name, given[name]) for name in own if name in given}
-    mismatched = [
-        f"{name}: the module has {own[name].shape}, the state dict {array.shape}"
-        for name, array in arrays.items()
-        if own[name].shape != array.shape
-    ]
-    problems = []
-    if strict and missing:
-        problems.append("missing from the state dict: " + ", ".join(missing))
-    if strict and unexpected:
-        problems.append("unexpected in the state dict: " + ", ".join(unexpected))
-    if mismatched:
-        problems.append("other shapes:\n    " + "\n    ".join(mismatched))
-    if problems:
-        raise RuntimeError(
-            f"load_state_dict: the state dict does not fit {type(module).__name__}\n  "
-            + "\n  ".join(problems)
-        )
+    shapes = {name: tuple(getattr(value, "shape", ())) for name, value in given.items()}
+    shapes.update((name, tuple(array.shape)) for name, array in arrays.items())
+    expected = {name: tuple(value.shape) for name, value in own.items()}
+    diff = compare(type(module).__name__, expected, shapes, optional_names(module))
+    if diff.shapes or (strict and diff):
+        raise RuntimeError(f"load_state_dict: {diff}")
     for name, array in arrays.items():
         own[name]._array.copy_(array)
-    return IncompatibleKeys(missing, unexpected)
+    return IncompatibleKeys([e.name for e in diff.missing], [e.name for e in diff.unexpected])

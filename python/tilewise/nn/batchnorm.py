@@ -22,6 +22,7 @@ class _BatchNorm(Module):
 
     _ranks: tuple[int, ...] = ()
     _expected = ""
+    _optional_state = ("num_batches_tracked",)
 
     running_mean: Tensor | None
     running_var: Tensor | None

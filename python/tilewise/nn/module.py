@@ -72,6 +72,7 @@ class Module:
     _transient: set[str]
     _forward_hooks: dict[int, Callable[..., Any]]
     _forward_pre_hooks: dict[int, Callable[..., Any]]
+    _optional_state: tuple[str, ...] = ()  # names of the state that a state dict may lack
 
     def __init__(self) -> None:
         set_attribute = object.__setattr__
@@ -421,6 +422,9 @@ class Module:
     ) -> IncompatibleKeys:
         """Copy values into the parameters and buffers.
 
+        Batch norms' `num_batches_tracked` may be missing, as it is in files older than PyTorch
+        0.4.1 and of other libraries; it then stays what it is.
+
         Args:
             state_dict: tensors or arrays by dotted name, as `state_dict` gives or PyTorch saves.
             strict: whether missing and unexpected names are errors.
@@ -429,8 +433,8 @@ class Module:
             `(missing_keys, unexpected_keys)`.
 
         Raises:
-            RuntimeError: where names (if strict) or shapes differ, with all of them listed;
-                nothing is changed then.
+            RuntimeError: where names (if strict) or shapes differ, side by side, with the
+                likeliest counterparts of missing names; nothing is changed then.
             TypeError: where `state_dict` is no mapping.
         """
         if not isinstance(state_dict, Mapping):

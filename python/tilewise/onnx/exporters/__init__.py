@@ -1,0 +1,9 @@
+"""From the calls of a traced graph to ONNX: one file a family of functions."""
+
+from tilewise.onnx.package import require_onnx
+
+require_onnx("onnx.export")
+
+from tilewise.onnx.exporters.model import export  # noqa: E402 - after the check
+
+__all__ = ["export"]
