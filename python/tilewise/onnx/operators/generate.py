@@ -32,16 +32,13 @@ def constant(node: Node) -> Value:
 
 @operator("ConstantOfShape")
 def constant_of_shape(node: Node, shape: Value) -> Value:
-    """One number everywhere; no memory is spent on its copies."""
+    """One number everywhere."""
     sizes = checked_shape(ints("shape", shape))
     value = node.get("value")
     one = np.zeros(1, np.float32) if value is None else host(value)
     if one.size != 1:
         raise ValueError(f"expected value as one number, got shape {one.shape}")
-    single = wrap(one.reshape([1] * len(sizes)))
-    if isinstance(single, Tensor):
-        return single.expand(*sizes) if sizes else single
-    return np.broadcast_to(single, sizes)
+    return wrap(np.full(sizes, one.reshape(()), one.dtype))
 
 
 @operator("Range")

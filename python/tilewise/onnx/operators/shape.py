@@ -14,6 +14,7 @@ from ..registry import operator
 from ..values import (
     Array, Value, axes_of, axis_of, checked_shape, compute, ints, numpy_type, tensor,
 )  # fmt: skip
+from .window import entries
 
 
 @operator("Shape")
@@ -223,16 +224,27 @@ def center_crop_pad(node: Node, x: Value, target: Value) -> Value:
 
 @operator("Col2Im")
 def col2im(node: Node, x: Value, image_shape: Value, block_shape: Value) -> Tensor:
-    """Blocks added up where they lay in an image."""
-    size, block = ints("image_shape", image_shape), ints("block_shape", block_shape)
+    """Blocks of (N, C · taps, blocks) added up where they lay in an image."""
+    size, block, columns = ints("image_shape", image_shape), ints("block_shape", block_shape), tensor(x)
     dims = len(size)
-    if dims != 2:
-        raise ValueError(f"expected two spatial dimensions, got image_shape {size}")
-    pads = list(node.get("pads") or [0] * 4)
-    if len(pads) != 4 or min(pads) < 0:
-        raise ValueError(f"expected pads of four sizes, got {pads}")
-    whole = checked_shape([size[0] + pads[0] + pads[2], size[1] + pads[1] + pads[3]])
-    folded = tw.nn.functional.fold(
-        tensor(x), whole, block, node.get("dilations") or 1, 0, node.get("strides") or 1
-    )
-    return folded[:, :, pads[0] : pads[0] + size[0], pads[1] : pads[1] + size[1]]
+    pads = entries(node, "pads", 2 * dims, 0, 0)
+    stride, dilation = entries(node, "strides", dims, 1, 1), entries(node, "dilations", dims, 1, 1)
+    whole = checked_shape([n + pads[i] + pads[i + dims] for i, n in enumerate(size)])
+    checked_shape([*block, *whole])
+    if columns.ndim != 3 or len(block) != dims or columns.shape[1] % max(math.prod(block), 1):
+        raise ValueError(f"expected (N, C · taps, blocks) for blocks {block}, got {columns.shape}")
+    at = np.zeros((1, 1), np.int64)  # (taps, blocks): pixels of the padded image, flattened
+    for n, k, s, d in zip(whole, block, stride, dilation, strict=True):
+        starts = np.arange(max((n - d * (k - 1) - 1) // s + 1, 0)) * s
+        line = np.arange(k)[:, None] * d + starts
+        at = at[:, None, :, None] * n + line[None, :, None, :]
+        at = at.reshape(at.shape[0] * at.shape[1], -1)
+    batch, blocks = columns.shape[0], columns.shape[2]
+    if at.shape[1] != blocks:
+        raise ValueError(f"expected {at.shape[1]} blocks in an image of {size}, got {blocks}")
+    parts = columns.reshape(batch, columns.shape[1] // math.prod(block), -1)
+    empty = tw.zeros(batch, parts.shape[1], math.prod(whole), dtype=columns.dtype)
+    added = tw.index_add(empty, 2, tensor(at.reshape(-1)), parts)
+    added = added.reshape(batch, parts.shape[1], *whole)
+    middle = [slice(pads[i], pads[i] + n) for i, n in enumerate(size)]
+    return added[(slice(None), slice(None), *middle)]
