@@ -46,15 +46,27 @@ def _runtime_as_found() -> Iterator[None]:
             logger.setLevel(logging.NOTSET)  # a command run in this process may have set it
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The table of PyTorch's samples, where they ran."""
-    rows = [
+def _recorded(terminalreporter: Any, kind: str) -> list[Any]:
+    """What tests recorded under a name."""
+    return [
         json.loads(value)
         for status in ("passed", "failed")
         for report in terminalreporter.stats.get(status, [])
         for name, value in getattr(report, "user_properties", [])
-        if name == "opinfo" and report.when == "call"
+        if name == kind and report.when == "call"
     ]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The tables of PyTorch's samples and of the ONNX backend suite, where they ran."""
+    rows = _recorded(terminalreporter, "onnx")
+    if rows:
+        import onnx_suite
+
+        terminalreporter.section("ONNX backend suite")
+        for line in onnx_suite.table(rows):
+            terminalreporter.write_line(line)
+    rows = _recorded(terminalreporter, "opinfo")
     if not rows:
         return
     terminalreporter.section("PyTorch's samples (OpInfo)")

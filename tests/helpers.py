@@ -28,6 +28,11 @@ requires_torch = pytest.mark.skipif(
     reason="PyTorch is not installed: pip install '.[test-torch]'",
 )
 
+requires_onnx = pytest.mark.skipif(
+    importlib.util.find_spec("onnx") is None,
+    reason="onnx is not installed: pip install '.[onnx]'",
+)
+
 # PyTorch's databases of samples import expecttest.
 HAS_TORCH_SAMPLES = all(importlib.util.find_spec(name) for name in ("torch", "expecttest"))
 requires_torch_samples = pytest.mark.skipif(

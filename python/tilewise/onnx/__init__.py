@@ -1,12 +1,15 @@
-"""ONNX files, out of any network.
+"""ONNX files, into modules that run and train, and out of any network.
 
-`export` writes a network for other programs. Needs the package `onnx`:
+`load` reads a file into an `OnnxModule`, `export` writes a network for other programs; `Backend` is
+the interface of the ONNX project, whose suite of tests it runs. Needs the package `onnx`:
 `pip install 'tilewise[onnx]'`.
 
 Example:
     >>> from tilewise import onnx
     >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
     >>> exported = onnx.export(net, tw.zeros(1, 1, 8, 8), "net.onnx")
+    >>> onnx.load("net.onnx")(tw.zeros(2, 1, 8, 8)).shape
+    (2, 4, 6, 6)
 """
 
 from __future__ import annotations
@@ -15,11 +18,19 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .backend import Backend
     from .exporters import export
+    from .importer import load
+    from .module import OnnxModule
 
-__all__ = ["export"]
+__all__ = ["Backend", "OnnxModule", "export", "load"]
 
-_HOMES = {"export": "exporters"}
+_HOMES = {
+    "Backend": "backend",
+    "OnnxModule": "module",
+    "export": "exporters",
+    "load": "importer",
+}
 
 
 def __getattr__(name: str) -> Any:

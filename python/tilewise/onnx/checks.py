@@ -1,0 +1,199 @@
+"""Reading what an untrusted ONNX file holds: everything it claims is checked before it is believed.
+
+Sizes are compared with the bytes that are there before anything is allocated, and data outside
+the file may lie in its own folder or below, in a plain file, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .package import require_onnx
+from .values import MAX_DIMS, Array
+
+_FLOAT, _UINT8, _INT8, _UINT16, _INT16, _INT32, _INT64 = 1, 2, 3, 4, 5, 6, 7
+_BOOL, _DOUBLE, _UINT32, _UINT64 = 9, 11, 12, 13
+# ONNX's numbers of the types that a value can have here, and the field of each that is no raw data.
+TYPES: dict[int, tuple[np.dtype[Any], str]] = {
+    _FLOAT: (np.dtype(np.float32), "float_data"),
+    _DOUBLE: (np.dtype(np.float64), "double_data"),
+    _INT8: (np.dtype(np.int8), "int32_data"),
+    _INT16: (np.dtype(np.int16), "int32_data"),
+    _INT32: (np.dtype(np.int32), "int32_data"),
+    _INT64: (np.dtype(np.int64), "int64_data"),
+    _UINT8: (np.dtype(np.uint8), "int32_data"),
+    _UINT16: (np.dtype(np.uint16), "int32_data"),
+    _UINT32: (np.dtype(np.uint32), "uint64_data"),
+    _UINT64: (np.dtype(np.uint64), "uint64_data"),
+    _BOOL: (np.dtype(np.bool_), "int32_data"),
+}
+NUMBERS = {dtype: number for number, (dtype, _) in TYPES.items()}
+_DATA_FIELDS = (
+    "raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data",
+    "string_data",
+)  # fmt: skip
+
+
+def type_name(number: int) -> str:
+    """The name of one of ONNX's numbers for element types."""
+    types = require_onnx("load").TensorProto.DataType
+    name: str = types.Name(number) if number in types.values() else f"number {number}"
+    return name
+
+
+def dtype_of(number: int) -> np.dtype[Any]:
+    """The NumPy dtype of one of ONNX's numbers for element types.
+
+    Raises:
+        ValueError: values of this type do not exist here.
+    """
+    if number not in TYPES:
+        raise ValueError(f"type {type_name(number)} has no counterpart in tilewise")
+    return TYPES[number][0]
+
+
+def read_model(source: Any) -> tuple[Any, Path | None, str]:
+    """The ModelProto of a path, of bytes or itself; its folder if it has one; and what it is.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TypeError: `source` is none of these.
+        ValueError: it is no ONNX file, or is truncated.
+    """
+    onnx = require_onnx("load")
+    if isinstance(source, onnx.ModelProto):
+        return source, None, "the model"
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _parse(bytes(source), "the bytes"), None, "the bytes"
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        return _parse(path.read_bytes(), str(path)), path.parent, str(path)
+    raise TypeError(
+        f"load: expected a path, bytes or an onnx.ModelProto, got {type(source).__name__}"
+    )
+
+
+def _parse(data: bytes, what: str) -> Any:
+    from google.protobuf.message import DecodeError
+
+    model = require_onnx("load").ModelProto()
+    try:
+        model.ParseFromString(data)
+    except (DecodeError, RuntimeError, MemoryError) as error:
+        raise ValueError(f"load: {what} is no ONNX file, or is truncated: {error}") from error
+    if not model.HasField("graph"):
+        raise ValueError(f"load: {what} is no ONNX file: it holds no graph")
+    return model
+
+
+def decode(proto: Any, folder: Path | None) -> Array:
+    """The array of a TensorProto; it owns its memory.
+
+    Raises:
+        ValueError: its shape, its type and its data disagree, or its data lie where they may not.
+    """
+    name, dims = proto.name, tuple(proto.dims)
+    dtype, field = dtype_of(proto.data_type), TYPES[proto.data_type][1]
+    if len(dims) > MAX_DIMS or any(n < 0 for n in dims):
+        raise ValueError(
+            f"tensor {name!r}: expected at most {MAX_DIMS} sizes that are not negative, got "
+            f"{_short(dims)}"
+        )
+    count = math.prod(dims)
+    if proto.HasField("segment"):
+        raise ValueError(f"tensor {name!r}: expected whole tensors, got a segment")
+    if proto.data_location == 1:
+        data = _external(proto, folder, count * dtype.itemsize)
+        return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype).reshape(dims)
+    held = [f for f in _DATA_FIELDS if len(getattr(proto, f))]
+    if held not in ([], ["raw_data"], [field]):
+        raise ValueError(f"tensor {name!r}: expected {dtype} data in {field}, got {held}")
+    if held == ["raw_data"] or not held:
+        raw = proto.raw_data
+        if len(raw) != count * dtype.itemsize:
+            raise ValueError(
+                f"tensor {name!r}: expected {count * dtype.itemsize} bytes for {dtype} of shape "
+                f"{_short(dims)}, got {len(raw)}"
+            )
+        return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype).reshape(dims)
+    values = getattr(proto, field)
+    if len(values) != count:
+        raise ValueError(
+            f"tensor {name!r}: expected {count} elements for shape {_short(dims)}, got "
+            f"{len(values)}"
+        )
+    wide = np.array(values, dtype={"int32_data": np.int32}.get(field))
+    if dtype.kind in "iu" and count and not _fits(wide, dtype):
+        raise ValueError(f"tensor {name!r}: expected elements that fit {dtype}")
+    return wide.astype(dtype).reshape(dims)
+
+
+def _fits(values: Array, dtype: np.dtype[Any]) -> bool:
+    limits = np.iinfo(dtype)
+    return int(values.min()) >= limits.min and int(values.max()) <= limits.max
+
+
+def _short(dims: tuple[int, ...]) -> str:
+    return str(dims) if len(dims) <= 8 else f"({dims[0]}, {dims[1]}, … {len(dims)} sizes)"
+
+
+def _external(proto: Any, folder: Path | None, size: int) -> bytes:
+    """The bytes of a tensor that lies in a file of its own beside the model."""
+    name = proto.name
+    if folder is None:
+        raise ValueError(
+            f"tensor {name!r}: its data lie outside the model, which has no folder: load a path"
+        )
+    entries = {entry.key: entry.value for entry in proto.external_data}
+    path = _inside(name, folder, entries.get("location", ""))
+    try:
+        offset = int(entries.get("offset", "0"))
+        length = int(entries.get("length", str(size)))
+    except ValueError:
+        raise ValueError(f"tensor {name!r}: expected offset and length as integers") from None
+    if offset < 0 or length != size:
+        raise ValueError(f"tensor {name!r}: expected {size} bytes, got {length} at {offset}")
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise ValueError(f"tensor {name!r}: cannot read {path}: {error.strerror}") from error
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size < offset + size:
+            raise ValueError(
+                f"tensor {name!r}: expected a file of at least {offset + size} bytes at {path}, "
+                f"got {status.st_size}"
+            )
+        stream.seek(offset)
+        data = stream.read(size)
+    if len(data) != size:
+        raise ValueError(f"tensor {name!r}: {path} is truncated")
+    return data
+
+
+def _inside(name: str, folder: Path, location: str) -> Path:
+    """The path of external data: a relative one, without `..` and symbolic links on its way."""
+    parts = location.replace("\\", "/").split("/")
+    refused = (
+        not location
+        or "\0" in location
+        or Path(location).is_absolute()
+        or ":" in parts[0]
+        or any(part in ("", "..") for part in parts)
+    )
+    if refused:
+        raise ValueError(
+            f"tensor {name!r}: expected external data in the model's folder, got {location!r}"
+        )
+    path = folder
+    for part in parts:
+        path = path / part
+        if path.is_symlink():
+            raise ValueError(f"tensor {name!r}: expected external data, got a link: {location!r}")
+    return path
