@@ -103,7 +103,7 @@ def test_conventions_differ_where_pixels_are_left_over() -> None:
 
 @pytest.mark.parametrize("side", [7, 8])
 def test_same_max_pool_is_tensorflows(side: int) -> None:
-    from tilewise.models._blocks import SameMaxPool2d
+    from tilewise.models._layers import SameMaxPool2d
 
     x = np.random.default_rng(0).normal(size=(1, 2, side, side)).astype(np.float32)
     total = (-(-side // 2) - 1) * 2 + 3 - side

@@ -55,37 +55,14 @@ if TYPE_CHECKING:
 
 # The file of each family, and what it offers.
 _FAMILIES = {
-    "alexnet": (
-        "AlexNet",
-        "AlexNetPaper",
-    ),
-    "boxes": (
-        "batched_nms",
-        "box_iou",
-        "generalized_box_iou",
-        "nms",
-    ),
-    "dcgan": (
-        "DCGANDiscriminator",
-        "DCGANGenerator",
-    ),
-    "densenet": (
-        "DenseBlock",
-        "DenseLayer",
-        "DenseNet",
-    ),
+    "alexnet": ("AlexNet", "AlexNetPaper"),
+    "boxes": ("batched_nms", "box_iou", "generalized_box_iou", "nms"),
+    "dcgan": ("DCGANDiscriminator", "DCGANGenerator"),
+    "densenet": ("DenseBlock", "DenseLayer", "DenseNet"),
     "dogs_vs_cats": ("DogsVsCats",),
     "efficientnet": ("EfficientNet",),
-    "fashion_mnist": (
-        "MLP",
-        "FashionCNN",
-    ),
-    "googlenet": (
-        "GoogLeNet",
-        "GoogLeNetAux",
-        "GoogLeNetOutputs",
-        "Inception",
-    ),
+    "fashion_mnist": ("MLP", "FashionCNN"),
+    "googlenet": ("GoogLeNet", "GoogLeNetAux", "GoogLeNetOutputs", "Inception"),
     "inception": (
         "InceptionA",
         "InceptionAux",
@@ -104,41 +81,17 @@ _FAMILIES = {
     "mobilenet_v3": ("MobileNetV3",),
     "nasnet": ("NASNet",),
     "pattern": ("from_pattern",),
-    "resnet": (
-        "BasicBlock",
-        "BlockSettings",
-        "Bottleneck",
-        "ResNet",
-        "ZeroPadShortcut",
-    ),
-    "resnet_cifar": (
-        "CifarBlock",
-        "CifarResNet",
-    ),
-    "resnet_v2": (
-        "PreactBottleneck",
-        "ResNetV2",
-    ),
-    "shufflenet": (
-        "ShuffleNetV1",
-        "ShuffleNetV2",
-    ),
-    "squeezenet": (
-        "Fire",
-        "SqueezeNet",
-    ),
+    "resnet": ("BasicBlock", "BlockSettings", "Bottleneck", "ResNet", "ZeroPadShortcut"),
+    "resnet_cifar": ("CifarBlock", "CifarResNet"),
+    "resnet_v2": ("PreactBottleneck", "ResNetV2"),
+    "shufflenet": ("ShuffleNetV1", "ShuffleNetV2"),
+    "squeezenet": ("Fire", "SqueezeNet"),
     "unet": ("UNet",),
     "vgg": ("VGG",),
     "wavenet": ("WaveNet",),
     "xception": ("Xception",),
-    "yolo": (
-        "Detections",
-        "YOLOv3Tiny",
-    ),
-    "yolo_loss": (
-        "EncodedTargets",
-        "YOLOLoss",
-    ),
+    "yolo": ("Detections", "YOLOv3Tiny"),
+    "yolo_loss": ("EncodedTargets", "YOLOLoss"),
 }
 _FILES = {name: file for file, names in _FAMILIES.items() for name in names}
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from .. import nn
 from .._operations import cat
-from ..nn import fusion
+from ..nn import functional as F
+from ..nn import fusion, init
 from ..tensor import Tensor
+
+Norm = Callable[[int], nn.Module]
+Activation = Callable[[], nn.Module]
+
+# What TensorFlow's networks use: momentum is the part of the new batch here, of the old mean there.
+KERAS_NORM: Norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
 
 KERAS_EPS = 1.001e-5  # of batch norm in Keras's ResNets and DenseNets
 
@@ -61,3 +70,111 @@ def imagenet_to_unit(x: Tensor) -> Tensor:
         for i, (centre, spread) in enumerate(zip(mean, std, strict=True))
     ]
     return cat(channels, 1)
+
+
+def make_divisible(channels: float, divisor: int = 8, tolerance: float = 0.9) -> int:
+    """Round to a multiple of `divisor`, up where rounding down loses more than a tenth."""
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < tolerance * channels else rounded
+
+
+def conv_norm(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int | Sequence[int] = 1,
+    stride: int = 1,
+    groups: int = 1,
+    norm: Norm = nn.BatchNorm2d,
+    activation: Activation | None = nn.ReLU,
+    padding: int | str | None = None,
+) -> nn.Sequential:
+    """Convolution without bias, normalisation, activation: children "0", "1" and "2".
+
+    `padding` keeps the size of an odd kernel at stride 1 where it is not given.
+    """
+    if padding is None:
+        padding = kernel_size // 2 if isinstance(kernel_size, int) else "same"
+    conv = nn.Conv2d(
+        in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False
+    )
+    layers = [conv, norm(out_channels)]
+    return nn.Sequential(*layers, *([activation()] if activation else []))
+
+
+class SqueezeExcitation(nn.Module):
+    """Scales channels by what a small network makes of their means (Hu et al., 2018)."""
+
+    def __init__(
+        self, channels: int, squeezed: int, activation: Activation, scale_activation: Activation
+    ) -> None:
+        super().__init__()
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc1 = nn.Conv2d(channels, squeezed, kernel_size=1)
+        self.fc2 = nn.Conv2d(squeezed, channels, kernel_size=1)
+        self.activation = activation()
+        self.scale_activation = scale_activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The input with each channel scaled."""
+        scale = self.fc2(self.activation(self.fc1(self.avgpool(x))))
+        scaled: Tensor = x * self.scale_activation(scale)
+        return scaled
+
+
+class SeparableConv2d(nn.Module):
+    """A depthwise convolution and a 1×1 over its channels, with nothing in between."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(
+            in_channels,
+            in_channels,
+            kernel_size,
+            stride,
+            "same_upper" if stride > 1 else kernel_size // 2,
+            groups=in_channels,
+            bias=False,
+        )
+        self.pointwise = nn.Conv2d(in_channels, out_channels, kernel_size=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) → (N, out_channels, ⌈H / stride⌉, ⌈W / stride⌉)."""
+        y: Tensor = self.pointwise(self.conv1(x))
+        return y
+
+
+class SameMaxPool2d(nn.Module):
+    """Max pool of 3×3 windows with stride 2 to ⌈n / 2⌉, placed as TensorFlow's "same" does.
+
+    An odd size has a border on both sides, an even one only at the end, where rounding the size up
+    stands for it.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) → (N, C, ⌈H / 2⌉, ⌈W / 2⌉)."""
+        height, width = x.shape[-2:]
+        y: Tensor = F.max_pool2d(x, 3, 2, (height % 2, width % 2), ceil_mode=True)
+        return y
+
+
+def init_fan_out(model: nn.Module, linear_std: float | None = 0.01) -> None:
+    """He's normal initialisation of convolutions, counted by what leaves them; biases 0.
+
+    Args:
+        model: its convolutions and linear layers are filled.
+        linear_std: standard deviation of linear layers; None for uniform in ±1 / √out_features.
+    """
+    for module in model.modules():
+        if not isinstance(module, (nn.Conv2d, nn.Linear)):
+            continue
+        if isinstance(module, nn.Conv2d):
+            init.kaiming_normal_(module.weight, mode="fan_out")
+        elif linear_std is None:
+            bound = 1 / math.sqrt(module.out_features)
+            init.uniform_(module.weight, -bound, bound)
+        else:
+            init.normal_(module.weight, std=linear_std)
+        if module.bias is not None:
+            init.zeros_(module.bias)

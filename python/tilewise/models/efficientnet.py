@@ -9,7 +9,7 @@ from typing import NamedTuple
 from .. import nn
 from .._arguments import as_choice
 from ..tensor import Tensor
-from ._blocks import KERAS_NORM, Norm, SqueezeExcitation, conv_norm, init_fan_out, make_divisible
+from ._layers import KERAS_NORM, Norm, SqueezeExcitation, conv_norm, init_fan_out, make_divisible
 
 # Expansion, kernel, stride, channels and repeats of the stages of B0: table 1 of the paper.
 _STAGES = (

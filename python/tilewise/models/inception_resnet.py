@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from .. import _operations as ops
 from .. import nn
 from ..tensor import Tensor
-from ._blocks import KERAS_NORM, Norm, init_fan_out, shift_norm
+from ._layers import ConvBatchNorm, init_fan_out
 
 # A branch is a list of convolutions: channels, kernel and, where they are not 1 and "same", stride
 # and padding.
 _Conv = tuple[int, int | tuple[int, int]] | tuple[int, int, int]
 _Branches = Sequence[Sequence[_Conv]]
+_Build = Callable[..., nn.Module]  # (in_channels, out_channels, kernel, stride) to a convolution
 
 _MIXED_5B: _Branches = (
     [(96, 1)],
@@ -35,59 +36,32 @@ _RESIDUAL: dict[str, _Branches] = {
 }
 
 
-class _ConvNorm(nn.Module):
-    """Convolution, batch norm and ReLU; padded to keep the size unless it strides."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int] = 1,
-        stride: int = 1,
-        *,
-        padding: str = "same",
-        norm: Norm = KERAS_NORM,
-    ) -> None:
-        super().__init__()
-        padding = "valid" if stride > 1 else padding
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=False)
-        self.bn = norm(out_channels)
-        self.relu = nn.ReLU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.relu(self.bn(self.conv(x)))
-        return y
-
-
 class _Branching(nn.Module):
     """Branches over the same input, joined along the channels: children branch0 and so on."""
 
-    def __init__(self, in_channels: int, branches: _Branches, norm: Norm) -> None:
+    def __init__(self, in_channels: int, branches: _Branches, build: _Build) -> None:
         super().__init__()
         self.out_channels = 0
         for i, convs in enumerate(branches):
             channels, layers = in_channels, list[nn.Module]()
             for conv in convs:
-                layers.append(_ConvNorm(channels, *conv, norm=norm))
+                layers.append(build(channels, *conv))
                 channels = conv[0]
-            self.register_module(f"branch{i}", _chain(layers))
+            chain = layers[0] if len(layers) == 1 else nn.Sequential(*layers)
+            self.register_module(f"branch{i}", chain)
             self.out_channels += channels
 
     def join(self, x: Tensor) -> Tensor:
         return ops.cat([branch(x) for name, branch in self.named_children() if "branch" in name], 1)
 
 
-def _chain(layers: list[nn.Module]) -> nn.Module:
-    return layers[0] if len(layers) == 1 else nn.Sequential(*layers)
-
-
 class _Mixed(_Branching):
     """Branches beside a pooled one."""
 
     def __init__(
-        self, in_channels: int, branches: _Branches, norm: Norm, pooled: nn.Module, more: int
+        self, in_channels: int, branches: _Branches, build: _Build, pooled: nn.Module, more: int
     ) -> None:
-        super().__init__(in_channels, branches, norm)
+        super().__init__(in_channels, branches, build)
         self.register_module(f"branch{len(branches)}", pooled)
         self.out_channels += more
 
@@ -99,9 +73,9 @@ class _Residual(_Branching):
     """x + scale · conv(branches), and a ReLU."""
 
     def __init__(
-        self, channels: int, branches: _Branches, norm: Norm, scale: float, relu: bool = True
+        self, channels: int, branches: _Branches, build: _Build, scale: float, relu: bool = True
     ) -> None:
-        super().__init__(channels, branches, norm)
+        super().__init__(channels, branches, build)
         self.conv2d = nn.Conv2d(self.out_channels, channels, kernel_size=1)
         self.scale = scale
         self.relu = nn.ReLU() if relu else nn.Identity()
@@ -135,8 +109,7 @@ class InceptionResNetV2(nn.Module):
 
     def __init__(self, num_classes: int = 1000, dropout: float = 0.0, keras: bool = False) -> None:
         super().__init__()
-        norm: Norm = shift_norm if keras else KERAS_NORM
-        conv = partial(_ConvNorm, norm=norm)
+        conv = partial(_conv, scale=not keras)
         self.conv2d_1a = conv(3, 32, 3, stride=2)
         self.conv2d_2a = conv(32, 32, 3, padding="valid")
         self.conv2d_2b = conv(32, 64, 3)
@@ -147,16 +120,16 @@ class InceptionResNetV2(nn.Module):
 
         average = nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False)
         pooled = nn.Sequential(average, conv(192, 64))
-        self.mixed_5b = _Mixed(192, _MIXED_5B, norm, pooled, 64)
+        self.mixed_5b = _Mixed(192, _MIXED_5B, conv, pooled, 64)
         channels = self.mixed_5b.out_channels
-        self.repeat = _repeat(10, channels, "block35", norm, 0.17)
-        self.mixed_6a = _reduction(channels, "mixed_6a", norm)
+        self.repeat = _repeat(10, channels, "block35", conv, 0.17)
+        self.mixed_6a = _reduction(channels, "mixed_6a", conv)
         channels = self.mixed_6a.out_channels
-        self.repeat_1 = _repeat(20, channels, "block17", norm, 0.1)
-        self.mixed_7a = _reduction(channels, "mixed_7a", norm)
+        self.repeat_1 = _repeat(20, channels, "block17", conv, 0.1)
+        self.mixed_7a = _reduction(channels, "mixed_7a", conv)
         channels = self.mixed_7a.out_channels
-        self.repeat_2 = _repeat(9, channels, "block8", norm, 0.2)
-        self.block8 = _Residual(channels, _RESIDUAL["block8"], norm, scale=1.0, relu=False)
+        self.repeat_2 = _repeat(9, channels, "block8", conv, 0.2)
+        self.block8 = _Residual(channels, _RESIDUAL["block8"], conv, scale=1.0, relu=False)
         self.conv2d_7b = conv(channels, 1536)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
@@ -174,9 +147,27 @@ class InceptionResNetV2(nn.Module):
         return logits
 
 
-def _repeat(count: int, channels: int, kind: str, norm: Norm, scale: float) -> nn.Sequential:
-    return nn.Sequential(*(_Residual(channels, _RESIDUAL[kind], norm, scale) for _ in range(count)))
+def _conv(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int | tuple[int, int] = 1,
+    stride: int = 1,
+    padding: str | None = None,
+    *,
+    scale: bool,
+) -> ConvBatchNorm:
+    """Padded to keep the size, unless it strides or is told otherwise."""
+    padding = padding or ("valid" if stride > 1 else "same")
+    return ConvBatchNorm(
+        in_channels, out_channels, kernel_size, scale, stride=stride, padding=padding
+    )
 
 
-def _reduction(channels: int, kind: str, norm: Norm) -> _Mixed:
-    return _Mixed(channels, _REDUCTIONS[kind], norm, nn.MaxPool2d(3, stride=2), channels)
+def _repeat(count: int, channels: int, kind: str, build: _Build, scale: float) -> nn.Sequential:
+    return nn.Sequential(
+        *(_Residual(channels, _RESIDUAL[kind], build, scale) for _ in range(count))
+    )
+
+
+def _reduction(channels: int, kind: str, build: _Build) -> _Mixed:
+    return _Mixed(channels, _REDUCTIONS[kind], build, nn.MaxPool2d(3, stride=2), channels)

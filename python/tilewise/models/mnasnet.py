@@ -7,7 +7,7 @@ from functools import partial
 from .. import nn
 from ..nn import init
 from ..tensor import Tensor
-from ._blocks import Norm, conv_norm, init_fan_out, make_divisible
+from ._layers import Norm, conv_norm, init_fan_out, make_divisible
 
 _NORM: Norm = partial(nn.BatchNorm2d, momentum=1 - 0.9997)
 # Channels, kernel, stride, expansion and repeats of each stage: form B1.

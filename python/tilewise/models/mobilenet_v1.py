@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import nn
 from ..tensor import Tensor
-from ._blocks import KERAS_NORM, conv_norm, init_fan_out
+from ._layers import KERAS_NORM, conv_norm, init_fan_out
 
 # Channels and stride of each separable block.
 _BLOCKS = (

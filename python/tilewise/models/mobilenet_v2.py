@@ -6,7 +6,7 @@ from functools import partial
 
 from .. import nn
 from ..tensor import Tensor
-from ._blocks import Norm, conv_norm, init_fan_out, make_divisible
+from ._layers import Norm, conv_norm, init_fan_out, make_divisible
 
 # Expansion, channels, repeats and stride of each stage.
 _STAGES = (

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .. import nn
 from .._arguments import as_choice
 from ..tensor import Tensor
-from ._blocks import (
+from ._layers import (
     KERAS_NORM,
     Activation,
     SqueezeExcitation,

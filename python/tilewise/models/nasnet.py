@@ -10,7 +10,7 @@ from .. import nn
 from .._arguments import as_choice
 from ..nn import functional as F
 from ..tensor import Tensor
-from ._blocks import Norm, SeparableConv2d, init_fan_out
+from ._layers import Norm, SeparableConv2d, init_fan_out
 
 _NORM: Norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=1 - 0.9997)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .. import _operations as ops
 from .. import nn
 from ..tensor import Tensor
-from ._blocks import conv_norm
+from ._layers import conv_norm
 
 _REPEATS = (4, 8, 4)
 # v1: channels of the first stage by number of groups; each later stage has twice as many.

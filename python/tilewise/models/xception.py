@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import nn
 from ..tensor import Tensor
-from ._blocks import KERAS_NORM, SameMaxPool2d, SeparableConv2d, conv_norm, init_fan_out
+from ._layers import KERAS_NORM, SameMaxPool2d, SeparableConv2d, conv_norm, init_fan_out
 
 # Channels after each separable convolution of a block, and whether the block halves the map.
 _BLOCKS = (

@@ -15,7 +15,7 @@ from ..autograd import no_grad
 from ..creation import from_numpy
 from ..nn import functional as F
 from ..tensor import Tensor
-from ._blocks import conv_norm
+from ._layers import conv_norm
 from .boxes import batched_nms
 
 Anchors = tuple[tuple[tuple[float, float], ...], ...]
