@@ -11,7 +11,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .conventions import Convention, conventions
 from .model_info import Accuracy, ModelInfo
+from .preprocessing import Preprocessing, preprocessing
 from .registry import available, count_parameters, create, info
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .efficientnet import EfficientNet
     from .fashion_mnist import MLP, FashionCNN
     from .googlenet import GoogLeNet, GoogLeNetAux, GoogLeNetOutputs, Inception
+    from .heads import find_heads, replace_head
     from .inception import (
         InceptionA,
         InceptionAux,
@@ -86,6 +89,7 @@ _FAMILIES = {
         "GoogLeNetOutputs",
         "Inception",
     ),
+    "heads": ("find_heads", "replace_head"),
     "inception": (
         "InceptionA",
         "InceptionAux",
@@ -153,6 +157,7 @@ __all__ = [
     "Bottleneck",
     "CifarBlock",
     "CifarResNet",
+    "Convention",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "DenseBlock",
@@ -185,6 +190,7 @@ __all__ = [
     "ModelInfo",
     "NASNet",
     "PreactBottleneck",
+    "Preprocessing",
     "ResNet",
     "ResNetV2",
     "ShuffleNetV1",
@@ -199,12 +205,16 @@ __all__ = [
     "available",
     "batched_nms",
     "box_iou",
+    "conventions",
     "count_parameters",
     "create",
+    "find_heads",
     "from_pattern",
     "generalized_box_iou",
     "info",
     "nms",
+    "preprocessing",
+    "replace_head",
 ]
 
 
