@@ -127,10 +127,15 @@ def test_torch_types(tmp_path: Path) -> None:
     values = torch.tensor([1.0, -2.5, float("inf")])
     strided = torch.arange(12.0).reshape(3, 4).T
     content = {
-        "f16": values.half(), "bf16": values.bfloat16(), "i16": torch.tensor([-3], dtype=torch.int16),
-        "f64": values.double(), "u8": torch.tensor([7], dtype=torch.uint8), "scalar": torch.tensor(3),
-        "strided": strided, "parameter": torch.nn.Parameter(values),
-    }  # fmt: skip
+        "f16": values.half(),
+        "bf16": values.bfloat16(),
+        "i16": torch.tensor([-3], dtype=torch.int16),
+        "f64": values.double(),
+        "u8": torch.tensor([7], dtype=torch.uint8),
+        "scalar": torch.tensor(3),
+        "strided": strided,
+        "parameter": torch.nn.Parameter(values),
+    }
     path.write_bytes(torch_file(content))
     state = io.load_weights(path)
     for name, value in content.items():

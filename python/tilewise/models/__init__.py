@@ -11,7 +11,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .conventions import Convention, conventions
 from .model_info import Accuracy, ModelInfo
+from .preprocessing import Preprocessing, preprocessing
 from .registry import available, count_parameters, create, info
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from .efficientnet import EfficientNet
     from .fashion_mnist import MLP, FashionCNN
     from .googlenet import GoogLeNet, GoogLeNetAux, GoogLeNetOutputs, Inception
+    from .heads import find_heads, replace_head
     from .inception import (
         InceptionA,
         InceptionAux,
@@ -63,6 +66,7 @@ _FAMILIES = {
     "efficientnet": ("EfficientNet",),
     "fashion_mnist": ("MLP", "FashionCNN"),
     "googlenet": ("GoogLeNet", "GoogLeNetAux", "GoogLeNetOutputs", "Inception"),
+    "heads": ("find_heads", "replace_head"),
     "inception": (
         "InceptionA",
         "InceptionAux",
@@ -106,6 +110,7 @@ __all__ = [
     "Bottleneck",
     "CifarBlock",
     "CifarResNet",
+    "Convention",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "DenseBlock",
@@ -138,6 +143,7 @@ __all__ = [
     "ModelInfo",
     "NASNet",
     "PreactBottleneck",
+    "Preprocessing",
     "ResNet",
     "ResNetV2",
     "ShuffleNetV1",
@@ -152,12 +158,16 @@ __all__ = [
     "available",
     "batched_nms",
     "box_iou",
+    "conventions",
     "count_parameters",
     "create",
+    "find_heads",
     "from_pattern",
     "generalized_box_iou",
     "info",
     "nms",
+    "preprocessing",
+    "replace_head",
 ]
 
 

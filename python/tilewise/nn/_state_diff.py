@@ -113,10 +113,8 @@ class StateDiff:
         stripped = {entry.name.removeprefix(prefix) for entry in self.unexpected}
         if not any(entry.name in stripped for entry in self.missing):
             return []
-        return [
-            f"every name of the state dict begins with {prefix!r}; "
-            f"io.strip_prefix(state, {prefix!r}) takes it off"
-        ]
+        strip = f"io.strip_prefix(state, {prefix!r}) takes it off"
+        return [f"every name of the state dict begins with {prefix!r}; {strip}"]
 
 
 def compare(

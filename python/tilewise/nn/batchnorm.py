@@ -27,6 +27,7 @@ class _BatchNorm(Module):
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
+    frozen = False  # by nn.utils.freeze_batch_norm
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class _BatchNorm(Module):
 
     def _step_momentum(self) -> float:
         """How much this batch counts; without a momentum every batch counts the same."""
-        if not (self.training and self.num_batches_tracked is not None):
+        if not (self.training and self.num_batches_tracked is not None) or self.frozen:
             return 0.0 if self.momentum is None else self.momentum
         self.num_batches_tracked.add_(1)
         if self.momentum is None:
@@ -92,7 +93,7 @@ class _BatchNorm(Module):
 
     def uses_batch(self) -> bool:
         """Whether it normalises with the batch's own statistics."""
-        return self.training or self.running_mean is None
+        return (self.training and not self.frozen) or self.running_mean is None
 
     def normalise(
         self,
@@ -129,7 +130,7 @@ class _BatchNorm(Module):
         return (
             f"{self.num_features}, eps={self.eps:g}, momentum={self.momentum}, "
             f"affine={self.affine}, bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"track_running_stats={self.track_running_stats}{', frozen' if self.frozen else ''}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Helpers for training: limits of gradients, parameters as one vector."""
+"""Helpers for training: limits of gradients, parameters as one vector, frozen parts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tilewise._arguments import array_of, as_bool, as_float, as_optional_bool
 from tilewise._ops.joining import cat
 from tilewise.autograd import no_grad
 from tilewise.creation import tensor
+from tilewise.nn.transfer import freeze, freeze_batch_norm, unfreeze  # noqa: F401 - public here
 from tilewise.nn.weight_norm import remove_weight_norm, weight_norm  # noqa: F401 - public here
 from tilewise.tensor import Tensor
 

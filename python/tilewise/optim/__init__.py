@@ -24,6 +24,8 @@ __all__ = [
     "RMSprop",
     "Rprop",
     "lr_scheduler",
+    "param_groups_by_name",
+    "param_groups_layer_decay",
     "param_groups_weight_decay",
     "swa_utils",
 ]

@@ -8,6 +8,7 @@ Example:
 
 from .bundle import Bundle, load_bundle, save_bundle
 from .evaluation import Evaluation, evaluate, probabilities
+from .features import extract_features
 from .folder import RunFolder, choose_folder
 from .interrupt import Interrupted, StopSignal
 from .metrics import MetricsLog, read_metrics
@@ -30,6 +31,7 @@ __all__ = [
     "choose_folder",
     "default_recipe",
     "evaluate",
+    "extract_features",
     "load_bundle",
     "probabilities",
     "read_metrics",
