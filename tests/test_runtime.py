@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,11 +184,11 @@ def test_memory_does_not_grow_with_changing_shapes() -> None:
 
 
 def resident_bytes() -> int:
-    with open("/proc/self/statm") as file:
+    with Path("/proc/self/statm").open() as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc/self/statm")
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc/self/statm")
 def test_blocks_of_slabs_are_apart_and_go_back() -> None:
     """Blocks of 32 KB to 2 MB share slabs: each keeps its values, and their pages are returned."""
     _core.empty_cache()
