@@ -15,6 +15,9 @@ function(tilewise_add_kernels target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     list(APPEND flags_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
   endif()
+  # Random numbers have the same bits on every instruction set.
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/csrc/kernels/random.kern.cpp
+                              PROPERTIES COMPILE_OPTIONS -ffp-contract=off)
   set(level 0)
   foreach(isa IN LISTS levels)
     set(library ${target}_${isa})

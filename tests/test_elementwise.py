@@ -181,6 +181,57 @@ def test_pow(isa: str) -> None:
         _core.pow(to_core(integers), -1)
 
 
+def special_pairs() -> tuple[np.ndarray, np.ndarray]:
+    """Every pair of signed zeros, infinities, NaN, whole and other numbers."""
+    numbers = [0.0, 0.5, 1.0, 2.0, 3.0, 7.25, 1e-3, 16777215.0, 1e20, 3e38, np.inf]
+    values = np.float32([*numbers, *(-x for x in numbers), np.nan])
+    a, b = np.meshgrid(values, values)
+    return np.ascontiguousarray(a), np.ascontiguousarray(b)
+
+
+@pytest.mark.parametrize("name", ["pow", "fmod", "remainder", "atan2"])
+def test_vector_functions_of_two_numbers(name: str, isa: str) -> None:
+    """Within 0.51 ulp of double arithmetic, every special value as in C."""
+    numpy_function = {"pow": np.power, "fmod": np.fmod, "remainder": None, "atan2": np.arctan2}
+    rng = np.random.default_rng(4)
+    wide = np.ldexp(rng.uniform(0.5, 1, 3001), rng.integers(-60, 60, 3001)).astype(np.float32)
+    plain = rng.uniform(-4, 4, 3001).astype(np.float32)
+    pairs = [special_pairs(), (plain, plain[::-1].copy()), (wide, wide[::-1].copy())]
+    pairs += [(abs(plain), 20 * plain[::-1].copy())]
+    for a, b in pairs:
+        with np.errstate(all="ignore"):
+            x, y = a.astype(np.float64), b.astype(np.float64)
+            if name == "remainder":
+                rest = np.fmod(x, y)
+                want = np.where((rest != 0) & ((rest < 0) != (y < 0)), rest + y, rest)
+            else:
+                want = numpy_function[name](x, y)
+            rounded = want.astype(np.float32)
+            normal = ~((abs(want) < np.finfo(np.float32).tiny) & (want != 0))
+        got = to_numpy(getattr(_core, name)(to_core(a), to_core(b)))
+        np.testing.assert_array_equal(np.isnan(got), np.isnan(rounded))
+        finite = np.isfinite(rounded) & normal
+        np.testing.assert_array_equal(got[~finite & normal], rounded[~finite & normal])
+        np.testing.assert_array_equal(np.signbit(got[finite]), np.signbit(rounded[finite]))
+        errors = abs(got[finite] - want[finite]) / np.spacing(abs(rounded[finite]))
+        assert errors.max() <= (0.5 if name == "fmod" else 0.51)
+
+
+def test_vector_functions_of_rows_and_columns(isa: str) -> None:
+    a, b = random_array((5, 70), low=0.1, high=5), random_array((70,), 1, low=0.5, high=3)
+    for name in ("pow", "fmod", "remainder", "floor_div", "atan2"):
+        function = getattr(_core, name)
+        want = function(to_core(a.astype(np.float64)), to_core(b.astype(np.float64)))
+        np.testing.assert_allclose(
+            to_numpy(function(to_core(a), to_core(b))), to_numpy(want), rtol=3e-7, atol=3e-7
+        )
+        x, y = np.ascontiguousarray(a.T), b[:, None]
+        want = function(to_core(x.astype(np.float64)), to_core(y.astype(np.float64)))
+        np.testing.assert_allclose(
+            to_numpy(function(to_core(x), to_core(y))), to_numpy(want), rtol=3e-7, atol=3e-7
+        )
+
+
 def test_scalars_keep_the_dtype_of_their_category() -> None:
     for dtype in DTYPES:
         x = to_core(np.ones(3, dtype))

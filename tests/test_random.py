@@ -70,6 +70,30 @@ def test_golden_values(isa: str) -> None:
     np.testing.assert_array_equal(integers, GOLDEN_INTEGERS)
 
 
+def test_draws_have_the_same_bits_on_every_instruction_set() -> None:
+    draws = []
+    first = _core.isa()
+    try:
+        for name in _core.available_isas():
+            _core.set_isa(name)
+            generator = Generator(11)
+            generator.offset = 2**32 - 100  # the counter's low word wraps around
+            draws.append(
+                [
+                    to_numpy(draw((4003,), 0.5, 3.0, generator, F32))
+                    for draw in (_core.normal, _core.uniform)
+                ]
+            )
+    finally:
+        _core.set_isa(first)
+    for other in draws[1:]:
+        for a, b in zip(draws[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+    words = np.array([_core.philox(11, 2**32 - 100 + 1001 + c) for c in range(1000)], np.float64)
+    uniform = 0.5 + np.floor(words / 256) / 2**24 * 2.5
+    np.testing.assert_allclose(draws[0][1][:4000], uniform.reshape(-1), rtol=1e-7)
+
+
 def test_normal_follows_box_muller() -> None:
     words = [np.array(_core.philox(3, c), np.float64) for c in range(1000)]
     u1 = np.stack([(w[[0, 2]] + 1) / 2**32 for w in words])

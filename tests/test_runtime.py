@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,6 +181,33 @@ def test_memory_does_not_grow_with_changing_shapes() -> None:
     assert stats["cached"] <= stats["peak_in_use"] + (64 << 20)
     _core.empty_cache()
     assert _core.memory_stats()["cached"] == 0
+
+
+def resident_bytes() -> int:
+    with Path("/proc/self/statm").open() as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc/self/statm")
+def test_blocks_of_slabs_are_apart_and_go_back() -> None:
+    """Blocks of 32 KB to 2 MB share slabs: each keeps its values, and their pages are returned."""
+    _core.empty_cache()
+    before = resident_bytes()
+    sizes = np.random.default_rng(0).integers(2_000, 600_000, 100)
+    kept: dict[int, tw.Tensor] = {}
+    for step, size in enumerate([*sizes, *sizes[::-1], *sizes]):
+        kept[step] = tw.full((int(size),), float(step))
+        for old in [k for k in kept if k * 7 % 5 == step % 5 and k % 3]:
+            assert (kept.pop(old).numpy() == old).all()
+        if step % 50 == 0:
+            _core.empty_cache()
+    assert len(kept) > 50
+    assert all((value.numpy() == key).all() for key, value in kept.items())
+    held = sum(value.numpy().nbytes for value in kept.values())
+    assert resident_bytes() > before + held // 2  # else the next line proves nothing
+    kept.clear()
+    _core.empty_cache()
+    assert resident_bytes() < before + (12 << 20)
 
 
 def test_steady_work_asks_the_system_for_nothing() -> None:

@@ -2,10 +2,14 @@
 // on every machine, C library and instruction set.
 #pragma once
 
-#include <cstring>
+#include <cstdint>
 
 #include "base/index.h"
 #include "base/random.h"
+
+// Without branches, in functions that are inlined always: kernels/random.kern.cpp makes vector code
+// of loops over them.
+#define TW_ALWAYS_INLINE inline __attribute__((always_inline))
 
 namespace tilewise {
 
@@ -14,7 +18,9 @@ inline std::uint64_t join(std::uint32_t low, std::uint32_t high) {
 }
 
 // Uniform in [0, 1): 24 or 53 random bits.
-inline double uniform24(std::uint32_t word) { return static_cast<double>(word >> 8) * 0x1p-24; }
+TW_ALWAYS_INLINE double uniform24(std::uint32_t word) {
+  return static_cast<double>(word >> 8) * 0x1p-24;
+}
 inline double uniform53(std::uint64_t word) { return static_cast<double>(word >> 11) * 0x1p-53; }
 
 // An integer in [0, range), range >= 1: the high part of range times a 128-bit random fraction. No
@@ -28,57 +34,85 @@ inline std::uint64_t bounded(const Philox4& r, std::uint64_t range) {
 
 namespace detail {
 
+TW_ALWAYS_INLINE double double_of_bits(std::uint64_t bits) {
+  return __builtin_bit_cast(double, bits);
+}
+
+// n < 2^52, without an instruction for integers.
+TW_ALWAYS_INLINE double exactly(std::uint64_t n) {
+  return double_of_bits(n | 0x4330000000000000U) - 0x1p52;
+}
+
 // log(x) for normal x > 0: x = 2^k m, log(m) = 2 atanh(s) with s = (m - 1) / (m + 1).
-inline double log_series(double x) {
-  std::uint64_t bits = 0;
-  std::memcpy(&bits, &x, sizeof(x));
-  std::uint64_t exponent = bits >> 52;
-  std::uint64_t mantissa = (bits & 0xFFFFFFFFFFFFFU) | 0x3FF0000000000000U;
-  double m = 0;
-  std::memcpy(&m, &mantissa, sizeof(m));
-  if (m > 1.4142135623730951) {
-    m *= 0.5;
-    ++exponent;
-  }
+TW_ALWAYS_INLINE double log_series(double x) {
+  const std::uint64_t bits = __builtin_bit_cast(std::uint64_t, x);
+  double k = exactly(bits >> 52) - 1023.0;
+  double m = double_of_bits((bits & 0xFFFFFFFFFFFFFU) | 0x3FF0000000000000U);
+  const bool large = m > 1.4142135623730951;
+  m = large ? m * 0.5 : m;
+  k = large ? k + 1.0 : k;
   const double s = (m - 1.0) / (m + 1.0);
   const double z = s * s;
   double sum = 1.0 / 21.0;
-  for (int n = 19; n >= 1; n -= 2) sum = sum * z + 1.0 / n;
-  const double k = static_cast<double>(static_cast<std::int64_t>(exponent) - 1023);
+  sum = sum * z + 1.0 / 19.0;
+  sum = sum * z + 1.0 / 17.0;
+  sum = sum * z + 1.0 / 15.0;
+  sum = sum * z + 1.0 / 13.0;
+  sum = sum * z + 1.0 / 11.0;
+  sum = sum * z + 1.0 / 9.0;
+  sum = sum * z + 1.0 / 7.0;
+  sum = sum * z + 1.0 / 5.0;
+  sum = sum * z + 1.0 / 3.0;
+  sum = sum * z + 1.0;
   return 2.0 * s * sum + k * 0.69314718055994531;
 }
 
-// cos and sin of 2 pi u for u in [0, 1).
-inline void circle(double u, double& cosine, double& sine) {
+// cos and sin of 2 pi u for u in [0, 1): Taylor series of what is left beyond the nearest quarter.
+TW_ALWAYS_INLINE void circle(double u, double& cosine, double& sine) {
+  constexpr double shift = 0x1p52;
   const double turns = u * 4.0;
-  const int quadrant = static_cast<int>(turns + 0.5);
-  const double x = (turns - quadrant) * 1.5707963267948966;  // within [-pi/4, pi/4]
-  const double z = x * x;
-  double c = 1.0;
-  double s = 1.0;
-  for (int n = 16; n >= 2; n -= 2) {  // Taylor series from the last term
-    c = 1.0 - c * z / (n * (n - 1));
-    s = 1.0 - s * z / (n * (n + 1));
-  }
-  s *= x;
+  const double shifted = turns + shift;  // its lowest bits are the nearest quarter
+  const std::uint64_t quadrant = __builtin_bit_cast(std::uint64_t, shifted);
+  const double x = (turns - (shifted - shift)) * 1.5707963267948966;  // within [-pi/4, pi/4]
+  const double z = -x * x;
+  double c = 1.0 / 20922789888000.0;
+  c = c * z + 1.0 / 87178291200.0;
+  c = c * z + 1.0 / 479001600.0;
+  c = c * z + 1.0 / 3628800.0;
+  c = c * z + 1.0 / 40320.0;
+  c = c * z + 1.0 / 720.0;
+  c = c * z + 1.0 / 24.0;
+  c = c * z + 1.0 / 2.0;
+  c = c * z + 1.0;
+  double s = 1.0 / 355687428096000.0;
+  s = s * z + 1.0 / 1307674368000.0;
+  s = s * z + 1.0 / 6227020800.0;
+  s = s * z + 1.0 / 39916800.0;
+  s = s * z + 1.0 / 362880.0;
+  s = s * z + 1.0 / 5040.0;
+  s = s * z + 1.0 / 120.0;
+  s = s * z + 1.0 / 6.0;
+  s = (s * z + 1.0) * x;
   const bool odd = (quadrant & 1) != 0;
-  cosine = odd ? -s : c;
-  sine = odd ? c : s;
-  if ((quadrant & 2) != 0) {
-    cosine = -cosine;
-    sine = -sine;
-  }
+  const std::uint64_t sign = (quadrant & 2) << 62;
+  cosine = double_of_bits(__builtin_bit_cast(std::uint64_t, odd ? -s : c) ^ sign);
+  sine = double_of_bits(__builtin_bit_cast(std::uint64_t, odd ? c : s) ^ sign);
 }
 
 }  // namespace detail
 
 // Two independent standard normal numbers from u1 in (0, 1] and u2 in [0, 1): G. E. P. Box,
 // M. E. Muller, "A note on the generation of random normal deviates" (1958).
-inline void box_muller(double u1, double u2, double& a, double& b) {
+TW_ALWAYS_INLINE void box_muller(double u1, double u2, double& a, double& b) {
   const double radius = __builtin_sqrt(-2.0 * detail::log_series(u1));
   detail::circle(u2, a, b);
   a *= radius;
   b *= radius;
+}
+
+// The same from two words, for float32.
+TW_ALWAYS_INLINE void box_muller(std::uint32_t r1, std::uint32_t r2, double& a, double& b) {
+  box_muller((detail::exactly(r1) + 1.0) * 0x1p-32, detail::exactly(r2) * 0x1p-32, a, b);
 }
 
 }  // namespace tilewise

@@ -5,16 +5,14 @@
 #include <map>
 #include <mutex>
 
-#include <sys/mman.h>
-
 #include "base/error.h"
 #include "base/guard_pages.h"
+#include "base/huge_slabs.h"
 
 namespace tilewise {
 namespace {
 
 constexpr std::size_t alignment = 64;
-constexpr std::size_t huge_page = std::size_t{2} << 20;
 constexpr std::size_t slack = std::size_t{64} << 20;
 
 // Sizes are rounded up to eight steps per power of two: at most 12.5 % is wasted, and tensors of
@@ -25,17 +23,6 @@ std::size_t size_class(std::size_t bytes) {
   int log2 = 63 - __builtin_clzll(bytes);
   std::size_t step = std::size_t{1} << (log2 - 3);
   return (bytes + step - 1) / step * step;
-}
-
-void* system_allocate(std::size_t bytes) {
-  void* block = nullptr;
-  const std::size_t align = bytes >= huge_page ? huge_page : alignment;
-  if (posix_memalign(&block, align, bytes) != 0) return nullptr;
-#if defined(MADV_HUGEPAGE)
-  // Advice only: without huge pages the block works all the same.
-  if (bytes >= huge_page) (void)madvise(block, bytes, MADV_HUGEPAGE);
-#endif
-  return block;
 }
 
 struct CachedBlock {
@@ -76,7 +63,8 @@ class Pool {
       free_[size].push_back({block, ++clock_});
       stats_.cached += size;
     } catch (const std::bad_alloc&) {
-      std::free(block);  // no memory even for the book-keeping: give the block back
+      // No memory even for the book-keeping. A block of a slab is lost then.
+      if (!HugeSlabs::takes(size)) std::free(block);
     }
   }
 
@@ -124,6 +112,23 @@ class Pool {
     return block;
   }
 
+  void* system_allocate(std::size_t bytes) {
+    if (HugeSlabs::takes(bytes)) return slabs_.allocate(bytes);
+    void* block = nullptr;
+    const std::size_t align = bytes >= huge_page ? huge_page : alignment;
+    if (posix_memalign(&block, align, bytes) != 0) return nullptr;
+    if (bytes >= huge_page) advise_huge_pages(block, bytes);
+    return block;
+  }
+
+  void system_release(void* block, std::size_t bytes) {
+    if (HugeSlabs::takes(bytes)) {
+      slabs_.release(block, bytes);
+    } else {
+      std::free(block);
+    }
+  }
+
   // Frees the blocks released longest ago until in_use + cached is at most `limit`.
   void evict_down_to(std::size_t limit) {
     while (stats_.cached > 0 && stats_.in_use + stats_.cached > limit) {
@@ -135,7 +140,7 @@ class Pool {
           oldest = bin;
         }
       }
-      std::free(oldest->second.front().block);
+      system_release(oldest->second.front().block, oldest->first);
       oldest->second.pop_front();
       stats_.cached -= oldest->first;
     }
@@ -144,6 +149,7 @@ class Pool {
   const bool guarded_ = guard_pages_enabled();
   std::mutex mutex_;
   std::map<std::size_t, std::deque<CachedBlock>> free_;
+  HugeSlabs slabs_;
   std::uint64_t clock_ = 0;
   MemoryStats stats_{};
 };

@@ -3,7 +3,8 @@
 // A training step asks for the same sizes again and again. Fresh pages from the kernel cost as
 // much as a memory-bound layer (each 4 KB page is zeroed on its first touch), so released blocks
 // are kept and handed out again. The pool never holds more than the largest footprint that was
-// ever in use plus a fixed slack: changing shapes evict the blocks released longest ago.
+// ever in use plus a fixed slack: changing shapes evict the blocks released longest ago. Blocks of
+// 32 KB to 2 MB lie in slabs (base/huge_slabs.h), so that they have huge pages too.
 //
 // With TILEWISE_GUARD_PAGES=1 in the environment every block is a mapping of its own between
 // inaccessible pages (base/guard_pages.h), and none is kept: a debugging mode, slow.

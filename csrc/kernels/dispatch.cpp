@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 #include "kernels/batch_norm.h"
 #include "kernels/binary.h"
+#include "kernels/binary_math.h"
 #include "kernels/copy.h"
 #include "kernels/depthwise.h"
 #include "kernels/dropout.h"
@@ -18,6 +19,7 @@
 #include "kernels/pad.h"
 #include "kernels/pooling.h"
 #include "kernels/prelu.h"
+#include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/resample.h"
 #include "kernels/row_norm.h"
@@ -47,6 +49,7 @@ namespace tilewise {
 
 TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
+TW_DISPATCH(BinaryMathKernels, binary_math_kernels)
 TW_DISPATCH(ClassLossKernels, class_loss_kernels)
 TW_DISPATCH(CopyKernels, copy_kernels)
 TW_DISPATCH(DepthwiseKernels, depthwise_kernels)
@@ -62,6 +65,7 @@ TW_DISPATCH(PointwiseLossKernels, pointwise_loss_kernels)
 TW_DISPATCH(PadKernels, pad_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)
 TW_DISPATCH(PreluKernels, prelu_kernels)
+TW_DISPATCH(RandomKernels, random_kernels)
 TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ResampleKernels, resample_kernels)
 TW_DISPATCH(RowNormKernels, row_norm_kernels)

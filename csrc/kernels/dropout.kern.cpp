@@ -18,7 +18,8 @@ TW_INLINE std::uint64_t keep_bits(std::uint64_t seed, std::uint64_t counter, Vec
   for (index_t first = 0; first < counters; first += VecI::width) {
     const auto low = static_cast<std::int32_t>(static_cast<std::uint32_t>(counter));
     const PhiloxWords words =
-        philox(seed, set1i(low) + load_i(lanes + first), static_cast<std::uint32_t>(counter >> 32));
+        philox(seed, set1i(low) + load_i(lanes + first),
+               set1i(static_cast<std::int32_t>(static_cast<std::uint32_t>(counter >> 32))));
     for (int j = 0; j < 4; ++j) {
       const std::uint64_t kept = mask_bits(convert_f(shift_right<8>(words.v[j])) >= threshold);
       bits |= kept << (16 * j + first);

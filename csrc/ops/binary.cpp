@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "kernels/binary.h"
+#include "kernels/binary_math.h"
 #include "ops/copy.h"
 #include "ops/loop_nest.h"
 #include "ref/binary.h"
@@ -228,6 +229,7 @@ void run_kernel(Kernel kernel, const Operands& x, R* z) {
 // False where the op has no float32 kernel.
 bool run_float32(BinaryOp op, const Operands& x) {
   const BinaryKernels& kernels = binary_kernels();
+  const BinaryMathKernels& math = binary_math_kernels();
   const Operands swapped{x.z, x.b, x.a, x.b_strides, x.a_strides};
   float* z = x.z.data<float>();
   auto* flags = x.z.data<std::uint8_t>();
@@ -252,6 +254,16 @@ bool run_float32(BinaryOp op, const Operands& x) {
       return run_kernel(kernels.hypot, x, z), true;
     case BinaryOp::logaddexp:
       return run_kernel(kernels.logaddexp, x, z), true;
+    case BinaryOp::pow:
+      return run_kernel(math.pow, x, z), true;
+    case BinaryOp::fmod:
+      return run_kernel(math.fmod, x, z), true;
+    case BinaryOp::remainder:
+      return run_kernel(math.remainder, x, z), true;
+    case BinaryOp::floor_div:
+      return run_kernel(math.floor_div, x, z), true;
+    case BinaryOp::atan2:
+      return run_kernel(math.atan2, x, z), true;
     case BinaryOp::eq:
       return run_kernel(kernels.eq, x, flags), true;
     case BinaryOp::ne:

@@ -6,6 +6,7 @@
 #include "base/distributions.h"
 #include "base/error.h"
 #include "base/threads.h"
+#include "kernels/random.h"
 #include "ops/visit_dtype.h"
 
 namespace tilewise {
@@ -28,6 +29,22 @@ index_t elements_per_counter(Draw draw, DType dtype) {
 
 void check_floating(const char* op, DType dtype) {
   TW_CHECK_TYPE(is_floating(dtype), op, ": expected float32 or float64, got ", name_of(dtype));
+}
+
+// kernel(run, out) for the whole counters of a float32 draw, then generate as below for the last.
+template <typename Kernel, typename F>
+void fill_floats(const Array& a, RandomStream stream, Kernel kernel, F generate) {
+  float* out = a.data<float>();
+  const index_t whole = a.size() / 4;
+  parallel_ranges(whole, 4096, [&](index_t first, index_t last) {
+    kernel(
+        CounterRun{stream.seed, stream.counter + static_cast<std::uint64_t>(first), last - first},
+        out + 4 * first);
+  });
+  if (a.size() == 4 * whole) return;
+  float values[4];
+  generate(philox4x32(stream.seed, stream.counter + static_cast<std::uint64_t>(whole)), values);
+  std::copy_n(values, a.size() - 4 * whole, out + 4 * whole);
 }
 
 // Calls generate(words, values) for every counter, where values has room for `per_counter`
@@ -74,7 +91,10 @@ Array uniform(const Dims& shape, double low, double high, RandomStream stream, D
   const auto high32 = static_cast<float>(high);
   const auto low32 = static_cast<float>(low);
   const float top = low32 < high32 ? std::nextafter(high32, low32) : low32;
-  fill_by_counter<4, float>(a, stream, [=](const Philox4& r, float* values) {
+  const auto kernel = [=](const CounterRun& run, float* out) {
+    random_kernels().uniform(run, low, high - low, top, out);
+  };
+  fill_floats(a, stream, kernel, [=](const Philox4& r, float* values) {
     for (int i = 0; i < 4; ++i) {
       values[i] = std::min(static_cast<float>(low + uniform24(r.v[i]) * (high - low)), top);
     }
@@ -96,12 +116,14 @@ Array normal(const Dims& shape, double mean, double deviation, RandomStream stre
     });
     return a;
   }
-  fill_by_counter<4, float>(a, stream, [=](const Philox4& r, float* values) {
+  const auto kernel = [=](const CounterRun& run, float* out) {
+    random_kernels().normal(run, mean, deviation, out);
+  };
+  fill_floats(a, stream, kernel, [=](const Philox4& r, float* values) {
     for (int i = 0; i < 4; i += 2) {
       double x = 0;
       double y = 0;
-      box_muller((static_cast<double>(r.v[i]) + 1.0) * 0x1p-32,
-                 static_cast<double>(r.v[i + 1]) * 0x1p-32, x, y);
+      box_muller(r.v[i], r.v[i + 1], x, y);
       values[i] = static_cast<float>(mean + deviation * x);
       values[i + 1] = static_cast<float>(mean + deviation * y);
     }

@@ -9,10 +9,10 @@ struct PhiloxWords {
   VecI v[4];  // v[j][i]: word j of lane i's counter
 };
 
-// `key` and the high word of the counter are the same in all lanes; `low` holds the low words.
-TW_INLINE PhiloxWords philox(std::uint64_t key, VecI low, std::uint32_t high) {
+// `key` is the same in all lanes; `low` and `high` are the words of the counters.
+TW_INLINE PhiloxWords philox(std::uint64_t key, VecI low, VecI high) {
   VecI c0 = low;
-  VecI c1 = set1i(static_cast<std::int32_t>(high));
+  VecI c1 = high;
   VecI c2 = set1i(0);
   VecI c3 = set1i(0);
   std::uint32_t k0 = static_cast<std::uint32_t>(key);
