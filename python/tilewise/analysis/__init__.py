@@ -1,10 +1,22 @@
 """What a network is made of and what it costs, told without running it at full size.
 
 Example:
-    >>> print(tw.receptive_field(nn.Conv2d(3, 8, 3), (3, 8, 8)).rows[-1].size)
-    (3, 3)
+    >>> tw.summary(models.create("lenet5"), (1, 28, 28)).totals.parameters
+    1256080
 """
 
+from .memory import MemoryEstimate, memory_estimate
 from .receptive_field import FieldRow, ReceptiveField, receptive_field
+from .summary import Layer, Summary, Totals, summary
 
-__all__ = ["FieldRow", "ReceptiveField", "receptive_field"]
+__all__ = [
+    "FieldRow",
+    "Layer",
+    "MemoryEstimate",
+    "ReceptiveField",
+    "Summary",
+    "Totals",
+    "memory_estimate",
+    "receptive_field",
+    "summary",
+]

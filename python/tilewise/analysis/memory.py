@@ -58,7 +58,7 @@ class MemoryEstimate:
         inference_peak: the most that is held at once in inference, parameters and input included.
         training_peak: the most in a training step, after the first one.
         inference_at, training_at: what is running then.
-        kept: bytes that the tape keeps of each node, by its number.
+        kept: bytes that the tape keeps of each node, by its name.
         assumed: operations of which it is not known what they keep; inputs and outputs are taken.
     """
 
@@ -74,7 +74,7 @@ class MemoryEstimate:
     training_peak: int
     inference_at: str
     training_at: str
-    kept: dict[int, int] = field(repr=False, default_factory=dict)
+    kept: dict[str, int] = field(repr=False, default_factory=dict)
     assumed: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class _Heap:
         self.at = "the parameters"
 
     def allocate(self, count: int) -> _Buffer:
-        buffer = _Buffer(self, block_bytes(count))
+        buffer = _Buffer(self, block_bytes(count), count)
         self.live += buffer.size
         return buffer
 
@@ -132,10 +132,10 @@ class _Heap:
 class _Buffer:
     """Memory with its holders counted."""
 
-    __slots__ = ("heap", "holders", "size")
+    __slots__ = ("count", "heap", "holders", "size")
 
-    def __init__(self, heap: _Heap, size: int) -> None:
-        self.heap, self.size, self.holders = heap, size, 1
+    def __init__(self, heap: _Heap, size: int, count: int) -> None:
+        self.heap, self.size, self.count, self.holders = heap, size, count, 1
 
     def hold(self) -> _Buffer:
         self.holders += 1
@@ -156,7 +156,7 @@ class _Run:
         self.heap = _Heap(base)
         self.buffers: dict[Value, _Buffer] = {}
         self.tape: dict[int, list[_Buffer]] = {}
-        self.kept: dict[int, int] = {}
+        self.kept: dict[str, int] = {}
         self.names = plan.traced.node_names()
         for value in self.traced.graph.inputs:
             self.buffers[value] = self.heap.allocate(self.traced.bytes(value))
@@ -188,9 +188,9 @@ class _Run:
         if step.kept_bytes:
             held.append(self.heap.allocate(step.kept_bytes))
         self.tape[i] = held
-        fresh = {id(buffer): buffer.size for buffer in held if id(buffer) not in seen}
+        fresh = {id(buffer): buffer.count for buffer in held if id(buffer) not in seen}
         seen.update(fresh)
-        self.kept[step.node] = sum(fresh.values())
+        self.kept[self._name(step)] = sum(fresh.values())
 
     def backward(self) -> None:
         wanted, heap = self.plan.wanted, self.heap

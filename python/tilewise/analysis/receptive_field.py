@@ -86,6 +86,7 @@ class ReceptiveField:
         self._nodes: list[Node] = []
         self._links: dict[Node, list[Link]] = {}
         self._values: list[Value] = [image]
+        self._numbers: dict[Node, int] = {}
         self.assumed: tuple[str, ...] = ()
         self.rows: list[FieldRow] = [self._row("input", "input", image)]
         for node, name in zip(graph.nodes, node_names(graph.nodes), strict=True):
@@ -111,6 +112,7 @@ class ReceptiveField:
             if fields is None:
                 self._boxes[output] = self._hull([value for value, _ in links])
         self._values.append(node.outputs[0])
+        self._numbers[node] = len(self.rows)
         self.rows.append(self._row(name, node.op, node.outputs[0]))
 
     def _united(self, links: list[Link]) -> tuple[Field, ...] | None:
@@ -162,6 +164,11 @@ class ReceptiveField:
             tuple([_number(field.jump) for field in fields]),
             tuple([_number(field.start) for field in fields]),
         )
+
+    def row_of(self, node: Node) -> FieldRow | None:
+        """The row of a node of the graph; None for one that does not depend on the image."""
+        at = self._numbers.get(node)
+        return None if at is None else self.rows[at]
 
     # ------------------------------------------------------------ backwards
 
