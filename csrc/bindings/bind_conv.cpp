@@ -241,10 +241,10 @@ void bind_conv(py::module_& m) {
         const ConvExplanation e = explain_conv(
             input_shape, weight_shape, dtype, direction_of(direction),
             options(stride, pad_begin, pad_end, dilation, groups, algorithm, false, border));
-        std::vector<std::tuple<std::string, std::string, double, index_t, bool>> rows;
+        std::vector<std::tuple<std::string, std::string, double, index_t, bool, index_t>> rows;
         rows.reserve(e.choices.size());
         for (const ConvChoice& c : e.choices) {
-          rows.emplace_back(c.algorithm, c.refusal, c.cost, c.workspace, c.chosen);
+          rows.emplace_back(c.algorithm, c.refusal, c.cost, c.workspace, c.chosen, c.packed);
         }
         return std::make_tuple(e.output_shape, e.multiply_adds, rows);
       },
@@ -252,7 +252,7 @@ void bind_conv(py::module_& m) {
       py::arg("stride"), py::arg("pad_begin"), py::arg("pad_end"), py::arg("dilation"),
       py::arg("groups"), py::arg("algorithm") = "auto", py::arg("border") = "zeros",
       "Output shape, multiply-adds, rows of (algorithm, refusal or empty, cost in nanoseconds, "
-      "workspace bytes, chosen).");
+      "workspace bytes, chosen, bytes of packed weights among the workspace).");
   m.def(
       "im2col",
       [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& pad_begin,

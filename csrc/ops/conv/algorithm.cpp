@@ -49,6 +49,11 @@ index_t workspace_of(const ConvAlgorithm& a, const ConvProblem& p, ConvDirection
          padded_elements(q) * static_cast<index_t>(sizeof(float));
 }
 
+index_t packed_of(const ConvAlgorithm& a, const ConvProblem& p, ConvDirection direction) {
+  if (is_empty(p) || a.packed == nullptr) return 0;
+  return a.packed(fills_border(a, p, direction) ? p : without_border(p), direction);
+}
+
 void trace_choice(const char* op, const ConvProblem& p, DType dtype, ConvDirection direction,
                   const ConvAlgorithm& chosen) {
   if (!trace_enabled()) return;
@@ -165,7 +170,8 @@ std::vector<ConvChoice> weigh_algorithms(const char* op, const ConvProblem& p, D
     const char* reason = refusal(*a, p, dtype, direction);
     const bool can = reason == nullptr;
     choices.push_back({a->name, can ? "" : reason, can ? cost_of(*a, p, direction) : 0,
-                       can ? workspace_of(*a, p, direction) : 0, a == &chosen});
+                       can ? workspace_of(*a, p, direction) : 0,
+                       can ? packed_of(*a, p, direction) : 0, a == &chosen});
   }
   return choices;
 }

@@ -65,6 +65,8 @@ struct ConvAlgorithm {
   double (*cost)(const ConvProblem&, ConvDirection);
   // Bytes of temporary memory, packed weights included, with this many threads.
   index_t (*workspace)(const ConvProblem&, ConvDirection, int threads);
+  // Of these, bytes of packed weights: what inference keeps beside the weights. Null for none.
+  index_t (*packed)(const ConvProblem&, ConvDirection);
   void (*forward)(const ConvForward&);
   void (*backward_data)(const ConvBackwardData&);
   void (*backward_weight)(const ConvBackwardWeight&);
@@ -99,6 +101,7 @@ struct ConvChoice {
   std::string refusal;  // empty: it can
   double cost;          // see ConvAlgorithm
   index_t workspace;    // bytes, with num_threads() threads
+  index_t packed;       // bytes of packed weights
   bool chosen;
 };
 std::vector<ConvChoice> weigh_algorithms(const char* op, const ConvProblem& problem, DType dtype,

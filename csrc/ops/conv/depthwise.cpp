@@ -166,6 +166,12 @@ DepthwiseSourceView forward_source(const ConvProblem& p, const float* x) {
   return {x, p.c, p.group_k(), {}};
 }
 
+index_t packed(const ConvProblem& problem, ConvDirection direction) {
+  const ConvProblem p = simplified(problem);
+  if (direction == ConvDirection::backward_weight) return 0;
+  return p.taps() * packed_stride(p) * static_cast<index_t>(sizeof(float));
+}
+
 index_t workspace(const ConvProblem& problem, ConvDirection direction, int threads) {
   const ConvProblem p = simplified(problem);
   if (direction == ConvDirection::backward_weight) {
@@ -178,8 +184,7 @@ index_t workspace(const ConvProblem& problem, ConvDirection direction, int threa
       is_forward ? forward_source(p, nullptr) : DepthwiseSourceView{nullptr, p.k, 1, worst};
   const Target target{nullptr, is_forward ? p.k : p.c, nullptr};
   const DepthwiseCorrelation correlation(g, source, target);
-  return p.taps() * packed_stride(p) * static_cast<index_t>(sizeof(float)) +
-         threads * correlation.bytes_a_thread();
+  return packed(p, direction) + threads * correlation.bytes_a_thread();
 }
 
 void run_correlation(const DepthwiseGeometry& g, const DepthwiseSourceView& source,
@@ -209,9 +214,14 @@ void backward_data(const ConvBackwardData& conv) {
 
 }  // namespace
 
-const ConvAlgorithm depthwise{"depthwise",   {false, true, {false, true, true}, true},
-                              refuses,       cost,
-                              workspace,     forward,
-                              backward_data, depthwise_weight_gradient};
+const ConvAlgorithm depthwise{"depthwise",
+                              {false, true, {false, true, true}, true},
+                              refuses,
+                              cost,
+                              workspace,
+                              packed,
+                              forward,
+                              backward_data,
+                              depthwise_weight_gradient};
 
 }  // namespace tilewise

@@ -198,13 +198,23 @@ double cost(const ConvProblem& p, ConvDirection direction) {
   return 1e3 + multiply_adds(p) * lanes / outputs / (rate * nominal_multiply_adds);
 }
 
+GroupedJob job_of(const ConvProblem& p, ConvDirection direction) {
+  return direction == ConvDirection::forward ? grouped_forward_job(p) : grouped_backward_job(p);
+}
+
+index_t packed(const ConvProblem& problem, ConvDirection direction) {
+  if (direction == ConvDirection::backward_weight) return 0;
+  const GroupedJob job = job_of(simplified(problem), direction);
+  const GroupedPlan plan(job, kStripBytes, 1, false);
+  return plan.weight_floats() * static_cast<index_t>(sizeof(float));
+}
+
 index_t workspace(const ConvProblem& problem, ConvDirection direction, int threads) {
   const ConvProblem p = simplified(problem);
   if (direction == ConvDirection::backward_weight) {
     return grouped_weight_gradient_workspace(p, threads);
   }
-  const GroupedJob job =
-      direction == ConvDirection::forward ? grouped_forward_job(p) : grouped_backward_job(p);
+  const GroupedJob job = job_of(p, direction);
   const GroupedPlan plan(job, kStripBytes, 1, false);
   return plan.weight_floats() * static_cast<index_t>(sizeof(float)) +
          threads * GroupedCorrelation(job, plan, nullptr).bytes_a_thread();
@@ -239,9 +249,14 @@ void backward_data(const ConvBackwardData& conv) {
 
 }  // namespace
 
-const ConvAlgorithm grouped{"grouped",     {false, true, {false, true, true}, false},
-                            refuses,       cost,
-                            workspace,     forward,
-                            backward_data, grouped_weight_gradient};
+const ConvAlgorithm grouped{"grouped",
+                            {false, true, {false, true, true}, false},
+                            refuses,
+                            cost,
+                            workspace,
+                            packed,
+                            forward,
+                            backward_data,
+                            grouped_weight_gradient};
 
 }  // namespace tilewise

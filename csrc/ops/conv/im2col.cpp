@@ -187,9 +187,10 @@ void backward_weight(const ConvBackwardWeight& job) {
 
 }  // namespace
 
-const ConvAlgorithm im2col_gemm{"im2col",      {true, false, {}, false, {true, true, true}},
-                                refuses,       cost,
-                                workspace,     forward,
-                                backward_data, backward_weight};
+const ConvAlgorithm im2col_gemm{"im2col",       {true, false, {}, false, {true, true, true}},
+                                refuses,        cost,
+                                workspace,      nullptr,
+                                forward,        backward_data,
+                                backward_weight};
 
 }  // namespace tilewise

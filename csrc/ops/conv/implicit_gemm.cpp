@@ -181,6 +181,16 @@ double cost(const ConvProblem& p, ConvDirection direction) {
   return 1e3 + packing + folding + multiply_adds(p) * waste / nominal_multiply_adds;
 }
 
+index_t packed(const ConvProblem& problem, ConvDirection direction) {
+  const ConvProblem p = simplified(problem);
+  if (direction == ConvDirection::backward_weight) return 0;
+  if (direction == ConvDirection::backward_data && fold_applies(p)) return 0;
+  const bool is_forward = direction == ConvDirection::forward;
+  const index_t channels = is_forward ? p.group_c() : p.group_k();
+  const index_t columns = is_forward ? p.group_k() : p.group_c();
+  return p.groups * group_floats(p.taps(), channels, columns) * static_cast<index_t>(sizeof(float));
+}
+
 index_t workspace(const ConvProblem& problem, ConvDirection direction, int threads) {
   const ConvProblem p = simplified(problem);
   if (direction == ConvDirection::backward_weight) return weight_gradient_workspace(p, threads);
@@ -188,15 +198,12 @@ index_t workspace(const ConvProblem& problem, ConvDirection direction, int threa
     return fold_workspace(p, threads);
   }
   const bool is_forward = direction == ConvDirection::forward;
-  const index_t channels = is_forward ? p.group_c() : p.group_k();
-  const index_t columns = is_forward ? p.group_k() : p.group_c();
-  const index_t packed = p.groups * group_floats(p.taps(), channels, columns);
   Correlate job = is_forward ? forward_job(p) : backward_job(p);
   if (!is_forward) {
     const index_t phase[3] = {0, 0, 0};
     set_phase(p, phase, job);
   }
-  return packed * static_cast<index_t>(sizeof(float)) + threads * correlate_bytes_a_thread(job);
+  return packed(p, direction) + threads * correlate_bytes_a_thread(job);
 }
 
 bool collects(const OutputStage* stage) { return stage != nullptr && stage->collects(); }
@@ -260,7 +267,8 @@ void backward_data(const ConvBackwardData& conv) {
 const ConvAlgorithm implicit_gemm{
     "implicit_gemm", {false, true, {false, true, true}, true, {true, false, true}},
     refuses,         cost,
-    workspace,       forward,
-    backward_data,   weight_gradient};
+    workspace,       packed,
+    forward,         backward_data,
+    weight_gradient};
 
 }  // namespace tilewise

@@ -58,9 +58,10 @@ void backward_weight(const ConvBackwardWeight& job) {
 
 }  // namespace
 
-const ConvAlgorithm reference{"reference",   {true, false, {}, false, {true, true, true}},
-                              refuses,       cost,
-                              workspace,     forward,
-                              backward_data, backward_weight};
+const ConvAlgorithm reference{"reference",    {true, false, {}, false, {true, true, true}},
+                              refuses,        cost,
+                              workspace,      nullptr,
+                              forward,        backward_data,
+                              backward_weight};
 
 }  // namespace tilewise

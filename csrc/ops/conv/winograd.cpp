@@ -101,21 +101,32 @@ double cost(const ConvProblem& p, ConvDirection direction) {
   return 1e3 + products + transforms + rows + filters;
 }
 
+// What correlates in a direction, without its data.
+template <int m>
+WinogradCorrelation correlation_of(const ConvProblem& p, ConvDirection direction) {
+  const bool is_forward = direction == ConvDirection::forward;
+  return {kernels<m>(),
+          is_forward ? forward_grid(p, m) : backward_grid(p, m),
+          p.kernel[0] * (is_forward ? p.c : p.k),
+          is_forward ? p.k : p.c,
+          nullptr,
+          {},
+          nullptr,
+          nullptr};
+}
+
 template <int m>
 index_t workspace(const ConvProblem& p, ConvDirection direction, int threads) {
   if (direction == ConvDirection::backward_weight) {
     return winograd_weight_gradient_workspace(kernels<m>(), forward_grid(p, m), p, threads);
   }
-  const bool is_forward = direction == ConvDirection::forward;
-  const WinogradCorrelation job{kernels<m>(),
-                                is_forward ? forward_grid(p, m) : backward_grid(p, m),
-                                p.kernel[0] * (is_forward ? p.c : p.k),
-                                is_forward ? p.k : p.c,
-                                nullptr,
-                                {},
-                                nullptr,
-                                nullptr};
-  return winograd_correlate_workspace(job, threads);
+  return winograd_correlate_workspace(correlation_of<m>(p, direction), threads);
+}
+
+template <int m>
+index_t packed(const ConvProblem& p, ConvDirection direction) {
+  if (direction == ConvDirection::backward_weight) return 0;
+  return winograd_filter_bytes(correlation_of<m>(p, direction));
 }
 
 template <int m>
@@ -153,9 +164,11 @@ constexpr ConvAbilities abilities{false, true, {false, true, true}, false, {true
 
 }  // namespace
 
-const ConvAlgorithm winograd4{"winograd4",  abilities,  refuses,          cost<4>,
-                              workspace<4>, forward<4>, backward_data<4>, backward_weight<4>};
-const ConvAlgorithm winograd2{"winograd2",  abilities,  refuses,          cost<2>,
-                              workspace<2>, forward<2>, backward_data<2>, backward_weight<2>};
+const ConvAlgorithm winograd4{"winograd4", abilities,        refuses,
+                              cost<4>,     workspace<4>,     packed<4>,
+                              forward<4>,  backward_data<4>, backward_weight<4>};
+const ConvAlgorithm winograd2{"winograd2", abilities,        refuses,
+                              cost<2>,     workspace<2>,     packed<2>,
+                              forward<2>,  backward_data<2>, backward_weight<2>};
 
 }  // namespace tilewise

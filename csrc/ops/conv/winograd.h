@@ -43,6 +43,7 @@ struct WinogradCorrelation {
 void winograd_correlate(const WinogradCorrelation& job, const WinogradFilters& filters, bool keep);
 // Bytes of temporary memory.
 index_t winograd_correlate_workspace(const WinogradCorrelation& job, int threads);
+index_t winograd_filter_bytes(const WinogradCorrelation& job);
 
 // On the grid of the forward pass.
 void winograd_weight_gradient(const WinogradKernels& kernels, const WinogradGrid& grid,

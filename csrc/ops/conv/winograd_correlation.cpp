@@ -75,6 +75,8 @@ class Correlator {
     groups_ = ceil_div(panels_, panels_a_group_);
   }
 
+  index_t filter_bytes() const { return filter_floats() * kFloat; }
+
   index_t workspace(int threads) const {
     const index_t m = points_ * m_stride(block_) * kFloat;
     const index_t v = points_ * v_stride(block_) * kFloat;
@@ -305,6 +307,10 @@ void winograd_correlate(const WinogradCorrelation& job, const WinogradFilters& f
 
 index_t winograd_correlate_workspace(const WinogradCorrelation& job, int threads) {
   return Correlator(job).workspace(threads);
+}
+
+index_t winograd_filter_bytes(const WinogradCorrelation& job) {
+  return Correlator(job).filter_bytes();
 }
 
 }  // namespace tilewise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_choice, wrong_type
@@ -19,7 +19,7 @@ from tilewise._ops.common import SCALARS, operand, unbroadcast
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
-    from tilewise._core import Array
+    from tilewise._core import Array, DType
     from tilewise._ops.common import Operand, Scalar
     from tilewise.tensor import Tensor
 
@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 
 # backward(dy, a, b, y, needs_a, needs_b) -> gradients before the broadcasting is undone
 _Rule = Callable[["Array", Any, Any, "Array", bool, bool], "Sequence[Array | None]"]
+
+
+class _Like(NamedTuple):
+    """An operand of which only this is read."""
+
+    shape: tuple[int, ...]
+    dtype: DType
 
 
 def _record_binary(
@@ -38,24 +45,23 @@ def _record_binary(
     needs_a = a_is_array and input._requires_grad
     needs_b = b_is_array and other._requires_grad
 
+    # The closure holds what the rule reads and no more: an operand may be a large activation.
+    reads_a = a_is_array and ("x" in saves or ("a" in saves and needs_b))
+    reads_b = b_is_array and ("x" in saves or ("b" in saves and needs_a))
+    kept_a = a if reads_a or not a_is_array else _Like(a.shape, a.dtype)
+    kept_b = b if reads_b or not b_is_array else _Like(b.shape, b.dtype)
+    kept_y: Any = y if "y" in saves else None
+
     def backward(dy: Array) -> list[Array | None]:
-        da, db = rule(dy, a, b, y, needs_a, needs_b)
+        da, db = rule(dy, kept_a, kept_b, kept_y, needs_a, needs_b)
         gradients = []
         if a_is_array:
-            gradients.append(None if da is None or not needs_a else unbroadcast(da, a))
+            gradients.append(None if da is None or not needs_a else unbroadcast(da, kept_a))
         if b_is_array:
-            gradients.append(None if db is None or not needs_b else unbroadcast(db, b))
+            gradients.append(None if db is None or not needs_b else unbroadcast(db, kept_b))
         return gradients
 
-    saved: list[Array] = []
-    if "a" in saves and a_is_array and needs_b:
-        saved.append(a)
-    if "b" in saves and b_is_array and needs_a:
-        saved.append(b)
-    if "x" in saves:
-        saved += [x for x, is_array in ((a, a_is_array), (b, b_is_array)) if is_array]
-    if "y" in saves:
-        saved.append(y)
+    saved = [a] * reads_a + [b] * reads_b + [y] * ("y" in saves)
     return record(name, y, tensors, backward, tuple(saved), aliases=saves == "")
 
 

@@ -46,7 +46,7 @@ def converted(op: str, input: Any, dtype: Any) -> Tensor:
     return result
 
 
-def unbroadcast(gradient: Array, like: Array) -> Array:
+def unbroadcast(gradient: Array, like: Any) -> Array:
     """Sum a gradient over the dimensions that broadcasting added, and give it the operand's type.
 
     The result may be `gradient` itself: ops that use it must say that they alias.

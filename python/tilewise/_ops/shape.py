@@ -68,8 +68,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """
     x = array_of("flatten", "input", input)
     if start_dim == 1 and end_dim == -1 and x.ndim > 1 and x.size:
-        y = x.reshape((x.shape[0], -1))  # every network's
-        return view_of("flatten", input, y, lambda dy: dy.reshape(x.shape))
+        before = x.shape
+        y = x.reshape((before[0], -1))  # every network's
+        return view_of("flatten", input, y, lambda dy: dy.reshape(before))
     first, last = as_axis("flatten", start_dim, x.ndim), as_axis("flatten", end_dim, x.ndim)
     if first > last:
         raise ValueError(f"flatten: expected start_dim <= end_dim, got {start_dim} and {end_dim}")
@@ -437,7 +438,8 @@ def sum_to_size(input: Tensor, *size: int | Sequence[int]) -> Tensor:
     y = _core.sum_to(x, shape)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
-    return record("sum_to_size", y, (input,), lambda dy: (dy.expand(x.shape),), aliases=True)
+    before = x.shape
+    return record("sum_to_size", y, (input,), lambda dy: (dy.expand(before),), aliases=True)
 
 
 def contiguous(input: Tensor) -> Tensor:

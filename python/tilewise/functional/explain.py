@@ -35,6 +35,7 @@ class ConvCandidate(NamedTuple):
         workspace: bytes of temporary memory with the current number of threads, packed weights
             included.
         chosen: whether it is the one.
+        packed: bytes of the packed weights in `workspace`. Inference keeps them beside the weights.
     """
 
     algorithm: str
@@ -42,6 +43,7 @@ class ConvCandidate(NamedTuple):
     expected: float
     workspace: int
     chosen: bool
+    packed: int
 
 
 class ConvChoice(NamedTuple):
@@ -52,12 +54,14 @@ class ConvChoice(NamedTuple):
         algorithm: the chosen one's name.
         workspace: its bytes of temporary memory.
         candidates: all of them, in the order of preference.
+        packed: bytes of packed weights in it, which inference keeps.
     """
 
     direction: str
     algorithm: str
     workspace: int
     candidates: tuple[ConvCandidate, ...]
+    packed: int = 0
 
     def __str__(self) -> str:
         lines = [f"{self.direction}: {self.algorithm}, workspace {_bytes(self.workspace)}"]
@@ -240,9 +244,11 @@ def explain_conv(
         )
         output = made if output is None else output
         candidates = tuple(
-            [ConvCandidate(a, why, cost / 1e6, size, chosen) for a, why, cost, size, chosen in rows]
+            [ConvCandidate(a, why, cost / 1e6, *rest) for a, why, cost, *rest in rows]
         )
         best = next(c for c in candidates if c.chosen)
-        choices.append(ConvChoice(name, best.algorithm, best.workspace, candidates))
+        choices.append(
+            ConvChoice(name, best.algorithm, best.workspace, candidates, best.packed)
+        )
     assert output is not None
     return ConvExplanation(op, shape, weight, dtype, (output, multiply_adds, tuple(choices)))

@@ -57,6 +57,26 @@ def _is(modules: Sequence[Module], i: int, kinds: tuple[type[Module], ...]) -> b
     return not (modules[i]._forward_hooks or modules[i]._forward_pre_hooks)
 
 
+def groups(modules: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """Where the neighbours that run together begin and end; a module by itself is a group too."""
+    i = 0
+    while i < len(modules):
+        begin = i
+        relu, norm = _takes(modules, begin)
+        i += 1 + relu + norm
+        if not relu and _is(modules, i - 1, _NORMS) and _is(modules, i, _RELU):
+            i += 1
+        yield begin, i
+
+
+def _takes(modules: Sequence[Any], i: int) -> tuple[bool, bool]:
+    """Whether module i is a convolution that takes in a ReLU after it, and a batch norm."""
+    if not _is(modules, i, _CONVOLUTIONS):
+        return False, False
+    relu = _is(modules, i + 1, _RELU)
+    return relu, _is(modules, i + 1 + relu, _NORMS)
+
+
 def run(modules: Sequence[Any], input: Any) -> Any:
     """The modules applied in order."""
     if not _enabled:
@@ -72,9 +92,9 @@ def run(modules: Sequence[Any], input: Any) -> Any:
 
 def _convolution(modules: Sequence[Any], i: int, input: Any) -> tuple[Any, int]:
     """A convolution and what it takes in; the result and the place of the next module."""
-    relu = _is(modules, i + 1, _RELU)
+    relu, norm_follows = _takes(modules, i)
     at = i + 1 + relu
-    if not _is(modules, at, _NORMS):
+    if not norm_follows:
         return modules[i].convolve(input, Options(activation="relu" if relu else "none"))[0], at
     norm = modules[at]
     options = Options(
