@@ -1,5 +1,6 @@
 // Chooses the kernel table of the active instruction set.
 #include "base/cpu.h"
+#include "kernels/augment.h"
 #include "kernels/batch_norm.h"
 #include "kernels/binary.h"
 #include "kernels/copy.h"
@@ -45,6 +46,7 @@
 
 namespace tilewise {
 
+TW_DISPATCH(AugmentKernels, augment_kernels)
 TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
 TW_DISPATCH(ClassLossKernels, class_loss_kernels)
