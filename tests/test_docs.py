@@ -15,6 +15,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/convolution.md",
+    "docs/data.md",
     "docs/index.md",
     "bench/README.md",
 ]

@@ -15,11 +15,13 @@
 #endif
 
 #include "base/error.h"
+#include "base/serial_thread.h"
 
 namespace tilewise {
 namespace {
 
 std::atomic<int> requested_threads{0};  // 0: not set by the user
+thread_local bool serial_thread = false;
 
 // After fork() the child has one thread but libgomp believes that its workers still exist and
 // would wait for them for ever: the child computes serially (with the same bits).
@@ -103,7 +105,7 @@ void serial_for(index_t count, FunctionRef<void(index_t)> body) {
 }  // namespace
 
 int num_threads() {
-  if (forked_child.load(std::memory_order_relaxed)) return 1;
+  if (serial_thread || forked_child.load(std::memory_order_relaxed)) return 1;
   const int requested = requested_threads.load(std::memory_order_relaxed);
   if (requested > 0) return requested;
   const int openmp = omp_get_max_threads();
@@ -114,6 +116,8 @@ void set_num_threads(int count) {
   TW_CHECK(count >= 1 && count <= 1024, "set_num_threads: expected 1 to 1024 threads, got ", count);
   requested_threads.store(count);
 }
+
+void set_serial_thread(bool serial) { serial_thread = serial; }
 
 void parallel_for(index_t count, index_t multiply_adds, FunctionRef<void(index_t)> body) {
   constexpr index_t worth_waking = index_t{1} << 18;  // some microseconds of one core

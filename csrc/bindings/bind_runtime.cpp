@@ -2,6 +2,7 @@
 
 #include "base/cpu.h"
 #include "base/memory.h"
+#include "base/serial_thread.h"
 #include "base/threads.h"
 #include "bindings/bindings.h"
 
@@ -62,6 +63,7 @@ Raises:
 Example:
     >>> tw.set_num_threads(1)
 )");
+  m.def("set_serial_thread", &set_serial_thread, py::arg("serial"));
   m.def("available_isas", &isa_names);
   m.def("isa", [] { return std::string(name_of(active_isa())); });
   m.def("set_isa", &set_isa, py::arg("name"));

@@ -12,6 +12,7 @@ namespace py = pybind11;
 // Every op runs without the GIL.
 using release_gil = py::call_guard<py::gil_scoped_release>;
 
+void bind_augment(py::module_& m);
 void bind_batch_norm(py::module_& m);
 void bind_dropout(py::module_& m);
 void bind_interpolate(py::module_& m);

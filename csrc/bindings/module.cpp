@@ -36,6 +36,7 @@ PYBIND11_MODULE(_core, m) {
   tw::bindings::bind_indexing(m);
   tw::bindings::bind_matmul(m);
   tw::bindings::bind_conv(m);
+  tw::bindings::bind_augment(m);
   tw::bindings::bind_batch_norm(m);
   tw::bindings::bind_pad(m);
   tw::bindings::bind_normalization(m);

@@ -1,5 +1,6 @@
 // Chooses the kernel table of the active instruction set.
 #include "base/cpu.h"
+#include "kernels/augment.h"
 #include "kernels/batch_norm.h"
 #include "kernels/binary.h"
 #include "kernels/binary_math.h"
@@ -47,6 +48,7 @@
 
 namespace tilewise {
 
+TW_DISPATCH(AugmentKernels, augment_kernels)
 TW_DISPATCH(BatchNormKernels, batch_norm_kernels)
 TW_DISPATCH(BinaryKernels, binary_kernels)
 TW_DISPATCH(BinaryMathKernels, binary_math_kernels)

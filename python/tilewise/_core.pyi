@@ -47,6 +47,16 @@ __all__: list[str] = [
     "atanh",
     "atanh_",
     "atanh_backward",
+    "augment_blend",
+    "augment_colour",
+    "augment_erase",
+    "augment_erase_normal",
+    "augment_gather",
+    "augment_normalize",
+    "augment_paste",
+    "augment_resize",
+    "augment_resize_each",
+    "augment_warp",
     "available_isas",
     "avg_pool_backward",
     "avg_pool_forward",
@@ -294,6 +304,7 @@ __all__: list[str] = [
     "set_basic",
     "set_isa",
     "set_num_threads",
+    "set_serial_thread",
     "sigmoid",
     "sigmoid_",
     "sigmoid_backward",
@@ -576,6 +587,55 @@ def atan_backward(dy: Array, kept: Array) -> Array: ...
 def atanh(x: Array) -> Array: ...
 def atanh_(x: Array) -> None: ...
 def atanh_backward(dy: Array, kept: Array) -> Array: ...
+def augment_blend(images: typing.Any, partners: Array, weights: Array) -> Array: ...
+def augment_colour(images: typing.Any, factors: Array, order: Array) -> Array: ...
+def augment_erase(
+    images: typing.Any,
+    boxes: Array,
+    fill: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+) -> Array: ...
+def augment_erase_normal(images: typing.Any, boxes: Array, seeds: Array) -> Array: ...
+def augment_gather(
+    images: typing.Any,
+    rows: Array,
+    columns: Array,
+    fill: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    normalization: tuple[
+        collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    ]
+    | None = None,
+) -> Array: ...
+def augment_normalize(
+    images: typing.Any,
+    mean: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    std: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+) -> Array: ...
+def augment_paste(images: typing.Any, partners: Array, boxes: Array) -> Array: ...
+def augment_resize(
+    images: typing.Any,
+    boxes: Array,
+    flips: Array,
+    size: tuple[
+        typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex
+    ],
+    interpolation: str,
+    antialias: bool,
+    normalization: tuple[
+        collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+        collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    ]
+    | None = None,
+) -> Array: ...
+def augment_resize_each(
+    images: typing.Any, sizes: Array, interpolation: str, antialias: bool
+) -> list[Array]: ...
+def augment_warp(
+    images: typing.Any,
+    matrices: Array,
+    bilinear: bool,
+    fill: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+) -> Array: ...
 def available_isas() -> list[str]: ...
 def avg_pool_backward(
     dy: Array,
@@ -1521,6 +1581,7 @@ def set_num_threads(count: typing.SupportsInt | typing.SupportsIndex) -> None:
         >>> tw.set_num_threads(1)
     """
 
+def set_serial_thread(serial: bool) -> None: ...
 def sigmoid(x: Array) -> Array: ...
 def sigmoid_(x: Array) -> None: ...
 def sigmoid_backward(dy: Array, kept: Array) -> Array: ...

@@ -7,17 +7,34 @@ Example:
 """
 
 from . import transforms
+from .cifar import CIFAR10, CIFAR100
 from .collate import default_collate
 from .dataset import Dataset, Subset, SupportsGather, TensorDataset, random_split
+from .decode import read_image
+from .folder import ImageFolder
 from .idx import read_idx, write_idx
+from .labelled import ImageArrays, LabelledImages
 from .loader import DataLoader, SampleError
+from .tar import ImageTar
 from .vision import MNIST, FashionMNIST
 
+# Of ImageNet's training pixels, scaled to [0, 1]: the figures that torchvision's models expect.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 __all__ = [
+    "CIFAR10",
+    "CIFAR100",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
     "MNIST",
     "DataLoader",
     "Dataset",
     "FashionMNIST",
+    "ImageArrays",
+    "ImageFolder",
+    "ImageTar",
+    "LabelledImages",
     "SampleError",
     "Subset",
     "SupportsGather",
@@ -25,6 +42,7 @@ __all__ = [
     "default_collate",
     "random_split",
     "read_idx",
+    "read_image",
     "transforms",
     "write_idx",
 ]

@@ -64,5 +64,10 @@ def _stack(samples: Sequence[Any]) -> np.ndarray[Any, Any]:
 def to_tensor(value: Any) -> Any:
     """A Tensor that shares the array's memory where it can; other values unchanged."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
-        return from_numpy(np.ascontiguousarray(value))
+        return from_numpy(value if _channels_last(value) else np.ascontiguousarray(value))
     return value
+
+
+def _channels_last(value: np.ndarray[Any, Any]) -> bool:
+    """Whether this is a batch (B, C, H, W) as layers want it: they would put it back so."""
+    return value.ndim == 4 and bool(np.moveaxis(value, 1, -1).flags.c_contiguous)

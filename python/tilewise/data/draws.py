@@ -85,6 +85,10 @@ class Draws:
         """The draws of the transform at `position` of a pipeline; independent of the others."""
         return replace(self, stream=(self.stream * 1_000_003 + position + 1) & _MASK)
 
+    def take(self, samples: int | npt.NDArray[np.int64]) -> Draws:
+        """The draws of some samples of the batch: those they have within it."""
+        return replace(self, indices=np.atleast_1d(self.indices[samples]))
+
     def uniform(self, draw: int = 0) -> npt.NDArray[np.float64]:
         """float64 (N,), uniform in [0, 1). `draw` numbers the draws within one transform."""
         bits = hash_words(self.indices, self.seed, self.epoch, self.stream, draw)
@@ -95,6 +99,14 @@ class Draws:
         if high <= low:
             raise ValueError(f"integers: expected low < high, got low={low}, high={high}")
         return low + np.floor(self.uniform(draw) * (high - low)).astype(np.int64)
+
+    def integers_below(self, ends: npt.NDArray[np.int64], draw: int = 0) -> npt.NDArray[np.int64]:
+        """int64 (N,), each uniform in [0, ends[n])."""
+        return np.floor(self.uniform(draw) * ends).astype(np.int64)
+
+    def between(self, low: float, high: float, draw: int = 0) -> npt.NDArray[np.float64]:
+        """float64 (N,), uniform in [low, high); `low` where both are one number."""
+        return low + self.uniform(draw) * (high - low)
 
 
 _current: contextvars.ContextVar[Draws | None] = contextvars.ContextVar("draws", default=None)

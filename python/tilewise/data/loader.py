@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._core import set_serial_thread
 from .collate import default_collate, to_tensor
 from .dataset import Dataset, Indices, SupportsGather
 from .draws import Draws, draw_seed, permutation, sample_scope
+from .transforms import BatchTransform, RandomChoice
 
 if TYPE_CHECKING:
     from .._core import Generator
+
+
+_MIXING_STREAM = 0x6D6978  # keeps the mixing of a batch independent of its images' transforms
 
 
 class SampleError(RuntimeError):
@@ -59,6 +64,8 @@ class DataLoader:
             or from the global one that `tilewise.manual_seed` sets.
         generator: see `seed`.
         prefetch_factor: batches each worker may be ahead.
+        batch_transform: mixes a batch of (images, labels): `transforms.MixUp`, `CutMix` or
+            `RandomChoice`, which then draw from the seed and the epoch, or any callable.
         pin_memory: accepted for PyTorch's sake; host memory has nothing to pin it for.
 
     Raises:
@@ -85,6 +92,7 @@ class DataLoader:
         seed: int | None = None,
         generator: Generator | None = None,
         prefetch_factor: int = 2,
+        batch_transform: Callable[[Any, Any], Any] | None = None,
         pin_memory: bool = False,
     ) -> None:
         for name, value, least in (
@@ -109,6 +117,7 @@ class DataLoader:
         self.collate_fn = collate_fn
         self.drop_last = drop_last
         self.prefetch_factor = prefetch_factor
+        self.batch_transform = batch_transform
         self.pin_memory = pin_memory
         self.seed = draw_seed(generator) if seed is None else operator.index(seed)
         self._epoch = 0
@@ -155,7 +164,7 @@ class DataLoader:
 
         def read(batch: int) -> Any:
             chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-            return self._read(batch, chosen, epoch)
+            return self._mixed(batch, chosen, epoch, self._read(batch, chosen, epoch))
 
         if self.num_workers == 0:
             return map(read, range(start, stop))
@@ -163,6 +172,20 @@ class DataLoader:
             _Prefetcher(read, start, stop, self.num_workers * self.prefetch_factor),
             self.num_workers,
         )
+
+    def _mixed(self, batch: int, indices: Indices, epoch: int, read: Any) -> Any:
+        """The batch after `batch_transform`."""
+        mix = self.batch_transform
+        if mix is None:
+            return read
+        try:
+            images, labels = read
+            if isinstance(mix, BatchTransform | RandomChoice):
+                draws = Draws(self.seed, epoch, indices, stream=_MIXING_STREAM)
+                return mix.apply(images, labels, draws)
+            return mix(images, labels)
+        except Exception as error:
+            raise SampleError(batch, indices.tolist(), error) from error
 
     def _read(self, batch: int, indices: Indices, epoch: int) -> Any:
         dataset = self.dataset
@@ -208,6 +231,8 @@ class _Prefetcher:
             thread.start()
 
     def _work(self) -> None:
+        # Workers are the parallelism here: native calls of each must not take the cores that train.
+        set_serial_thread(True)
         while True:
             with self._changed:
                 self._changed.wait_for(

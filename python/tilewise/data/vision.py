@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
-import zlib
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from ..creation import from_numpy
-from ..tensor import Tensor
 from . import catalog
-from .collate import default_collate
-from .dataset import Dataset, Indices
-from .draws import Draws, sample_scope
 from .idx import read_idx
-from .transforms import Transform
+from .labelled import ImageArrays
 
 logger = logging.getLogger(__name__)
 
 
-class MNIST(Dataset[tuple[Any, Any]]):
+class MNIST(ImageArrays):
     """The MNIST digits: 60,000 + 10,000 grey images of 28×28 pixels in 10 classes.
 
     Args:
@@ -38,6 +32,7 @@ class MNIST(Dataset[tuple[Any, Any]]):
     Attributes:
         images: uint8 (N, 28, 28); labels: int64 (N,).
         source: where the files were found. `source.kind` is "sample" for the embedded sample.
+        MEAN, STD: of the training pixels, scaled to [0, 1] (measured).
 
     Raises:
         FileNotFoundError: no copy was found.
@@ -54,6 +49,8 @@ class MNIST(Dataset[tuple[Any, Any]]):
     """
 
     spec: ClassVar[catalog.Spec] = catalog.MNIST
+    MEAN: ClassVar[tuple[float, ...]] = (catalog.MNIST.mean,)
+    STD: ClassVar[tuple[float, ...]] = (catalog.MNIST.std,)
 
     def __init__(
         self,
@@ -64,10 +61,9 @@ class MNIST(Dataset[tuple[Any, Any]]):
         download: bool = False,
     ) -> None:
         self.train = train
-        self.transform = transform
-        self.target_transform = target_transform
         self.source = catalog.locate(self.spec, root, download=download)
-        self.images, self.labels = load_split(self.spec, self.source, train=train)
+        images, labels = load_split(self.spec, self.source, train=train)
+        super().__init__(images, labels, transform, target_transform)
         if self.source.kind == "sample":
             logger.warning(
                 "%s: the full set was not found; using the embedded sample of %s images",
@@ -81,53 +77,9 @@ class MNIST(Dataset[tuple[Any, Any]]):
         return list(self.spec.classes)
 
     @property
-    def data(self) -> Tensor:
-        """The images as a uint8 Tensor (N, 28, 28) that shares their memory."""
-        return from_numpy(self.images)
-
-    @property
-    def targets(self) -> Tensor:
-        """The labels as an int64 Tensor (N,) that shares their memory."""
-        return from_numpy(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image: Any = self.images[index]
-        label: Any = int(self.labels[index])
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            label = self.target_transform(label)
-        return image, label
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def gather(self, indices: Indices, draws: Draws) -> tuple[Any, Any]:
-        """The transformed images and labels at `indices` (int64, (B,)): (B, …) and (B,)."""
-        images: Any = self.images[indices]
-        if isinstance(self.transform, Transform):
-            images = self.transform.apply(images, draws)
-        elif self.transform is not None:
-            images = default_collate(
-                [
-                    self._transform_one(image, int(index), draws)
-                    for image, index in zip(images, indices, strict=True)
-                ]
-            )
-        labels: Any = self.labels[indices]
-        if self.target_transform is not None:
-            labels = default_collate([self.target_transform(int(label)) for label in labels])
-        return images, labels
-
-    def _transform_one(self, image: npt.NDArray[np.uint8], index: int, draws: Draws) -> Any:
-        assert self.transform is not None
-        with sample_scope(draws.seed, draws.epoch, index):
-            return self.transform(image)
-
-    def fingerprint(self) -> str:
-        """A checksum of the images and labels: two copies with the same one train alike."""
-        crc = zlib.crc32(self.labels.tobytes(), zlib.crc32(np.ascontiguousarray(self.images).data))
-        return f"{self.spec.name}:{len(self)}:{crc:08x}"
+    def fingerprint_name(self) -> str:
+        """What the fingerprint begins with: the name of the dataset."""
+        return self.spec.name
 
     def __repr__(self) -> str:
         split = "train" if self.train else "test"
@@ -149,6 +101,8 @@ class FashionMNIST(MNIST):
     """
 
     spec: ClassVar[catalog.Spec] = catalog.FASHION_MNIST
+    MEAN: ClassVar[tuple[float, ...]] = (catalog.FASHION_MNIST.mean,)
+    STD: ClassVar[tuple[float, ...]] = (catalog.FASHION_MNIST.std,)
 
 
 def load_split(
