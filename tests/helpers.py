@@ -180,3 +180,20 @@ def run_ok(code: str, *, env: dict[str, str] | None = None, timeout: float = 120
     done = run_python(code, env=env, timeout=timeout)
     assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout.strip()
+
+
+Check = Callable[[], None]
+
+
+def fact_table() -> tuple[list[Any], Callable[[str], Callable[[Check], Check]]]:
+    """A list of facts for `parametrize`, and a decorator that adds a check under a row's text."""
+    rows: list[Any] = []
+
+    def fact(text: str) -> Callable[[Check], Check]:
+        def register(check: Check) -> Check:
+            rows.append(pytest.param(check, id=text))
+            return check
+
+        return register
+
+    return rows, fact

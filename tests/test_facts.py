@@ -1,4 +1,4 @@
-"""Facts of convolutional networks as courses teach them: sizes, values, parameter counts.
+"""Facts of convolutional networks as courses teach them: sizes, values, slips.
 
 Where lecture notes err, the truth is tested and the slip named.
 """
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import tilewise as tw
-from helpers import to_numpy
+from helpers import fact_table, to_numpy
 from tilewise import nn
 from tilewise.nn import functional as F
 
@@ -47,17 +47,7 @@ def side(size: int, kernel: int, **options: Any) -> int:
     return y.shape[2]
 
 
-FACTS: list[Any] = []
-
-
-def fact(text: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
-    """Makes a check the test of one row of the facts; the row's text is its id."""
-
-    def register(check: Callable[[], None]) -> Callable[[], None]:
-        FACTS.append(pytest.param(check, id=text))
-        return check
-
-    return register
+FACTS, fact = fact_table()
 
 
 # ------------------------------------------------------------------ output sizes
@@ -341,59 +331,3 @@ def test_sizes_along_the_resnet_stem() -> None:
         x = layer(x)
         sizes.append(x.shape[-1])
     assert sizes == [128, 128, 128, 64]
-
-
-# ------------------------------------------------------------------ parameter counts
-
-
-@pytest.mark.parametrize(
-    ("layers", "count"),
-    [
-        ([(3, 64, 3, True)], 1_792),
-        ([(3, 10, 5, True)], 760),
-        ([(256, 256, 3, False)], 589_824),
-        ([(256, 64, 1, False), (64, 64, 3, False), (64, 256, 1, False)], 69_632),
-        ([(256, 256, 3, True)], 590_080),
-        ([(256, 64, 1, True), (64, 64, 3, True), (64, 256, 1, True)], 70_016),
-        ([(16, 32, 3, True)], 4_640),
-        ([(3, 96, 11, True)], 34_944),
-        ([(3, 96, 11, False)], 34_848),
-    ],
-)
-def test_parameters_of_convolutions(layers: list[tuple[int, int, int, bool]], count: int) -> None:
-    stack = nn.Sequential(*(nn.Conv2d(c, k, r, bias=bias) for c, k, r, bias in layers))
-    assert parameters(stack) == count
-
-
-def test_parameters_of_a_separable_convolution() -> None:
-    depthwise = nn.Conv2d(16, 16, 3, groups=16, bias=False)
-    pointwise = nn.Conv2d(16, 32, 1)
-    assert (parameters(depthwise), parameters(pointwise)) == (144, 512 + 32)
-
-
-def test_parameters_of_the_fashion_mnist_network() -> None:
-    layers: list[nn.Module] = []
-    for c, k in ((1, 32), (32, 32), (32, 64), (64, 64)):
-        layers += [nn.Conv2d(c, k, 3, padding="same"), nn.BatchNorm2d(k)]
-    layers += [nn.Linear(3136, 512), nn.BatchNorm1d(512), nn.Linear(512, 10)]
-
-    def with_statistics(module: nn.Module) -> int:
-        buffers = {n: b for n, b in module.named_buffers() if n != "num_batches_tracked"}
-        return parameters(module) + sum(int(np.prod(b.shape)) for b in buffers.values())
-
-    counts = [320, 128, 9248, 128, 18496, 256, 36928, 256, 1606144, 2048, 5130]
-    assert [with_statistics(layer) for layer in layers] == counts
-    assert sum(counts) == 1_679_082
-    assert sum(parameters(layer) for layer in layers) == 1_677_674
-
-
-def test_parameters_of_lenet() -> None:
-    layers = [nn.Conv2d(1, 20, 5), nn.Conv2d(20, 50, 5), nn.Linear(2450, 500), nn.Linear(500, 10)]
-    assert sum(parameters(layer) for layer in layers) == 1_256_080
-
-
-def test_parameters_of_the_dogs_and_cats_convolutions() -> None:
-    widths = [3, 32, 64, 128, 128, 256, 512, 512, 512]
-    counts = [parameters(nn.Conv2d(c, k, 3)) for c, k in itertools.pairwise(widths)]
-    assert counts == [896, 18_496, 73_856, 147_584, 295_168, 1_180_160, 2_359_808, 2_359_808]
-    assert sum(counts) + (32_768 * 512 + 512) + (512 + 1) == 23_214_017

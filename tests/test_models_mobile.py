@@ -1,38 +1,18 @@
-"""Mobile, separable and searched networks: sizes of the literature, and what torchvision makes."""
+"""Mobile, separable and searched networks: sizes of the literature."""
 
 from __future__ import annotations
-
-import importlib.util
-import sys
-import types
 
 import numpy as np
 import pytest
 
 import tilewise as tw
-from helpers import assert_close, requires_torch
+from helpers import assert_close
 from tilewise import graph, models, nn
 
 COMPACT = [
     *models.available("mobilenet*"), "shufflenet_v1_g3", "shufflenet_v2_x0_5", "mnasnet0_5",
     "efficientnet_b0", "nasnet_mobile", "xception", "inception_resnet_v2",
 ]  # fmt: skip
-
-requires_torchvision = pytest.mark.skipif(
-    not all(importlib.util.find_spec(name) for name in ("torch", "torchvision")),
-    reason="torchvision is not installed: pip install torchvision",
-)
-
-
-@pytest.fixture
-def torchvision_models(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """torchvision.models, also where its compiled part does not fit PyTorch's build."""
-    stand_in = types.ModuleType("torchvision._meta_registrations")
-    if "torchvision" not in sys.modules:
-        monkeypatch.setitem(sys.modules, stand_in.__name__, stand_in)
-    import torchvision.models
-
-    return torchvision.models
 
 
 def multiply_adds(model: nn.Module, *shape: int) -> int:
@@ -122,28 +102,3 @@ def test_same_max_pool_is_tensorflows(side: int) -> None:
 def test_unknown_variants(name: str, arguments: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=f"{name}: expected {next(iter(arguments))}"):
         getattr(models, name)(**arguments)
-
-
-@requires_torch
-@requires_torchvision
-@pytest.mark.parametrize(
-    "name", ["mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5",
-             "efficientnet_b0"],
-)  # fmt: skip
-def test_logits_are_torchvisions(name: str, torchvision_models: types.ModuleType) -> None:
-    import torch
-
-    torch.manual_seed(0)
-    theirs = getattr(torchvision_models, name)(weights=None).eval()
-    for module in theirs.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.7, 1.4)
-    with nn.init.skip():
-        ours = models.create(name).eval()
-    state = {key: tw.from_numpy(value.numpy()) for key, value in theirs.state_dict().items()}
-    assert list(ours.state_dict()) == list(state)
-    ours.load_state_dict(state)
-    x = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
-    with torch.no_grad(), tw.no_grad():
-        assert_close(ours(tw.from_numpy(x)), theirs(torch.from_numpy(x)), limit=1e-5, what=name)

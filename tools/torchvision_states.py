@@ -45,7 +45,7 @@ def ours(name: str) -> Entries:
     """The state of the zoo's network."""
     base, _, aux = name.partition("+")
     with nn.init.skip():
-        model = models.create(base, **({"aux_logits": True} if aux else {}))
+        model = models.create(base, aux_logits=True) if aux else models.create(base)
     return entries(model.state_dict().items())
 
 

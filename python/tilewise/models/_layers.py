@@ -1,4 +1,4 @@
-"""What several families are built from."""
+"""Pieces that several families of networks share."""
 
 from __future__ import annotations
 
@@ -18,8 +18,17 @@ Activation = Callable[[], nn.Module]
 
 # What TensorFlow's networks use: momentum is the part of the new batch here, of the old mean there.
 KERAS_NORM: Norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
+# The same in Keras's ResNets and DenseNets.
+KERAS_RESNET_NORM: Norm = partial(nn.BatchNorm2d, eps=1.001e-5, momentum=0.01)
+# What torchvision's Inception networks use.
+INCEPTION_NORM: Norm = partial(nn.BatchNorm2d, eps=1e-3)
 
-KERAS_EPS = 1.001e-5  # of batch norm in Keras's ResNets and DenseNets
+
+def shift_norm(channels: int) -> nn.BatchNorm2d:
+    """Batch norm that shifts and does not scale, as Keras's Inception networks have it."""
+    norm = nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+    norm.register_parameter("weight", None)
+    return norm
 
 
 def in_order(modules: Iterable[nn.Module], x: Any) -> Any:
@@ -28,36 +37,6 @@ def in_order(modules: Iterable[nn.Module], x: Any) -> Any:
     For networks whose layers must have names of their own.
     """
     return fusion.run(list(modules), x)
-
-
-def batch_norm(channels: int, eps: float = 1e-5, scale: bool = True) -> nn.BatchNorm2d:
-    """Batch norm over maps; without its scale it learns the shift alone (Keras's `scale=False`)."""
-    norm = nn.BatchNorm2d(channels, eps=eps)
-    if not scale:
-        norm.register_parameter("weight", None)
-    return norm
-
-
-class ConvBatchNorm(nn.Module):
-    """Convolution without bias, batch norm, ReLU: a unit of the Inception networks."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int | tuple[int, int],
-        scale: bool = True,
-        **options: Any,
-    ) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, bias=False, **options)
-        self.bn = batch_norm(out_channels, 1e-3, scale)
-        self.relu = nn.ReLU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """ReLU of the normalised convolution."""
-        y: Tensor = in_order((self.conv, self.bn, self.relu), x)
-        return y
 
 
 def imagenet_to_unit(x: Tensor) -> Tensor:
@@ -99,6 +78,28 @@ def conv_norm(
     )
     layers = [conv, norm(out_channels)]
     return nn.Sequential(*layers, *([activation()] if activation else []))
+
+
+class ConvBatchNorm(nn.Module):
+    """Convolution without bias, batch norm, ReLU: the unit of Inception networks."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        norm: Norm = INCEPTION_NORM,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, bias=False, **options)
+        self.bn = norm(out_channels)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """ReLU of the normalised convolution."""
+        y: Tensor = in_order((self.conv, self.bn, self.relu), x)
+        return y
 
 
 class SqueezeExcitation(nn.Module):

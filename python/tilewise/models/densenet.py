@@ -10,7 +10,7 @@ from .._arguments import as_int
 from .._operations import cat
 from ..nn import functional as F
 from ..tensor import Tensor
-from ._layers import KERAS_EPS, batch_norm, in_order
+from ._layers import KERAS_RESNET_NORM, Norm, in_order
 
 
 class DenseLayer(nn.Module):
@@ -21,7 +21,7 @@ class DenseLayer(nn.Module):
         growth_rate: maps it adds.
         bn_size: maps between the convolutions, in growth rates.
         drop_rate: the part that dropout sets to zero in training.
-        eps: of batch norm.
+        norm: builds the batch norm of so many channels.
 
     Example:
         >>> models.DenseLayer(64, 32)(tw.zeros(1, 64, 8, 8)).shape
@@ -34,14 +34,14 @@ class DenseLayer(nn.Module):
         growth_rate: int,
         bn_size: int = 4,
         drop_rate: float = 0.0,
-        eps: float = 1e-5,
+        norm: Norm = nn.BatchNorm2d,
     ) -> None:
         super().__init__()
         between = bn_size * growth_rate
-        self.norm1 = batch_norm(in_channels, eps)
+        self.norm1 = norm(in_channels)
         self.relu1 = nn.ReLU()
         self.conv1 = nn.Conv2d(in_channels, between, 1, bias=False)
-        self.norm2 = batch_norm(between, eps)
+        self.norm2 = norm(between)
         self.relu2 = nn.ReLU()
         self.conv2 = nn.Conv2d(between, growth_rate, 3, padding=1, bias=False)
         self.drop_rate = float(drop_rate)
@@ -76,7 +76,7 @@ class DenseNet(nn.Module):
         in_channels: channels of the images.
         stem: filters of the first convolution.
         drop_rate: the part that dropout sets to zero after each dense layer.
-        keras: Keras's form, which differs in batch norm's eps alone.
+        keras: Keras's form, which differs in the constants of batch norm alone.
 
     Shape:
         float32 (N, in_channels, H, W), at least 29², made for 224² → logits (N, num_classes).
@@ -99,11 +99,11 @@ class DenseNet(nn.Module):
         keras: bool = False,
     ) -> None:
         super().__init__()
-        eps = KERAS_EPS if keras else 1e-5
+        norm = KERAS_RESNET_NORM if keras else nn.BatchNorm2d
         growth = as_int("DenseNet", "growth_rate", growth_rate, 1)
         parts: OrderedDict[str, nn.Module] = OrderedDict(
             conv0=nn.Conv2d(in_channels, stem, 7, stride=2, padding=3, bias=False),
-            norm0=batch_norm(stem, eps),
+            norm0=norm(stem),
             relu0=nn.ReLU(),
             pool0=nn.MaxPool2d(3, stride=2, padding=1),
         )
@@ -111,13 +111,13 @@ class DenseNet(nn.Module):
         for i, count in enumerate(layers, start=1):
             block = DenseBlock()
             for j in range(1, as_int("DenseNet", "layers", count, 1) + 1):
-                block[f"denselayer{j}"] = DenseLayer(channels, growth, 4, drop_rate, eps)
+                block[f"denselayer{j}"] = DenseLayer(channels, growth, 4, drop_rate, norm)
                 channels += growth
             parts[f"denseblock{i}"] = block
             if i < len(layers):
-                parts[f"transition{i}"] = _transition(channels, eps)
+                parts[f"transition{i}"] = _transition(channels, norm)
                 channels //= 2
-        parts["norm5"] = batch_norm(channels, eps)
+        parts["norm5"] = norm(channels)
         parts["relu5"] = nn.ReLU()
         self.features = nn.Sequential(parts)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -134,11 +134,11 @@ class DenseNet(nn.Module):
         return logits
 
 
-def _transition(channels: int, eps: float) -> nn.Sequential:
+def _transition(channels: int, norm: Norm) -> nn.Sequential:
     """Half the channels at half the size."""
     return nn.Sequential(
         OrderedDict(
-            norm=batch_norm(channels, eps),
+            norm=norm(channels),
             relu=nn.ReLU(),
             conv=nn.Conv2d(channels, channels // 2, 1, bias=False),
             pool=nn.AvgPool2d(2),

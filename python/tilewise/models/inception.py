@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from .. import nn
 from .._operations import cat
 from ..tensor import Tensor
-from ._layers import ConvBatchNorm, imagenet_to_unit
+from ._layers import INCEPTION_NORM, ConvBatchNorm, imagenet_to_unit, shift_norm
 
 
 class InceptionOutputs(NamedTuple):
@@ -40,10 +40,8 @@ class _Branches(nn.Module):
         if "stride" not in options:
             sides = (kernel, kernel) if isinstance(kernel, int) else kernel
             options["padding"] = tuple(k // 2 for k in sides)
-        scale = not self._keras
-        self.add_module(
-            name, ConvBatchNorm(in_channels, out_channels, kernel, scale=scale, **options)
-        )
+        norm = shift_norm if self._keras else INCEPTION_NORM
+        self.add_module(name, ConvBatchNorm(in_channels, out_channels, kernel, norm, **options))
 
     def chain(self, x: Tensor, *names: str) -> Tensor:
         """The parts of these names, one after the other."""
@@ -297,13 +295,13 @@ class InceptionV3(nn.Module):
     ) -> None:
         super().__init__()
         self.transform_input = transform_input
-        scale = not keras
-        self.Conv2d_1a_3x3 = ConvBatchNorm(in_channels, 32, 3, scale, stride=2)
-        self.Conv2d_2a_3x3 = ConvBatchNorm(32, 32, 3, scale)
-        self.Conv2d_2b_3x3 = ConvBatchNorm(32, 64, 3, scale, padding=1)
+        norm = shift_norm if keras else INCEPTION_NORM
+        self.Conv2d_1a_3x3 = ConvBatchNorm(in_channels, 32, 3, norm, stride=2)
+        self.Conv2d_2a_3x3 = ConvBatchNorm(32, 32, 3, norm)
+        self.Conv2d_2b_3x3 = ConvBatchNorm(32, 64, 3, norm, padding=1)
         self.maxpool1 = nn.MaxPool2d(3, stride=2)
-        self.Conv2d_3b_1x1 = ConvBatchNorm(64, 80, 1, scale)
-        self.Conv2d_4a_3x3 = ConvBatchNorm(80, 192, 3, scale)
+        self.Conv2d_3b_1x1 = ConvBatchNorm(64, 80, 1, norm)
+        self.Conv2d_4a_3x3 = ConvBatchNorm(80, 192, 3, norm)
         self.maxpool2 = nn.MaxPool2d(3, stride=2)
         self.Mixed_5b = InceptionA(192, 32, keras)
         self.Mixed_5c = InceptionA(256, 64, keras)

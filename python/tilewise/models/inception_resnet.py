@@ -8,7 +8,7 @@ from functools import partial
 from .. import _operations as ops
 from .. import nn
 from ..tensor import Tensor
-from ._layers import ConvBatchNorm, init_fan_out
+from ._layers import INCEPTION_NORM, ConvBatchNorm, Norm, init_fan_out, shift_norm
 
 # A branch is a list of convolutions: channels, kernel and, where they are not 1 and "same", stride
 # and padding.
@@ -109,7 +109,7 @@ class InceptionResNetV2(nn.Module):
 
     def __init__(self, num_classes: int = 1000, dropout: float = 0.0, keras: bool = False) -> None:
         super().__init__()
-        conv = partial(_conv, scale=not keras)
+        conv = partial(_conv, norm=shift_norm if keras else INCEPTION_NORM)
         self.conv2d_1a = conv(3, 32, 3, stride=2)
         self.conv2d_2a = conv(32, 32, 3, padding="valid")
         self.conv2d_2b = conv(32, 64, 3)
@@ -154,12 +154,12 @@ def _conv(
     stride: int = 1,
     padding: str | None = None,
     *,
-    scale: bool,
+    norm: Norm,
 ) -> ConvBatchNorm:
     """Padded to keep the size, unless it strides or is told otherwise."""
     padding = padding or ("valid" if stride > 1 else "same")
     return ConvBatchNorm(
-        in_channels, out_channels, kernel_size, scale, stride=stride, padding=padding
+        in_channels, out_channels, kernel_size, norm, stride=stride, padding=padding
     )
 
 

@@ -9,7 +9,7 @@ from .. import nn
 from .._arguments import as_choice, as_int
 from ..nn import functional as F
 from ..tensor import Tensor
-from ._layers import KERAS_EPS, batch_norm, in_order
+from ._layers import KERAS_RESNET_NORM, in_order
 
 SHORTCUTS = ("A", "B", "C")
 
@@ -61,10 +61,9 @@ class BlockSettings:
     shortcut: str = "B"
     keras: bool = False
 
-    @property
-    def eps(self) -> float:
-        """What batch norm adds to the variance."""
-        return KERAS_EPS if self.keras else 1e-5
+    def norm(self, channels: int) -> nn.Module:
+        """Batch norm of so many channels."""
+        return (KERAS_RESNET_NORM if self.keras else nn.BatchNorm2d)(channels)
 
     def width(self, planes: int) -> int:
         """Filters of the 3×3 convolution of a bottleneck."""
@@ -86,7 +85,7 @@ class BlockSettings:
         if self.shortcut == "A":
             return ZeroPadShortcut(in_channels, out_channels, stride)
         return nn.Sequential(
-            self.conv(in_channels, out_channels, 1, stride), batch_norm(out_channels, self.eps)
+            self.conv(in_channels, out_channels, 1, stride), self.norm(out_channels)
         )
 
 
@@ -118,10 +117,10 @@ class BasicBlock(nn.Module):
         if settings.groups != 1 or settings.width_per_group != 64:
             raise ValueError("BasicBlock: expected groups=1 and width_per_group=64")
         self.conv1 = settings.conv(in_channels, planes, 3, stride)
-        self.bn1 = batch_norm(planes, settings.eps)
+        self.bn1 = settings.norm(planes)
         self.relu = nn.ReLU()
         self.conv2 = settings.conv(planes, planes, 3)
-        self.bn2 = batch_norm(planes, settings.eps)
+        self.bn2 = settings.norm(planes)
         self.downsample = settings.projection(in_channels, planes, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -159,11 +158,11 @@ class Bottleneck(nn.Module):
         width, out_channels = settings.width(planes), planes * self.expansion
         strides = (stride, 1) if settings.keras else (1, stride)
         self.conv1 = settings.conv(in_channels, width, 1, strides[0])
-        self.bn1 = batch_norm(width, settings.eps)
+        self.bn1 = settings.norm(width)
         self.conv2 = settings.conv(width, width, 3, strides[1], settings.groups)
-        self.bn2 = batch_norm(width, settings.eps)
+        self.bn2 = settings.norm(width)
         self.conv3 = settings.conv(width, out_channels, 1)
-        self.bn3 = batch_norm(out_channels, settings.eps)
+        self.bn3 = settings.norm(out_channels)
         self.relu = nn.ReLU()
         self.downsample = settings.projection(in_channels, out_channels, stride)
 
@@ -234,7 +233,7 @@ class ResNet(nn.Module):
             raise ValueError(f"ResNet: expected the blocks of four stages, got {layers}")
         settings = BlockSettings(groups, width_per_group, shortcut, keras)
         self.conv1 = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=keras)
-        self.bn1 = batch_norm(64, settings.eps)
+        self.bn1 = settings.norm(64)
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         channels = 64
@@ -270,5 +269,4 @@ def initialise(model: nn.Module, zero_init_residual: bool = False) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
         elif zero_init_residual and isinstance(module, (BasicBlock, Bottleneck)):
             last = module.bn2 if isinstance(module, BasicBlock) else module.bn3
-            assert last.weight is not None
             nn.init.zeros_(last.weight)

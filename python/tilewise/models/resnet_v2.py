@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .. import nn
 from .._arguments import as_int
 from ..tensor import Tensor
-from ._layers import KERAS_EPS, batch_norm, in_order
+from ._layers import KERAS_RESNET_NORM, in_order
 from .resnet import initialise
 
 
@@ -31,12 +31,12 @@ class PreactBottleneck(nn.Module):
     ) -> None:
         super().__init__()
         out_channels = 4 * planes
-        self.preact_bn = batch_norm(in_channels, KERAS_EPS)
+        self.preact_bn = KERAS_RESNET_NORM(in_channels)
         self.relu = nn.ReLU()
         self.conv1 = nn.Conv2d(in_channels, planes, 1, bias=False)
-        self.bn1 = batch_norm(planes, KERAS_EPS)
+        self.bn1 = KERAS_RESNET_NORM(planes)
         self.conv2 = nn.Conv2d(planes, planes, 3, stride, 1, bias=False)
-        self.bn2 = batch_norm(planes, KERAS_EPS)
+        self.bn2 = KERAS_RESNET_NORM(planes)
         self.conv3 = nn.Conv2d(planes, out_channels, 1)
         self.projection = nn.Conv2d(in_channels, out_channels, 1, stride) if project else None
         self.pool = nn.MaxPool2d(1, stride) if stride > 1 and not project else None
@@ -93,7 +93,7 @@ class ResNetV2(nn.Module):
                 blocks.append(PreactBottleneck(channels, planes, stride, project=i == 0))
                 channels = 4 * planes
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
-        self.bn = batch_norm(channels, KERAS_EPS)
+        self.bn = KERAS_RESNET_NORM(channels)
         self.relu = nn.ReLU()
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(channels, num_classes)
