@@ -10,6 +10,7 @@ import pytest
 
 import tilewise as tw
 from helpers import requires_torch
+from reference_pages import zoo
 from tilewise import models, nn
 
 SMALL = [name for name in models.available() if models.info(name).input_shape == (1, 28, 28)]
@@ -72,6 +73,14 @@ def test_every_public_name_is_there() -> None:
         assert getattr(models, name).__name__ == name
     with pytest.raises(AttributeError, match="no attribute 'Perceptron'"):
         models.Perceptron  # noqa: B018
+
+
+def test_the_page_of_the_zoo() -> None:
+    rows = [line for line in zoo().splitlines() if line.startswith("| `")]
+    assert [line.split("`")[1] for line in rows] == models.available()
+    assert {line.count("|") for line in rows} == {8}
+    resnet = next(line for line in rows if "`resnet50`" in line)
+    assert "| 3×224×224 | 50 | 25,557,032 | 25,636,712 | 76.13 / 92.862 (ImageNet" in resnet
 
 
 def test_unknown_names() -> None:

@@ -182,6 +182,8 @@ def test_response_normalisation_is_the_papers() -> None:
         (lambda: models.ResNet("basic", (1,) * 4, groups=2), "BasicBlock: expected groups=1"),
         (lambda: models.ResNet("basic", (1,) * 4, shortcut="D"), "ResNet: expected shortcut"),
         (lambda: models.ResNetV2((1, 1, 1)), "ResNetV2: expected the blocks of four stages"),
+        (lambda: models.ResNet("basic", (1, 1, 1, 10**9)), "ResNet: expected layers <= 10000"),
+        (lambda: models.DenseNet(8, (10**9,)), "DenseNet: expected layers <= 1000, got"),
         (lambda: models.CifarResNet(21), "CifarResNet: expected a depth of 6 n \\+ 2, got 21"),
         (lambda: models.SqueezeNet("2"), "SqueezeNet: expected version as one of '1.0', '1.1'"),
     ],

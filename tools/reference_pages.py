@@ -14,6 +14,8 @@ from collections import defaultdict
 from types import BuiltinMethodType, FunctionType, ModuleType
 from typing import Any
 
+from tilewise import models
+
 TITLES = {
     "parameters": "Arguments",
     "attributes": "Attributes",
@@ -86,7 +88,31 @@ def pages() -> dict[str, tuple[str, str]]:
             text += entry(f"{path}.{name}".replace("tilewise", "tw", 1), value, level=2)
         slug = f"{path.removeprefix('tilewise').strip('.').replace('.', '-') or 'tw'}-{file}"
         result[f"reference/{slug}.md"] = (title, "\n\n".join(text) + "\n")
+    result["reference/models-zoo.md"] = ("tw.models: zoo", zoo())
     return result
+
+
+def zoo() -> str:
+    """The page of the models that `tw.models.create` knows, a table row each."""
+    lines = [
+        "# tw.models: zoo\n",
+        "What `tw.models.create(name)` builds. Depths count weight layers; the Keras column, where",
+        "there is one, is the size of Keras's form, statistics included. Accuracies are published",
+        "ones, top-1 and top-5 in per cent.\n",
+        "| name | input | depth | parameters | Keras | accuracy | source |",
+        "|---|---|--:|--:|--:|---|---|",
+    ]
+    for name in models.available():
+        row = models.info(name)
+        cells = [f"`{name}`", "×".join(map(str, row.input_shape)), str(row.depth)]
+        cells += [f"{n:,}" if n else "" for n in (row.parameters, row.keras_parameters)]
+        reached = ""
+        if row.accuracy is not None:
+            numbers = (row.accuracy.top1, row.accuracy.top5)
+            reached = " / ".join(f"{number:g}" for number in numbers if number is not None)
+            reached += f" ({row.accuracy.dataset}; {row.accuracy.source})"
+        lines.append("| " + " | ".join([*cells, reached, row.source]) + " |")
+    return "\n".join(lines) + "\n"
 
 
 # ---------------------------------------------------------------- one entry

@@ -110,7 +110,7 @@ class DenseNet(nn.Module):
         channels = stem
         for i, count in enumerate(layers, start=1):
             block = DenseBlock()
-            for j in range(1, as_int("DenseNet", "layers", count, 1) + 1):
+            for j in range(1, as_int("DenseNet", "layers", count, 1, 1000) + 1):
                 block[f"denselayer{j}"] = DenseLayer(channels, growth, 4, drop_rate, norm)
                 channels += growth
             parts[f"denseblock{i}"] = block

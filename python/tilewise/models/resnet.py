@@ -12,6 +12,7 @@ from ..tensor import Tensor
 from ._layers import KERAS_RESNET_NORM, in_order
 
 SHORTCUTS = ("A", "B", "C")
+MOST_BLOCKS = 10_000  # of a stage: a slip should raise, not fill the memory
 
 
 class ZeroPadShortcut(nn.Module):
@@ -240,7 +241,7 @@ class ResNet(nn.Module):
         for stage, count in enumerate(layers):
             planes = 64 << stage
             blocks = []
-            for i in range(as_int("ResNet", "layers", count, 1)):
+            for i in range(as_int("ResNet", "layers", count, 1, MOST_BLOCKS)):
                 stride = 2 if stage and not i else 1
                 blocks.append(kind(channels, planes, stride, settings))
                 channels = planes * kind.expansion

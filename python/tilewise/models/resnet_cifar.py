@@ -6,7 +6,7 @@ from .. import nn
 from .._arguments import as_choice, as_int
 from ..tensor import Tensor
 from ._layers import in_order
-from .resnet import SHORTCUTS, BlockSettings
+from .resnet import MOST_BLOCKS, SHORTCUTS, BlockSettings
 
 
 class CifarBlock(nn.Module):
@@ -73,7 +73,7 @@ class CifarResNet(nn.Module):
     ) -> None:
         super().__init__()
         as_choice("CifarResNet", "shortcut", shortcut, SHORTCUTS)
-        blocks, rest = divmod(as_int("CifarResNet", "depth", depth, 8) - 2, 6)
+        blocks, rest = divmod(as_int("CifarResNet", "depth", depth, 8, 2 * MOST_BLOCKS) - 2, 6)
         if rest:
             raise ValueError(f"CifarResNet: expected a depth of 6 n + 2, got {depth}")
         self.conv1 = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)

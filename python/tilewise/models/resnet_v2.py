@@ -8,7 +8,7 @@ from .. import nn
 from .._arguments import as_int
 from ..tensor import Tensor
 from ._layers import KERAS_RESNET_NORM, in_order
-from .resnet import initialise
+from .resnet import MOST_BLOCKS, initialise
 
 
 class PreactBottleneck(nn.Module):
@@ -88,7 +88,7 @@ class ResNetV2(nn.Module):
         channels = 64
         for stage, count in enumerate(layers):
             planes, blocks = 64 << stage, []
-            for i in range(as_int("ResNetV2", "layers", count, 1)):
+            for i in range(as_int("ResNetV2", "layers", count, 1, MOST_BLOCKS)):
                 stride = 2 if i == count - 1 and stage < 3 else 1
                 blocks.append(PreactBottleneck(channels, planes, stride, project=i == 0))
                 channels = 4 * planes
