@@ -81,13 +81,14 @@ class EfficientNet(nn.Module):
     Args:
         variant: "b0" to "b7".
         num_classes: outputs.
+        in_channels: channels of the images.
         dropout: probability before the last layer; the variant's by default.
 
     Attributes:
         resolution: the size of images that the paper trains this variant with.
 
     Shape:
-        float32 (N, 3, H, W) → logits (N, num_classes).
+        float32 (N, in_channels, H, W) → logits (N, num_classes).
 
     Example:
         >>> models.EfficientNet("b0", num_classes=10).eval()(tw.zeros(1, 3, 64, 64)).shape
@@ -95,7 +96,12 @@ class EfficientNet(nn.Module):
     """
 
     def __init__(
-        self, variant: str = "b0", num_classes: int = 1000, dropout: float | None = None
+        self,
+        variant: str = "b0",
+        num_classes: int = 1000,
+        *,
+        in_channels: int = 3,
+        dropout: float | None = None,
     ) -> None:
         super().__init__()
         scale = _SCALES[as_choice("EfficientNet", "variant", variant, tuple(_SCALES))]
@@ -104,7 +110,7 @@ class EfficientNet(nn.Module):
         total, built = sum(repeats), 0
         conv = partial(conv_norm, norm=scale.norm, activation=nn.SiLU)
         channels = make_divisible(32 * scale.width)
-        stages: list[nn.Module] = [conv(3, channels, 3, stride=2)]
+        stages: list[nn.Module] = [conv(in_channels, channels, 3, stride=2)]
         for (expansion, kernel, stride, base, _), count in zip(_STAGES, repeats, strict=True):
             out = make_divisible(base * scale.width)
             blocks = []
@@ -123,6 +129,6 @@ class EfficientNet(nn.Module):
         init_fan_out(self, linear_std=None)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, num_classes) of images (N, 3, H, W)."""
+        """Logits (N, num_classes) of images (N, in_channels, H, W)."""
         logits: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
         return logits

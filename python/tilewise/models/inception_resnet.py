@@ -95,11 +95,12 @@ class InceptionResNetV2(nn.Module):
 
     Args:
         num_classes: outputs.
+        in_channels: channels of the images.
         dropout: probability before the last layer.
         keras: build Keras's form, whose batch norms do not scale.
 
     Shape:
-        float32 (N, 3, H, W) of at least 75×75, usually 299×299 → logits (N, num_classes).
+        float32 (N, in_channels, H, W) of at least 75×75, usually 299×299 → logits (N, num_classes).
 
     Example:
         >>> model = models.InceptionResNetV2(num_classes=10, keras=True)
@@ -107,10 +108,17 @@ class InceptionResNetV2(nn.Module):
         (1, 10)
     """
 
-    def __init__(self, num_classes: int = 1000, dropout: float = 0.0, keras: bool = False) -> None:
+    def __init__(
+        self,
+        num_classes: int = 1000,
+        *,
+        in_channels: int = 3,
+        dropout: float = 0.0,
+        keras: bool = False,
+    ) -> None:
         super().__init__()
         conv = partial(_conv, norm=shift_norm if keras else INCEPTION_NORM)
-        self.conv2d_1a = conv(3, 32, 3, stride=2)
+        self.conv2d_1a = conv(in_channels, 32, 3, stride=2)
         self.conv2d_2a = conv(32, 32, 3, padding="valid")
         self.conv2d_2b = conv(32, 64, 3)
         self.maxpool_3a = nn.MaxPool2d(3, stride=2)
@@ -137,7 +145,7 @@ class InceptionResNetV2(nn.Module):
         init_fan_out(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, num_classes) of images (N, 3, H, W)."""
+        """Logits (N, num_classes) of images (N, in_channels, H, W)."""
         x = self.maxpool_3a(self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(x))))
         x = self.mixed_5b(self.maxpool_5a(self.conv2d_4a(self.conv2d_3b(x))))
         x = self.mixed_6a(self.repeat(x))

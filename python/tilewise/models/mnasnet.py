@@ -44,21 +44,29 @@ class MNASNet(nn.Module):
     Args:
         width: multiplies the numbers of channels, which are rounded to multiples of 8.
         num_classes: outputs.
+        in_channels: channels of the images.
         dropout: probability before the last layer.
 
     Shape:
-        float32 (N, 3, H, W), usually 224×224 → logits (N, num_classes).
+        float32 (N, in_channels, H, W), usually 224×224 → logits (N, num_classes).
 
     Example:
         >>> models.MNASNet(0.5, num_classes=10).eval()(tw.zeros(1, 3, 64, 64)).shape
         (1, 10)
     """
 
-    def __init__(self, width: float = 1.0, num_classes: int = 1000, dropout: float = 0.2) -> None:
+    def __init__(
+        self,
+        width: float = 1.0,
+        num_classes: int = 1000,
+        *,
+        in_channels: int = 3,
+        dropout: float = 0.2,
+    ) -> None:
         super().__init__()
         stem, channels = make_divisible(32 * width), make_divisible(16 * width)
         layers = [
-            *conv_norm(3, stem, 3, stride=2, norm=_NORM),
+            *conv_norm(in_channels, stem, 3, stride=2, norm=_NORM),
             *conv_norm(stem, stem, 3, groups=stem, norm=_NORM),
             *conv_norm(stem, channels, norm=_NORM, activation=None),
         ]
@@ -76,6 +84,6 @@ class MNASNet(nn.Module):
         init.kaiming_uniform_(self.classifier[1].weight, mode="fan_out", nonlinearity="sigmoid")
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, num_classes) of images (N, 3, H, W)."""
+        """Logits (N, num_classes) of images (N, in_channels, H, W)."""
         logits: Tensor = self.classifier(self.layers(x).mean((2, 3)))
         return logits

@@ -23,21 +23,29 @@ class MobileNetV1(nn.Module):
 
     Args:
         num_classes: outputs.
+        in_channels: channels of the images.
         width: multiplies all numbers of channels; the paper's α.
         dropout: probability before the last layer.
 
     Shape:
-        float32 (N, 3, H, W), usually 224×224 → logits (N, num_classes).
+        float32 (N, in_channels, H, W), usually 224×224 → logits (N, num_classes).
 
     Example:
         >>> models.MobileNetV1(num_classes=10, width=0.25)(tw.zeros(2, 3, 64, 64)).shape
         (2, 10)
     """
 
-    def __init__(self, num_classes: int = 1000, width: float = 1.0, dropout: float = 1e-3) -> None:
+    def __init__(
+        self,
+        num_classes: int = 1000,
+        *,
+        in_channels: int = 3,
+        width: float = 1.0,
+        dropout: float = 1e-3,
+    ) -> None:
         super().__init__()
         channels = int(32 * width)
-        blocks = [_conv(3, channels, 3, stride=2)]
+        blocks = [_conv(in_channels, channels, 3, stride=2)]
         for base, stride in _BLOCKS:
             out = int(base * width)
             depthwise = _conv(channels, channels, 3, stride, groups=channels)
@@ -49,7 +57,7 @@ class MobileNetV1(nn.Module):
         init_fan_out(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, num_classes) of images (N, 3, H, W)."""
+        """Logits (N, num_classes) of images (N, in_channels, H, W)."""
         logits: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
         return logits
 

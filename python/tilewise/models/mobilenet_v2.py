@@ -60,13 +60,14 @@ class MobileNetV2(nn.Module):
 
     Args:
         num_classes: outputs.
+        in_channels: channels of the images.
         width: multiplies the numbers of channels, which are rounded to multiples of 8.
         dropout: probability before the last layer.
         keras: build Keras's form: batch norm with ε = 0.001, and borders at the end where a stride
             leaves one pixel over.
 
     Shape:
-        float32 (N, 3, H, W), usually 224×224 → logits (N, num_classes).
+        float32 (N, in_channels, H, W), usually 224×224 → logits (N, num_classes).
 
     Example:
         >>> models.MobileNetV2(num_classes=10, width=0.25).eval()(tw.zeros(2, 3, 64, 64)).shape
@@ -76,6 +77,8 @@ class MobileNetV2(nn.Module):
     def __init__(
         self,
         num_classes: int = 1000,
+        *,
+        in_channels: int = 3,
         width: float = 1.0,
         dropout: float = 0.2,
         keras: bool = False,
@@ -84,7 +87,7 @@ class MobileNetV2(nn.Module):
         form = _Form(keras)
         channels = make_divisible(32 * width)
         last = make_divisible(1280 * max(1.0, width))
-        blocks: list[nn.Module] = [form.conv(3, channels, 3, stride=2)]
+        blocks: list[nn.Module] = [form.conv(in_channels, channels, 3, stride=2)]
         for expansion, base, repeats, stride in _STAGES:
             out = make_divisible(base * width)
             for i in range(repeats):
@@ -97,6 +100,6 @@ class MobileNetV2(nn.Module):
         init_fan_out(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, num_classes) of images (N, 3, H, W)."""
+        """Logits (N, num_classes) of images (N, in_channels, H, W)."""
         logits: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
         return logits

@@ -93,11 +93,12 @@ class MobileNetV3(nn.Module):
     Args:
         variant: "large" or "small".
         num_classes: outputs.
+        in_channels: channels of the images.
         width: multiplies the numbers of channels, which are rounded to multiples of 8.
         dropout: probability before the last layer.
 
     Shape:
-        float32 (N, 3, H, W), usually 224×224 → logits (N, num_classes).
+        float32 (N, in_channels, H, W), usually 224×224 → logits (N, num_classes).
 
     Example:
         >>> models.MobileNetV3("small", num_classes=10).eval()(tw.zeros(2, 3, 64, 64)).shape
@@ -105,13 +106,19 @@ class MobileNetV3(nn.Module):
     """
 
     def __init__(
-        self, variant: str, num_classes: int = 1000, width: float = 1.0, dropout: float = 0.2
+        self,
+        variant: str,
+        num_classes: int = 1000,
+        *,
+        in_channels: int = 3,
+        width: float = 1.0,
+        dropout: float = 0.2,
     ) -> None:
         super().__init__()
         rows = _BLOCKS[as_choice("MobileNetV3", "variant", variant, tuple(_BLOCKS))]
         conv = partial(conv_norm, norm=KERAS_NORM, activation=nn.Hardswish)
         channels = make_divisible(16 * width)
-        blocks: list[nn.Module] = [conv(3, channels, 3, stride=2)]
+        blocks: list[nn.Module] = [conv(in_channels, channels, 3, stride=2)]
         for row in rows:
             blocks.append(_InvertedResidual(channels, row, width))
             channels = make_divisible(row.out * width)
@@ -127,6 +134,6 @@ class MobileNetV3(nn.Module):
         init_fan_out(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, num_classes) of images (N, 3, H, W)."""
+        """Logits (N, num_classes) of images (N, in_channels, H, W)."""
         logits: Tensor = self.classifier(self.avgpool(self.features(x)).flatten(1))
         return logits

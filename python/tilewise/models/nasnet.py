@@ -164,20 +164,24 @@ class NASNet(nn.Module):
     Args:
         variant: "mobile" or "large".
         num_classes: outputs.
+        in_channels: channels of the images.
 
     Shape:
-        float32 (N, 3, H, W), usually 224×224 (mobile) or 331×331 (large) → logits (N, num_classes).
+        float32 (N, in_channels, H, W), usually 224×224 (mobile) or 331×331 (large) → logits
+        (N, num_classes).
 
     Example:
         >>> models.NASNet("mobile", num_classes=10).eval()(tw.zeros(1, 3, 64, 64)).shape
         (1, 10)
     """
 
-    def __init__(self, variant: str = "mobile", num_classes: int = 1000) -> None:
+    def __init__(
+        self, variant: str = "mobile", num_classes: int = 1000, *, in_channels: int = 3
+    ) -> None:
         super().__init__()
         form = _VARIANTS[as_choice("NASNet", "variant", variant, tuple(_VARIANTS))]
         filters = form.penultimate // 24
-        self.conv0 = nn.Conv2d(3, form.stem, kernel_size=3, stride=2, bias=False)
+        self.conv0 = nn.Conv2d(in_channels, form.stem, kernel_size=3, stride=2, bias=False)
         self.bn0 = _NORM(form.stem)
 
         # (kind of cell, channels): two reductions are the rest of the stem.
@@ -203,7 +207,7 @@ class NASNet(nn.Module):
         init_fan_out(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, num_classes) of images (N, 3, H, W)."""
+        """Logits (N, num_classes) of images (N, in_channels, H, W)."""
         x = previous = self.bn0(self.conv0(x))
         for cell in self.cells:
             y = cell(x, previous)

@@ -28,7 +28,7 @@ def available(pattern: str | None = None) -> list[str]:
         pattern: only the names that this shell pattern matches, such as "resnet*".
 
     Example:
-        >>> available("*lenet*")
+        >>> available("lenet*")
         ['lenet5']
     """
     return sorted(fnmatch.filter(_ROWS, "*" if pattern is None else pattern))

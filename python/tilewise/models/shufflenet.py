@@ -53,22 +53,25 @@ class ShuffleNetV1(nn.Module):
     Args:
         groups: of the 1×1 convolutions: 1, 2, 3, 4 or 8.
         num_classes: outputs.
+        in_channels: channels of the images.
         width: multiplies the numbers of channels; the paper's s.
 
     Shape:
-        float32 (N, 3, H, W), usually 224×224 → logits (N, num_classes).
+        float32 (N, in_channels, H, W), usually 224×224 → logits (N, num_classes).
 
     Example:
         >>> models.ShuffleNetV1(groups=8, num_classes=10).eval()(tw.zeros(1, 3, 64, 64)).shape
         (1, 10)
     """
 
-    def __init__(self, groups: int = 3, num_classes: int = 1000, width: float = 1.0) -> None:
+    def __init__(
+        self, groups: int = 3, num_classes: int = 1000, *, in_channels: int = 3, width: float = 1.0
+    ) -> None:
         super().__init__()
         if groups not in _V1_CHANNELS:
             raise ValueError(f"ShuffleNetV1: expected groups 1, 2, 3, 4 or 8, got {groups!r}")
         channels, out = int(24 * width), int(_V1_CHANNELS[groups] * width)
-        self.conv1 = conv_norm(3, channels, 3, stride=2)
+        self.conv1 = conv_norm(in_channels, channels, 3, stride=2)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         stages = []
         for stage, repeats in enumerate(_REPEATS):
@@ -82,7 +85,7 @@ class ShuffleNetV1(nn.Module):
         self.fc = nn.Linear(channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, num_classes) of images (N, 3, H, W)."""
+        """Logits (N, num_classes) of images (N, in_channels, H, W)."""
         x = self.stage4(self.stage3(self.stage2(self.maxpool(self.conv1(x)))))
         logits: Tensor = self.fc(self.avgpool(x).flatten(1))
         return logits
@@ -125,21 +128,24 @@ class ShuffleNetV2(nn.Module):
     Args:
         width: 0.5, 1, 1.5 or 2.
         num_classes: outputs.
+        in_channels: channels of the images.
 
     Shape:
-        float32 (N, 3, H, W), usually 224×224 → logits (N, num_classes).
+        float32 (N, in_channels, H, W), usually 224×224 → logits (N, num_classes).
 
     Example:
         >>> models.ShuffleNetV2(0.5, num_classes=10).eval()(tw.zeros(1, 3, 64, 64)).shape
         (1, 10)
     """
 
-    def __init__(self, width: float = 1.0, num_classes: int = 1000) -> None:
+    def __init__(
+        self, width: float = 1.0, num_classes: int = 1000, *, in_channels: int = 3
+    ) -> None:
         super().__init__()
         if width not in _V2_CHANNELS:
             raise ValueError(f"ShuffleNetV2: expected width 0.5, 1, 1.5 or 2, got {width!r}")
         channels, *stage_channels, last = _V2_CHANNELS[width]
-        self.conv1 = conv_norm(3, channels, 3, stride=2)
+        self.conv1 = conv_norm(in_channels, channels, 3, stride=2)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         stages = []
         for out, repeats in zip(stage_channels, _REPEATS, strict=True):
@@ -152,7 +158,7 @@ class ShuffleNetV2(nn.Module):
         self.fc = nn.Linear(last, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, num_classes) of images (N, 3, H, W)."""
+        """Logits (N, num_classes) of images (N, in_channels, H, W)."""
         x = self.stage4(self.stage3(self.stage2(self.maxpool(self.conv1(x)))))
         logits: Tensor = self.fc(self.conv5(x).mean((2, 3)))
         return logits

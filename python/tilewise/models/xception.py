@@ -48,19 +48,20 @@ class Xception(nn.Module):
 
     Args:
         num_classes: outputs.
+        in_channels: channels of the images.
 
     Shape:
-        float32 (N, 3, H, W), usually 299×299 → logits (N, num_classes).
+        float32 (N, in_channels, H, W), usually 299×299 → logits (N, num_classes).
 
     Example:
         >>> models.Xception(num_classes=10).eval()(tw.zeros(1, 3, 71, 71)).shape
         (1, 10)
     """
 
-    def __init__(self, num_classes: int = 1000) -> None:
+    def __init__(self, num_classes: int = 1000, *, in_channels: int = 3) -> None:
         super().__init__()
         self.stem = nn.Sequential(
-            *conv_norm(3, 32, 3, stride=2, norm=KERAS_NORM, padding=0),
+            *conv_norm(in_channels, 32, 3, stride=2, norm=KERAS_NORM, padding=0),
             *conv_norm(32, 64, 3, norm=KERAS_NORM, padding=0),
         )
         channels, blocks = 64, list[_Block]()
@@ -81,7 +82,7 @@ class Xception(nn.Module):
         init_fan_out(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, num_classes) of images (N, 3, H, W)."""
+        """Logits (N, num_classes) of images (N, in_channels, H, W)."""
         features = self.tail(self.blocks(self.stem(x)))
         logits: Tensor = self.fc(self.avgpool(features).flatten(1))
         return logits
