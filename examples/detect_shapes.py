@@ -56,7 +56,7 @@ def detect(model, images, score):
     return found
 
 
-def evaluate(model, rng, count=200):
+def evaluate(model, rng, count):
     """Precision and recall at score 0.5, and average precision; a hit overlaps by half."""
     images, targets = batch(rng, count)
     hits, total = [], sum(len(labels) for _, labels in targets)
@@ -103,6 +103,7 @@ def main():
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--width", type=float, default=0.25, help="of the network (0.25)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--images", type=int, default=200, help="new images to measure on (200)")
     parser.add_argument("--weights", metavar="FILE", help="write the weights, as .safetensors")
     parser.add_argument("--picture", metavar="FILE", help="draw what is found; needs Pillow")
     options = parser.parse_args()
@@ -125,9 +126,11 @@ def main():
         if step % 50 == 0 or step == options.steps:
             print(f"step {step:4}  loss {np.mean(recent[-50:]):.3f}")
 
-    precision, recall, average = evaluate(model, np.random.default_rng(options.seed + 1))
+    precision, recall, average = evaluate(
+        model, np.random.default_rng(options.seed + 1), options.images
+    )
     print(
-        f"200 new images: {100 * precision:.1f} % of what it finds is right, it finds "
+        f"{options.images} new images: {100 * precision:.1f} % of what it finds is right, it finds "
         f"{100 * recall:.1f} % of what is there; average precision {100 * average:.1f} %"
     )
     if options.weights:

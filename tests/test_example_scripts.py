@@ -37,10 +37,11 @@ def sample_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_detect_shapes(
     sample_data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--steps", "3", "--batch-size", "4", "--weights", "found.safetensors"]
-    run("detect_shapes.py", *options, "--picture", "found.png", monkeypatch=monkeypatch)
+    options = ["--steps", "3", "--batch-size", "4", "--images", "20"]
+    files = ["--weights", "found.safetensors", "--picture", "found.png"]
+    run("detect_shapes.py", *options, *files, monkeypatch=monkeypatch)
     shown = capsys.readouterr().out
-    assert re.search(r"step +3  loss \d+\.\d+\n200 new images: .* average precision \d", shown)
+    assert re.search(r"step +3  loss \d+\.\d+\n20 new images: .* average precision \d", shown)
     model = models.YOLOv3Tiny(3, width=0.25, anchors=(((1, 1),), ((1, 1),)))
     model.load_state_dict(tw.load("found.safetensors"))
     Image = pytest.importorskip("PIL.Image", reason="Pillow is not installed: pip install .[data]")
