@@ -59,9 +59,7 @@ FAMILIES: dict[str, str] = {
 # What no convolutional network is made of.
 NOT_OFFERED: dict[str, str] = {
     "recurrent": "RNN LSTM GRU Scan",
-    "attention": (
-        "Attention FlexAttention LinearAttention RotaryEmbedding TensorScatter"
-    ),
+    "attention": ("Attention FlexAttention LinearAttention RotaryEmbedding TensorScatter"),
     "sampling and boxes": "GridSample AffineGrid NonMaxSuppression RoiAlign Det",
     "signal": "DFT STFT BlackmanWindow HammingWindow HannWindow MelWeightMatrix",
     "text and trees": (
@@ -261,7 +259,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     for title, backend in (("tilewise", Backend), ("onnxruntime", onnxruntime.backend)):
         outcomes = [run_family(family, backend) for family in rows()]
-        print(title, *table((o.family, o.cases, o.passed, dict(o.void)) for o in outcomes), sep="\n")
+        print(
+            title, *table((o.family, o.cases, o.passed, dict(o.void)) for o in outcomes), sep="\n"
+        )
         for outcome in outcomes:
             for failure in outcome.failures if title == "tilewise" else ():
                 print("FAILED", failure)

@@ -122,9 +122,11 @@ def power(node: Node, a: Value, b: Value) -> Value:
     exponent = tensor(b if numpy_type(b).kind not in "u" else host(b).astype(np.int64))
     if is_float(base) and exponent.numel() == 1 and b.ndim <= base.ndim:
         small = float(exponent.item())
-        return tw.pow(base, int(small) if small == 2 else small) if not (
-            exponent.requires_grad
-        ) else tw.pow(base, exponent)
+        return (
+            tw.pow(base, int(small) if small == 2 else small)
+            if not (exponent.requires_grad)
+            else tw.pow(base, exponent)
+        )
     result = tw.pow(base, exponent.to(base.dtype) if is_float(base) else exponent)
     return result if result.dtype == base.dtype else result.to(base.dtype)
 

@@ -44,7 +44,10 @@ def constant_of_shape(node: Node, shape: Value) -> Value:
 @operator("Range")
 def range_(_: Node, start: Value, limit: Value, delta: Value) -> Value:
     """Numbers from `start` to before `limit`, `delta` apart."""
-    first, last, step = (number(n, v) for n, v in zip(("start", "limit", "delta"), (start, limit, delta), strict=True))
+    first, last, step = (
+        number(n, v)
+        for n, v in zip(("start", "limit", "delta"), (start, limit, delta), strict=True)
+    )
     count = (last - first) / step
     if not 0 <= abs(count) < MAX_ELEMENTS:
         raise ValueError(f"expected at most {MAX_ELEMENTS} numbers, got {count}")

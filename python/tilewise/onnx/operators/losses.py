@@ -32,9 +32,7 @@ def nll_loss(node: Node, x: Value, labels: Value, weight: Value | None = None) -
     """The negative log-probability of the right class."""
     factor = weight if weight is None else tensor(weight)
     ignore, reduction = _settings(node)
-    return F.nll_loss(
-        tensor(x), _labels(labels), factor, ignore_index=ignore, reduction=reduction
-    )
+    return F.nll_loss(tensor(x), _labels(labels), factor, ignore_index=ignore, reduction=reduction)
 
 
 @operator("SoftmaxCrossEntropyLoss")

@@ -22,9 +22,7 @@ def _column(parameter: Tensor, ndim: int) -> Tensor:
     return parameter.reshape(-1, *[1] * (ndim - 2))
 
 
-@operator(
-    "BatchNormalization", weights=_AFFINE, statistics={3: "running_mean", 4: "running_var"}
-)
+@operator("BatchNormalization", weights=_AFFINE, statistics={3: "running_mean", 4: "running_var"})
 def batch_normalization(
     node: Node, x: Value, scale: Value, bias: Value, mean: Value, var: Value
 ) -> Any:
@@ -53,9 +51,7 @@ def batch_normalization(
 @operator("InstanceNormalization", weights=_AFFINE)
 def instance_normalization(node: Node, x: Value, scale: Value, bias: Value) -> Tensor:
     """Normalisation of each channel of each sample."""
-    return F.instance_norm(
-        tensor(x), weight=tensor(scale), bias=tensor(bias), eps=node["epsilon"]
-    )
+    return F.instance_norm(tensor(x), weight=tensor(scale), bias=tensor(bias), eps=node["epsilon"])
 
 
 @operator("GroupNormalization", weights=_AFFINE)

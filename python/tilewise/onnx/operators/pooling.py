@@ -14,7 +14,7 @@ from tilewise.tensor import Tensor
 
 from ..module import Node
 from ..registry import operator
-from ..values import Array, Value, checked_shape, host, ints, numpy_type, tensor
+from ..values import Array, Value, checked_shape, growth_limit, host, ints, numpy_type, tensor
 from .window import Window, entries, pad_spatial, spatial_dims, window_of
 
 _MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
@@ -108,9 +108,7 @@ def average_pool(node: Node, x: Value) -> Tensor:
     half = all(2 * b <= k for b, k in zip(window.begin, window.kernel, strict=True))
     if window.symmetric and half and not ceil and set(window.dilation) == {1}:
         function: Any = _MEAN[len(size)]
-        result: Tensor = function(
-            image, window.kernel, window.stride, window.begin, False, padded
-        )
+        result: Tensor = function(image, window.kernel, window.stride, window.begin, False, padded)
         return result
     sums = _window_sums(pad_spatial(image, window.begin, _exact_end(window, size)), window)
     counts = np.maximum(_taps_inside(window, size, padded), 1)
@@ -167,8 +165,8 @@ def max_unpool(node: Node, x: Value, places: Value, output_shape: Value | None =
         )
     ]
     wanted = size if output_shape is None else ints("output_shape", output_shape)[-dims:]
-    checked_shape([*pooled.shape[:2], *size])
-    checked_shape([*pooled.shape[:2], *wanted])
+    checked_shape([*pooled.shape[:2], *size], growth_limit(pooled))
+    checked_shape([*pooled.shape[:2], *wanted], growth_limit(pooled))
     if tuple(index.shape) != tuple(pooled.shape) or len(wanted) != dims:
         raise ValueError(f"expected indices as the input, {pooled.shape}, got {index.shape}")
     batch, channels = pooled.shape[:2]

@@ -13,7 +13,18 @@ from tilewise.tensor import Tensor
 
 from ..module import Node
 from ..registry import Operator, operator, register
-from ..values import Value, axes_of, axis_of, converted_type, host, ints, is_float, number, numpy_type, tensor
+from ..values import (
+    Value,
+    axes_of,
+    axis_of,
+    converted_type,
+    host,
+    ints,
+    is_float,
+    number,
+    numpy_type,
+    tensor,
+)
 
 Axes = tuple[int, ...]
 
