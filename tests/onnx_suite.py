@@ -132,9 +132,9 @@ def families() -> dict[str, list[tuple[str, str]]]:
         warnings.simplefilter("ignore")
         cases = load_model_tests(kind="node")
     models = {case.name: case.model for case in cases}
-    for name in models:
-        plain = name.split("_expanded")[0]
-        ops = [node.op_type for node in models.get(plain, models[name]).graph.node]
+    for name, model in models.items():
+        plain = models.get(name.split("_expanded")[0], model)
+        ops = [node.op_type for node in plain.graph.node]
         # A case may come with a second node that makes it an operator's: the last is what it tests.
         homes = [_family_of_operator()[op] for op in reversed(ops) if op in _family_of_operator()]
         assert homes, f"{name}: no family for {sorted(set(ops))}"
@@ -177,7 +177,7 @@ def reason(name: str) -> str | None:
         return "random numbers"
     if "Gradient" in ops:
         return "operator Gradient"
-    base = _models().get(name.split("_expanded")[0], model)
+    base = _models().get(name.split("_expanded", maxsplit=1)[0], model)
     offered = {op for row in FAMILIES.values() for op in row.split()}
     missing = [node.op_type for node in (*base.graph.node, *model.graph.node)]
     other = {op for row in NOT_OFFERED.values() for op in row.split()}

@@ -9,6 +9,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,7 @@ def doubles_and_doubles(proto: Any) -> None:
     for level in range(10):
         names = [f"v{i}" for i in range(11)]
         op, domain = (f"f{level + 1}", "mine") if level < 9 else ("Relu", "")
-        nodes = [
-            helper.make_node(op, [a], [b], domain=domain)
-            for a, b in zip(names, names[1:], strict=False)
-        ]
+        nodes = [helper.make_node(op, [a], [b], domain=domain) for a, b in pairwise(names)]
         proto.functions.append(
             helper.make_function("mine", f"f{level}", ["v0"], ["v10"], nodes, proto.opset_import)
         )
@@ -109,13 +107,13 @@ def doubles_and_doubles(proto: Any) -> None:
 
 
 EDITS: dict[str, tuple[Callable[[Any], object], str]] = {
-    "dims of 2^62 elements": (lambda p: set_dims(p, [2**31, 2**31]), "expected 18446744073709551616"),
-    "product that overflows to 0": (lambda p: set_dims(p, [2**32, 2**32]), r"tensor .*expected \d+ bytes"),
+    "2^62 elements": (lambda p: set_dims(p, [2**31, 2**31]), "expected 18446744073709551616"),
+    "2^64 elements": (lambda p: set_dims(p, [2**32, 2**32]), r"tensor .*expected \d+ bytes"),
     "negative dims": (lambda p: set_dims(p, [-1, 4]), "not negative"),
     "100 dims": (lambda p: set_dims(p, [1] * 100, b"\0" * 4), "at most 16 sizes"),
-    "dims and typed data": (lambda p: tensor(p, "zero").int64_data.append(1), r"in int64_data, got"),
+    "dims and typed data": (lambda p: tensor(p, "zero").int64_data.append(1), "in int64_data"),
     "unknown element type": (lambda p: setattr(tensor(p, "zero"), "data_type", 99), "number 99"),
-    "float16": (lambda p: setattr(tensor(p, "zero"), "data_type", 10), "FLOAT16 has no counterpart"),
+    "float16": (lambda p: setattr(tensor(p, "zero"), "data_type", 10), "FLOAT16 has no"),
     "cycle": (make_cycle, "Conv node 'Conv_0': input 'r' is no output of an earlier node"),
     "unknown operator": (lambda p: setattr(p.graph.node[0], "op_type", "Cnov"), "Cnov node"),
     "unknown domain": (lambda p: setattr(p.graph.node[0], "domain", "evil"), "domain 'evil'"),
@@ -158,7 +156,7 @@ def test_graphs_in_graphs_have_a_limit() -> None:
 
 def test_truncated_and_foreign_bytes() -> None:
     data = onnx_models.cnn().SerializeToString()
-    for length in [*range(0, 64), *range(64, len(data), 97)]:
+    for length in [*range(64), *range(64, len(data), 97)]:
         # What is cut between two fields is a smaller model, without an operator, a weight, …
         refused(data[:length], "load: the bytes", traced=False)
     refused(os.urandom(4096), "load: the bytes")

@@ -38,8 +38,9 @@ def load(source: str | os.PathLike[str] | bytes | Any) -> OnnxModule:
     is a buffer that is not saved; integers are constants. The module starts in `eval()` mode.
 
     Args:
-        source: a path, the bytes of a file, or an `onnx.ModelProto`. Opsets 7 to the current one; of older
-            ones, operators that have kept their form. External data is read from the folder of the path, or below it.
+        source: a path, the bytes of a file, or an `onnx.ModelProto`. Opsets 7 to the current one;
+            of older ones, operators that have kept their form. External data is read from the
+            folder of the path, or below it.
 
     Returns:
         The module; its `inputs` and `outputs` say what it takes and gives.
@@ -407,8 +408,8 @@ def _share_state(root: OnnxModule, graph: Graph, tensors: Mapping[str, Array]) -
         if not isinstance(value, Tensor) or not is_float(value):
             graph.constants[name] = value
             continue
-        role, node, trained = _role(name, value, users)
-        label = state_name(name, node, role) if node else name
+        role, home, trained = _role(name, value, users)
+        label = state_name(name, home, role) if home else name
         held = nn.Parameter(value) if trained else value
         graph.state[name] = place(root, label, held, transient=not role)
 

@@ -133,9 +133,8 @@ class Graph:
         frame = Frame(values, budget or Budget())
         for node in self.nodes:
             results = _apply(node, frame)
-            for name, result in zip(node.outputs, results, strict=False):
-                if name:
-                    values[name] = result
+            given_back = zip(node.outputs, results, strict=False)
+            values.update((name, result) for name, result in given_back if name)
             for name in node.frees:
                 values.pop(name, None)
         return [values.get(name) for name in self.outputs]
@@ -156,7 +155,7 @@ def _apply(node: Node, frame: Frame) -> Sequence[Value | None]:
     except _FAULTS as error:
         shapes = ", ".join(_describe(value) for value in arguments)
         raise NodeError(
-            f"{node.op} node {node.name!r} on ({shapes}): {error or type(error).__name__}"
+            f"{node.op} node {node.name!r} on ({shapes}): {str(error) or type(error).__name__}"
         ) from error
     results = results if isinstance(results, tuple) else (results,)
     if len(results) < len(node.outputs) and any(node.outputs[len(results) :]):

@@ -16,7 +16,16 @@ from ..checks import dtype_of
 from ..module import Node
 from ..registry import Operator, operator, register
 from ..values import (
-    Array, Value, axis_of, compute, converted_type, host, is_float, number, numpy_type, tensor,
+    Array,
+    Value,
+    axis_of,
+    compute,
+    converted_type,
+    host,
+    is_float,
+    number,
+    numpy_type,
+    tensor,
 )  # fmt: skip
 
 Binary = Callable[[Any, Any], Any]

@@ -185,10 +185,8 @@ def causal_conv(
     if sequence.ndim != 3 or weight.ndim != 3:
         raise ValueError(f"expected (N, C, L) and (C, 1, k), got {sequence.shape}, {weight.shape}")
     memory = weight.shape[2] - 1
-    if past is None:
-        padded = F.pad(sequence, (memory, 0))
-    else:
-        padded = tw.cat([tensor(past), sequence], 2)
+    before = None if past is None else tensor(past)
+    padded = F.pad(sequence, (memory, 0)) if before is None else tw.cat([before, sequence], 2)
     y = F.conv1d(padded, weight, b if b is None else tensor(b), groups=sequence.shape[1])
     activation = node.get("activation", "none")
     if activation not in ("none", "silu", "swish"):

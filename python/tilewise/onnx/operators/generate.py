@@ -11,7 +11,15 @@ from ..checks import dtype_of
 from ..module import Node
 from ..registry import operator
 from ..values import (
-    MAX_ELEMENTS, Value, checked_shape, converted_type, host, ints, number, numpy_type, wrap,
+    MAX_ELEMENTS,
+    Value,
+    checked_shape,
+    converted_type,
+    host,
+    ints,
+    number,
+    numpy_type,
+    wrap,
 )  # fmt: skip
 
 

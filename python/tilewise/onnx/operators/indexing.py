@@ -10,8 +10,20 @@ from tilewise.tensor import Tensor
 from ..module import Node
 from ..registry import operator
 from ..values import (
-    Array, Value, axes_of, axis_of, checked_shape, compute, converted_index, growth_limit, host, ints, number,
-    numpy_type, tensor, wrap,
+    Array,
+    Value,
+    axes_of,
+    axis_of,
+    checked_shape,
+    compute,
+    converted_index,
+    growth_limit,
+    host,
+    ints,
+    number,
+    numpy_type,
+    tensor,
+    wrap,
 )  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def dropout(
     if not (declared if node.literal else node.training) or p == 0:
         return sample, np.ones(tuple(sample.shape), np.bool_)
     if node.literal and "seed" in node.attributes:
-        draw = np.random.RandomState(node["seed"] % 2**32).uniform(0, 1, tuple(sample.shape))  # noqa: NPY002
+        draw = np.random.RandomState(node["seed"] % 2**32).uniform(0, 1, tuple(sample.shape))
         kept = draw >= p
         return sample * tensor(kept.astype(numpy_type(sample))) / (1 - p), kept
     if not node.wants(1):

@@ -80,10 +80,11 @@ def _window_sums(x: Tensor, window: Window) -> Tensor:
     dims = len(window.kernel)
     if set(window.dilation) == {1}:
         mean: Any = _MEAN[dims]
-        return mean(x, window.kernel, window.stride) * float(math.prod(window.kernel))
+        total: Tensor = mean(x, window.kernel, window.stride) * float(math.prod(window.kernel))
+        return total
     ones = tw.ones(x.shape[1], 1, *window.kernel, dtype=x.dtype)
     conv: Any = _CONV[dims]
-    total: Tensor = conv(x, ones, None, window.stride, 0, window.dilation, x.shape[1])
+    total = conv(x, ones, None, window.stride, 0, window.dilation, x.shape[1])
     return total
 
 
@@ -127,7 +128,7 @@ def lp_pool(node: Node, x: Value) -> Tensor:
         function: Any = _NORM[len(window.kernel)]
         result: Tensor = function(padded, float(p), window.kernel, window.stride)
         return result
-    return _window_sums(padded**p, window) ** (1.0 / p)
+    return tw.pow(_window_sums(padded**p, window), 1.0 / p)
 
 
 @operator("GlobalAveragePool")
@@ -147,7 +148,7 @@ def global_lp_pool(node: Node, x: Value) -> Tensor:
     """The p-norm of each channel, (N, C, 1…)."""
     image, p = tensor(x), node.get("p", 2)
     axes = tuple(range(2, image.ndim))
-    return (image.abs() ** p).sum(axes, keepdim=True) ** (1.0 / p)
+    return tw.pow(tw.sum(image.abs() ** p, axes, keepdim=True), 1.0 / p)
 
 
 @operator("MaxUnpool")

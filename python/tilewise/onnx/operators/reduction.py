@@ -59,8 +59,8 @@ def _log_sum_exp(x: Tensor, axes: Axes, keep: bool) -> Tensor:
 
 
 REDUCTIONS: dict[str, Callable[[Tensor, Axes, bool], Tensor]] = {
-    "ReduceSum": lambda x, axes, keep: tw.sum(x, axes, keep),
-    "ReduceMean": lambda x, axes, keep: tw.mean(x, axes, keep),
+    "ReduceSum": tw.sum,
+    "ReduceMean": tw.mean,
     "ReduceMax": _extreme(tw.amax, -math.inf, "min"),
     "ReduceMin": _extreme(tw.amin, math.inf, "max"),
     "ReduceProd": _prod,

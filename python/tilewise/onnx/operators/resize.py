@@ -15,7 +15,18 @@ from tilewise.tensor import Tensor
 from ..module import Node
 from ..registry import operator
 from ..values import (
-    MAX_GROWN, Array, Value, axes_of, checked_shape, converted_type, growth_limit, host, ints, is_float, numpy_type, tensor,
+    MAX_GROWN,
+    Array,
+    Value,
+    axes_of,
+    checked_shape,
+    converted_type,
+    growth_limit,
+    host,
+    ints,
+    is_float,
+    numpy_type,
+    tensor,
 )  # fmt: skip
 
 _MODES = ("nearest", "linear", "cubic")

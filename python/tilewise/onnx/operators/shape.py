@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +13,16 @@ from tilewise.tensor import Tensor
 from ..module import Node
 from ..registry import operator
 from ..values import (
-    Array, Value, axes_of, axis_of, checked_shape, compute, growth_limit, ints, numpy_type, tensor,
+    Array,
+    Value,
+    axes_of,
+    axis_of,
+    checked_shape,
+    compute,
+    growth_limit,
+    ints,
+    numpy_type,
+    tensor,
 )  # fmt: skip
 from .window import entries
 
@@ -131,7 +141,7 @@ def split(node: Node, x: Value, sizes: Value | None = None) -> tuple[Value, ...]
         raise ValueError(f"expected parts of {total} in all, got {lengths}")
     ends = np.cumsum([0, *lengths])
     lead = (slice(None),) * axis
-    return tuple(x[(*lead, slice(int(a), int(b)))] for a, b in zip(ends, ends[1:], strict=False))
+    return tuple(x[(*lead, slice(int(a), int(b)))] for a, b in pairwise(ends))
 
 
 @operator("Expand")
