@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-import tilewise as tw
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..checks import dtype_of

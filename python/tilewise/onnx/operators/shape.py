@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-import tilewise as tw
+from tilewise import functional as F
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
@@ -229,7 +230,7 @@ def center_crop_pad(node: Node, x: Value, target: Value) -> Value:
     before = [(w - n) // 2 if w >= n else -((n - w) // 2) for w, n in zip(wanted, x.shape)]  # noqa: B905
     after = [w - n - b for w, n, b in zip(wanted, x.shape, before, strict=True)]
     amounts = [v for pair in zip(reversed(before), reversed(after), strict=True) for v in pair]
-    return tw.nn.functional.pad(tensor(x), amounts)
+    return F.pad(tensor(x), amounts)
 
 
 @operator("Col2Im")
