@@ -190,6 +190,39 @@ def test_gradients_of_resize(name: str) -> None:
     assert gradcheck(module, (tw.randn(1, 2, 5, 5, dtype=tw.float64).requires_grad_(),))
 
 
+@pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x0_5"])
+def test_an_exported_network_trains_on(name: str, tmp_path: Path) -> None:
+    """Out and in again: the same names, the same outputs, the same step of training."""
+    from tilewise import models
+    from tilewise.onnx import export
+
+    network = models.create(name, num_classes=10).eval()
+    images, labels = tw.randn(3, 3, 48, 48), tw.tensor([1, 5, 7])
+    export(network, images[:2], tmp_path / "n.onnx")
+    loaded = load(tmp_path / "n.onnx")
+    names = dict(network.named_parameters())
+    assert dict(loaded.named_parameters()).keys() == names.keys()
+    np.testing.assert_allclose(
+        loaded(images).detach(), network(images).detach(), rtol=1e-4, atol=1e-5
+    )
+    for module in (network, loaded):
+        for part in module.modules():
+            if isinstance(part, nn.Dropout):
+                part.p = 0.0
+        F.cross_entropy(module(images), labels).backward()
+    for key, parameter in loaded.named_parameters():
+        scale = float(np.abs(names[key].grad.numpy()).max()) + 1e-6
+        np.testing.assert_allclose(
+            parameter.grad.numpy(), names[key].grad.numpy(), rtol=1e-3, atol=1e-4 * scale
+        )
+    # Batch norm with the statistics of the batch; dropout draws the same from the same seed.
+    outputs = []
+    for module in (network.train(), loaded.train()):
+        tw.manual_seed(1)
+        outputs.append(module(images).detach())
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=1e-3, atol=1e-4)
+
+
 def test_names_where_the_file_has_none() -> None:
     rng = np.random.default_rng(0)
     tensors = {
