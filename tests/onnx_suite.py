@@ -59,9 +59,7 @@ FAMILIES: dict[str, str] = {
 # What no convolutional network is made of.
 NOT_OFFERED: dict[str, str] = {
     "recurrent": "RNN LSTM GRU Scan",
-    "attention": (
-        "Attention FlexAttention LinearAttention RotaryEmbedding TensorScatter"
-    ),
+    "attention": ("Attention FlexAttention LinearAttention RotaryEmbedding TensorScatter"),
     "sampling and boxes": "GridSample AffineGrid NonMaxSuppression RoiAlign Det",
     "signal": "DFT STFT BlackmanWindow HammingWindow HannWindow MelWeightMatrix",
     "text and trees": (
@@ -134,9 +132,9 @@ def families() -> dict[str, list[tuple[str, str]]]:
         warnings.simplefilter("ignore")
         cases = load_model_tests(kind="node")
     models = {case.name: case.model for case in cases}
-    for name in models:
-        plain = name.split("_expanded")[0]
-        ops = [node.op_type for node in models.get(plain, models[name]).graph.node]
+    for name, model in models.items():
+        plain = models.get(name.split("_expanded")[0], model)
+        ops = [node.op_type for node in plain.graph.node]
         # A case may come with a second node that makes it an operator's: the last is what it tests.
         homes = [_family_of_operator()[op] for op in reversed(ops) if op in _family_of_operator()]
         assert homes, f"{name}: no family for {sorted(set(ops))}"
@@ -179,7 +177,7 @@ def reason(name: str) -> str | None:
         return "random numbers"
     if "Gradient" in ops:
         return "operator Gradient"
-    base = _models().get(name.split("_expanded")[0], model)
+    base = _models().get(name.split("_expanded", maxsplit=1)[0], model)
     offered = {op for row in FAMILIES.values() for op in row.split()}
     missing = [node.op_type for node in (*base.graph.node, *model.graph.node)]
     other = {op for row in NOT_OFFERED.values() for op in row.split()}
@@ -261,7 +259,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     for title, backend in (("tilewise", Backend), ("onnxruntime", onnxruntime.backend)):
         outcomes = [run_family(family, backend) for family in rows()]
-        print(title, *table((o.family, o.cases, o.passed, dict(o.void)) for o in outcomes), sep="\n")
+        print(
+            title, *table((o.family, o.cases, o.passed, dict(o.void)) for o in outcomes), sep="\n"
+        )
         for outcome in outcomes:
             for failure in outcome.failures if title == "tilewise" else ():
                 print("FAILED", failure)

@@ -21,9 +21,7 @@ def test_family(family: str, record_property: Callable[[str, object], None]) -> 
     from tilewise.onnx import Backend
 
     outcome = onnx_suite.run_family(family, Backend)
-    record_property(
-        "onnx", json.dumps([family, outcome.cases, outcome.passed, dict(outcome.void)])
-    )
+    record_property("onnx", json.dumps([family, outcome.cases, outcome.passed, dict(outcome.void)]))
     shown = "\n".join(outcome.failures[:8])
     assert not outcome.failures, f"{len(outcome.failures)} of {outcome.cases} fail:\n{shown}"
     assert outcome.cases > 0, "the suite has no such cases any more"

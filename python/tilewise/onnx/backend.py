@@ -28,10 +28,8 @@ class PreparedModel(base.BackendRep):
     def run(self, inputs: Any, **kwargs: Any) -> tuple[Any, ...]:
         """The outputs for inputs in order (or by name, in a mapping)."""
         with no_grad():
-            if isinstance(inputs, dict):
-                results = self.module(**inputs)
-            else:
-                results = self.module(*inputs)
+            named = isinstance(inputs, dict)
+            results = self.module(**inputs) if named else self.module(*inputs)
         results = results if isinstance(results, tuple) else (results,)
         return tuple(r.numpy() if isinstance(r, Tensor) else np.asarray(r) for r in results)
 
@@ -48,7 +46,12 @@ class Backend(base.Backend):
     """
 
     @classmethod
-    def prepare(cls, model: Any, device: str = "CPU", **kwargs: Any) -> PreparedModel:
+    def prepare(  # the interface has more arguments than are needed
+        cls,
+        model: Any,
+        device: str = "CPU",
+        **kwargs: Any,  # noqa: ARG003
+    ) -> PreparedModel:
         """Load a model.
 
         Raises:
@@ -71,7 +74,7 @@ class Backend(base.Backend):
         node: Any,
         inputs: Any,
         device: str = "CPU",
-        outputs_info: Sequence[Any] | None = None,
+        outputs_info: Sequence[Any] | None = None,  # noqa: ARG003 - of the interface
         **kwargs: Any,
     ) -> Any:
         """Run one node on arrays, one for each of its inputs.
@@ -103,4 +106,4 @@ class Backend(base.Backend):
     @classmethod
     def supports_device(cls, device: str) -> bool:
         """Whether `device` is the CPU."""
-        return device.split(":")[0] == "CPU"
+        return device.split(":", maxsplit=1)[0] == "CPU"

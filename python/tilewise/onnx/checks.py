@@ -163,15 +163,18 @@ def _external(proto: Any, folder: Path | None, size: int) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise ValueError(f"tensor {name!r}: cannot read {path}: {error.strerror}") from error
-    with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(stream.fileno())
+    try:
+        status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or status.st_size < offset + size:
             raise ValueError(
                 f"tensor {name!r}: expected a file of at least {offset + size} bytes at {path}, "
                 f"got {status.st_size}"
             )
-        stream.seek(offset)
-        data = stream.read(size)
+        os.lseek(handle, offset, os.SEEK_SET)
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            data = stream.read(size)
+    finally:
+        os.close(handle)
     if len(data) != size:
         raise ValueError(f"tensor {name!r}: {path} is truncated")
     return data

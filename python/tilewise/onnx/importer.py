@@ -19,11 +19,12 @@ from .module import Frame, Graph, Node, NodeError, OnnxModule, Port
 from .naming import place, state_name
 from .package import require_onnx
 from .registry import Operator, find
+from .schema import Schema, schema_of
 from .values import Array, Value, is_float, wrap
 
 OLDEST_OPSET = 1
 _MAX_DEPTH = 16  # of graphs and functions in each other
-_MAX_NODES = 50_000  # with the nodes of functions counted at each call
+_MAX_NODES = 20_000  # with the nodes of functions counted at each call
 # What a weight may pass on its way to the operator that it belongs to.
 _CARRIERS = {"Identity", "Transpose", "Reshape", "Unsqueeze", "Squeeze", "Flatten"}
 
@@ -37,8 +38,9 @@ def load(source: str | os.PathLike[str] | bytes | Any) -> OnnxModule:
     is a buffer that is not saved; integers are constants. The module starts in `eval()` mode.
 
     Args:
-        source: a path, the bytes of a file, or an `onnx.ModelProto`. Opsets 7 to the current one; of older
-            ones, operators that have kept their form. External data is read from the folder of the path, or below it.
+        source: a path, the bytes of a file, or an `onnx.ModelProto`. Opsets 7 to the current one;
+            of older ones, operators that have kept their form. External data is read from the
+            folder of the path, or below it.
 
     Returns:
         The module; its `inputs` and `outputs` say what it takes and gives.
@@ -69,9 +71,7 @@ class FunctionBody:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
 
-    def __call__(
-        self, _: Node, frame: Frame, *inputs: Value | None
-    ) -> tuple[Value | None, ...]:
+    def __call__(self, _: Node, frame: Frame, *inputs: Value | None) -> tuple[Value | None, ...]:
         """The outputs of the function."""
         missing = [None] * (len(self.graph.inputs) - len(inputs))
         named = dict(zip(self.graph.inputs, [*inputs, *missing], strict=True))
@@ -149,12 +149,14 @@ class _Importer:
             raise ValueError("expected dense initialisers, got a sparse one")
         tensors: dict[str, Array] = {}
         for proto in graph.initializer:
+            _check_names(proto.name)
             if not proto.name or proto.name in tensors:
                 raise ValueError(f"expected initialisers of different names, got {proto.name!r}")
             tensors[proto.name] = decode(proto, self._folder)
         return tensors
 
     def _port(self, info: Any) -> Port:
+        _check_names(info.name)
         kind = info.type.WhichOneof("value")
         if kind not in ("tensor_type", None):
             raise ValueError(f"expected tensors, got {kind} for {info.name!r}")
@@ -177,7 +179,9 @@ class _Importer:
     ) -> Graph:
         """Nodes in an order in which every input is there."""
         if len(scope.path) > _MAX_DEPTH:
-            raise ValueError(f"expected graphs at most {_MAX_DEPTH} deep: {' in '.join(scope.path)}")
+            raise ValueError(
+                f"expected graphs at most {_MAX_DEPTH} deep: {' in '.join(scope.path)}"
+            )
         built: list[Node] = []
         captured: set[str] = set()
         for index, proto in enumerate(nodes):
@@ -239,6 +243,7 @@ class _Importer:
     # ------------------------------------------------------------ nodes
 
     def _node(self, proto: Any, index: int, scope: _Scope) -> Node:
+        _check_names(proto.name, proto.op_type, proto.domain, *proto.input, *proto.output)
         self._count += 1
         if self._count > _MAX_NODES:
             raise ValueError(f"expected at most {_MAX_NODES} nodes")
@@ -262,30 +267,21 @@ class _Importer:
         if function is not None:
             node.row = self._function(function, node, raw, scope)
             return node
-        schema = self._schema(proto.op_type, version, domain)
-        _check_counts(node, schema)
+        schema = schema_of(proto.op_type, version, domain)
+        node.required = schema.required_inputs(node.inputs, len(node.outputs))
         row = find(domain, proto.op_type, version)
-        if row is None and schema.has_function:
-            node.row = self._function(schema.function_body, node, _defaults(schema) | raw, scope)
+        if row is None and schema.body is not None:
+            node.row = self._function(schema.body, node, {**schema.defaults, **raw}, scope)
             return node
         if row is None:
             raise ValueError(f"operator {_qualified(domain, node)} is not among those of tilewise")
         node.row = row
-        for key, attribute in (_defaults(schema) | raw).items():
+        for key, attribute in {**schema.defaults, **raw}.items():
             self._set_attribute(node, key, attribute, schema, scope)
-        missing = [k for k, a in schema.attributes.items() if a.required and k not in raw]
+        missing = [key for key in schema.required if key not in raw]
         if missing:
             raise ValueError(f"expected attribute {missing[0]}")
         return node
-
-    def _schema(self, op: str, version: int, domain: str) -> Any:
-        try:
-            schema = self._onnx.defs.get_schema(op, version, domain)
-        except (self._onnx.defs.SchemaError, TypeError, OverflowError):
-            raise ValueError(f"operator of domain {domain!r}, opset {version}, is unknown") from None
-        if schema.deprecated:
-            raise ValueError(f"operator has left ONNX in opset {schema.since_version}")
-        return schema
 
     def _attributes(self, proto: Any, scope: _Scope) -> dict[str, Any]:
         """A node's attributes by name, those that refer to a function's replaced."""
@@ -295,7 +291,9 @@ class _Importer:
                 raise ValueError(f"attribute {attribute.name!r} occurs twice")
             if attribute.ref_attr_name:
                 if scope.attributes is None:
-                    raise ValueError(f"attribute {attribute.name!r} refers to one outside functions")
+                    raise ValueError(
+                        f"attribute {attribute.name!r} refers to one outside functions"
+                    )
                 referred = scope.attributes.get(attribute.ref_attr_name)
                 if referred is None:
                     continue
@@ -305,19 +303,19 @@ class _Importer:
         return found
 
     def _set_attribute(
-        self, node: Node, key: str, attribute: Any, schema: Any, scope: _Scope
+        self, node: Node, key: str, attribute: Any, schema: Schema, scope: _Scope
     ) -> None:
-        known = schema.attributes.get(key)
-        if known is None:
-            raise ValueError(f"attribute {key!r} is unknown; expected {sorted(schema.attributes)}")
-        if attribute.type != known.type.value:
+        if key not in schema.kinds:
+            raise ValueError(f"attribute {key!r} is unknown; expected {sorted(schema.kinds)}")
+        kind, number = schema.kinds[key]
+        if attribute.type != number:
             kinds = self._onnx.AttributeProto.AttributeType
             found = kinds.Name(attribute.type) if attribute.type in kinds.values() else "?"
-            raise ValueError(f"expected attribute {key} as {known.type.name}, got {found}")
-        if known.type.name == "GRAPH":
+            raise ValueError(f"expected attribute {key} as {kind}, got {found}")
+        if kind == "GRAPH":
             node.graphs[key] = self._inner_graph(attribute.g, f"{node.name}.{key}", scope)
         else:
-            node.attributes[key] = self._attribute_value(attribute, known.type.name)
+            node.attributes[key] = self._attribute_value(attribute, kind)
 
     def _attribute_value(self, attribute: Any, kind: str) -> Any:
         if kind == "STRING":
@@ -330,7 +328,9 @@ class _Importer:
             return getattr(attribute, kind[0].lower())
         if kind in ("FLOATS", "INTS"):
             return list(getattr(attribute, kind.lower()))
-        raise ValueError(f"attribute {attribute.name} of kind {kind} has no counterpart in tilewise")
+        raise ValueError(
+            f"attribute {attribute.name} of kind {kind} has no counterpart in tilewise"
+        )
 
     def _constant(self, proto: Any) -> Array:
         if len(proto.attribute) != 1 or len(proto.output) != 1 or proto.input:
@@ -341,7 +341,7 @@ class _Importer:
             raise NodeError(f"Constant node {proto.name!r}: {error}") from error
 
     def _attribute_of_constant(self, attribute: Any) -> tuple[str, Any]:
-        schema = self._schema("Constant", self._onnx.defs.onnx_opset_version(), "")
+        schema = schema_of("Constant", self._onnx.defs.onnx_opset_version(), "")
         node = Node("", "Constant", 0, Operator(_unknown), self._root, {}, (), ())
         self._set_attribute(node, attribute.name, attribute, schema, _Scope({}))
         return attribute.name, node.attributes[attribute.name]
@@ -363,6 +363,13 @@ def constant_array(entry: tuple[str, Any]) -> Array:
     raise ValueError(f"{name} has no counterpart in tilewise")
 
 
+def _check_names(*names: Any) -> None:
+    """Text that is no UTF-8 comes as bytes."""
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"expected names in UTF-8, got {name!r}")
+
+
 def _unknown(node: Node, *_: Value | None) -> None:
     raise ValueError(f"operator {node.op} has no handler")
 
@@ -376,28 +383,6 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise ValueError(f"expected text, got {data[:20]!r}") from None
-
-
-def _defaults(schema: Any) -> dict[str, Any]:
-    return {
-        name: attribute.default_value
-        for name, attribute in schema.attributes.items()
-        if attribute.default_value.name
-    }
-
-
-def _check_counts(node: Node, schema: Any) -> None:
-    if not schema.min_input <= len(node.inputs) <= schema.max_input:
-        raise ValueError(
-            f"expected {schema.min_input} to {schema.max_input} inputs, got {len(node.inputs)}"
-        )
-    if not schema.min_output <= len(node.outputs) <= schema.max_output:
-        raise ValueError(
-            f"expected {schema.min_output} to {schema.max_output} outputs, got {len(node.outputs)}"
-        )
-    for name, formal in zip(node.inputs, schema.inputs, strict=False):
-        if not name and formal.option.name == "Single":
-            raise ValueError(f"expected input {formal.name}, which is left out")
 
 
 def _release(nodes: Sequence[Node], kept: set[str]) -> None:
@@ -423,8 +408,8 @@ def _share_state(root: OnnxModule, graph: Graph, tensors: Mapping[str, Array]) -
         if not isinstance(value, Tensor) or not is_float(value):
             graph.constants[name] = value
             continue
-        role, node, trained = _role(name, value, users)
-        label = state_name(name, node, role) if node else name
+        role, home, trained = _role(name, value, users)
+        label = state_name(name, home, role) if home else name
         held = nn.Parameter(value) if trained else value
         graph.state[name] = place(root, label, held, transient=not role)
 

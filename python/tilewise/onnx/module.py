@@ -22,7 +22,7 @@ _FAULTS = (
 )  # fmt: skip
 
 
-_MAX_PASSES = 100_000
+_MAX_PASSES = 20_000
 
 
 class Budget:
@@ -65,6 +65,7 @@ class Node:
         attributes: by name, with the defaults of that opset; those without a value are left out.
         inputs, outputs: names of values; "" for one that is left out.
         graphs: attributes that are graphs.
+        required: for each input, whether it must have a value.
         frees: values that nobody needs afterwards.
     """
 
@@ -77,6 +78,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     graphs: dict[str, Graph] = field(default_factory=dict)
+    required: tuple[bool, ...] = ()
     frees: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
@@ -131,9 +133,8 @@ class Graph:
         frame = Frame(values, budget or Budget())
         for node in self.nodes:
             results = _apply(node, frame)
-            for name, result in zip(node.outputs, results, strict=False):
-                if name:
-                    values[name] = result
+            given_back = zip(node.outputs, results, strict=False)
+            values.update((name, result) for name, result in given_back if name)
             for name in node.frees:
                 values.pop(name, None)
         return [values.get(name) for name in self.outputs]
@@ -141,6 +142,9 @@ class Graph:
 
 def _apply(node: Node, frame: Frame) -> Sequence[Value | None]:
     arguments = [frame.values[name] if name else None for name in node.inputs]
+    for name, value, must in zip(node.inputs, arguments, node.required, strict=False):
+        if must and value is None:
+            raise NodeError(f"{node.op} node {node.name!r}: input {name!r} has no value")
     try:
         if node.row.scoped:
             results = node.row.handler(node, frame, *arguments)
@@ -151,7 +155,7 @@ def _apply(node: Node, frame: Frame) -> Sequence[Value | None]:
     except _FAULTS as error:
         shapes = ", ".join(_describe(value) for value in arguments)
         raise NodeError(
-            f"{node.op} node {node.name!r} on ({shapes}): {error or type(error).__name__}"
+            f"{node.op} node {node.name!r} on ({shapes}): {str(error) or type(error).__name__}"
         ) from error
     results = results if isinstance(results, tuple) else (results,)
     if len(results) < len(node.outputs) and any(node.outputs[len(results) :]):
@@ -185,7 +189,7 @@ class Port:
 
     def __str__(self) -> str:
         shape = "" if self.shape is None else f" {self.shape}".replace("'", "").replace("None", "?")
-        return f"{self.name}: {self.dtype}{shape}"
+        return f"{self.name}: {self.dtype}{shape}".rstrip(": ")
 
 
 class OnnxModule(nn.Module):
@@ -233,7 +237,8 @@ class OnnxModule(nn.Module):
             ValueError: inputs are missing, too many, of another type or rank than the file says,
                 or a node cannot compute with them; the message names the node.
         """
-        results = self._graph.run(self._bind(inputs, named))
+        with np.errstate(all="ignore"):
+            results = self._graph.run(self._bind(inputs, named))
         outputs = tuple(
             value if isinstance(value, Tensor) or value is None else _exported(value)
             for value in results
@@ -269,9 +274,7 @@ def _exported(array: Array) -> Any:
         return array
 
 
-def _checked_input(port: Port, value: Any) -> Value | None:
-    if value is None:
-        return None
+def _checked_input(port: Port, value: Any) -> Value:
     if not isinstance(value, Tensor):
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":

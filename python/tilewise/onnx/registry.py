@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 Handler = Callable[..., Any]
+H = TypeVar("H", bound=Handler)
 
 TRAINING = "ai.onnx.preview.training"
 
@@ -50,10 +51,10 @@ def operator(
     weights: Mapping[int, str] | None = None,
     statistics: Mapping[int, str] | None = None,
     scoped: bool = False,
-) -> Callable[[Handler], Handler]:
+) -> Callable[[H], H]:
     """Register the decorated function; the arguments are those of `Operator`."""
 
-    def enter(handler: Handler) -> Handler:
+    def enter(handler: H) -> H:
         row = Operator(handler, weights or {}, statistics or {}, scoped=scoped)
         for name in names:
             register(name, row, since, domain)

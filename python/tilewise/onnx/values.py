@@ -21,9 +21,12 @@ from tilewise.tensor import Tensor
 Array = npt.NDArray[Any]
 Value = Tensor | Array
 
-# Elements that an operator may make out of next to nothing (a fill, a border, repetitions): files
-# are untrusted. 2²⁸ float32 are 1 GiB; the largest layer of VGG has 10⁸.
-MAX_ELEMENTS = 2**28
+# Files are untrusted: this is how many elements may come of next to nothing (2²⁷ float32 are half
+# a GiB; the largest layer of VGG has 10⁸), how many may come of a small value by a border, by
+# repetition or interpolation, and how many times as many as it has.
+MAX_ELEMENTS = 2**27
+MAX_GROWN = 2**22
+MAX_GROWTH = 1024
 MAX_DIMS = 16
 
 
@@ -99,6 +102,12 @@ def checked_shape(shape: Sequence[int], limit: int = MAX_ELEMENTS) -> tuple[int,
     if math.prod(max(n, 1) for n in sizes) > limit:
         raise ValueError(f"expected at most {limit} elements, got shape {sizes}")
     return sizes
+
+
+def growth_limit(*values: Value) -> int:
+    """How many elements an operator may make of these."""
+    elements = max(math.prod(value.shape) for value in values)
+    return min(max(MAX_GROWN, MAX_GROWTH * elements), 2**31)
 
 
 def axis_of(axis: int, ndim: int, name: str = "axis") -> int:

@@ -1,4 +1,4 @@
-"""ONNX's operators in terms of tilewise's functions, one file a family; importing fills the table."""
+"""ONNX's operators in terms of tilewise's functions, one file a family; each fills the table."""
 
 from . import (
     activation,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-import tilewise as tw
 from tilewise import functional as F
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
@@ -92,7 +92,7 @@ def celu(node: Node, x: Value) -> Tensor:
 @operator("Selu")
 def selu(node: Node, x: Value) -> Tensor:
     """`gamma · elu(x, alpha)`."""
-    return F.elu(tensor(x), node["alpha"]) * node["gamma"]
+    return F.elu(tensor(x), node["alpha"]) * float(node["gamma"])
 
 
 @operator("ThresholdedRelu")
@@ -104,7 +104,7 @@ def thresholded_relu(node: Node, x: Value) -> Tensor:
 @operator("HardSigmoid")
 def hard_sigmoid(node: Node, x: Value) -> Tensor:
     """`alpha · x + beta`, limited to [0, 1]."""
-    return (tensor(x) * node["alpha"] + node["beta"]).clamp(0.0, 1.0)
+    return tw.clamp(tensor(x) * node["alpha"] + node["beta"], 0.0, 1.0)
 
 
 @operator("Gelu")
@@ -135,22 +135,21 @@ def shrink(node: Node, x: Value) -> Value:
         assert isinstance(moved, Tensor)
         return moved.to(sample.dtype)
     value = tensor(x)
-    return tw.where(value < -low, value + bias, tw.where(value > low, value - bias, value * 0.0))
+    above = tw.where(value > low, value - bias, value * 0.0)
+    result: Tensor = tw.where(value < -low, value + bias, above)
+    return result
 
 
 @operator("PRelu", weights={1: "weight"})
 def prelu(node: Node, x: Value, slope: Value) -> Value:
     """`x`, or `slope · x` below zero, with a learned slope."""
     sample, weight = tensor(x), tensor(slope)
-    if not is_float(sample):
-        return tw.where(sample > 0, sample, sample * weight)
-    if weight.numel() == 1 or (
-        sample.ndim > 1 and tuple(weight.shape) == (sample.shape[1], *[1] * (sample.ndim - 2))
-    ):
+    channels = (sample.shape[1], *[1] * (sample.ndim - 2)) if sample.ndim > 1 else ()
+    of_old = node.version < 7 and weight.ndim == 1 and sample.ndim > 1
+    if is_float(sample) and (weight.numel() == 1 or tuple(weight.shape) == channels or of_old):
         return F.prelu(sample, weight.reshape(-1))
-    if node.version < 7 and weight.ndim == 1 and sample.ndim > 1:
-        return F.prelu(sample, weight)
-    return tw.where(sample > 0, sample, sample * weight)
+    result: Tensor = tw.where(sample > 0, sample, sample * weight)
+    return result
 
 
 @operator("IsInf")
@@ -165,39 +164,35 @@ def is_inf(node: Node, x: Value) -> Tensor:
     return found
 
 
-def _over(function: Callable[..., Tensor]) -> Callable[[Node, Value], Tensor]:
-    """Softmax's family: over one axis, before opset 13 over all from an axis on."""
-
-    def handler(node: Node, x: Value) -> Tensor:
-        sample = tensor(x)
-        axis = axis_of(node["axis"], sample.ndim)
-        if node.version >= 13:
-            return function(sample, axis)
-        rows = sample.reshape(*sample.shape[:axis], -1) if axis else sample.reshape(1, -1)
-        return function(rows, -1).reshape(sample.shape)
-
-    return handler
-
-
 def _hardmax(x: Tensor, axis: int) -> Tensor:
     first = tw.argmax(x, axis, keepdim=True)
     return tw.scatter(tw.zeros_like(x.detach()), axis, first, 1.0)
 
 
+SOFTMAX: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "Softmax": tw.softmax,
+    "LogSoftmax": tw.log_softmax,
+    "Hardmax": _hardmax,
+}
+
+
 class Softmax:
     """A member of softmax's family as a handler."""
-
-    functions = {"Softmax": tw.softmax, "LogSoftmax": tw.log_softmax, "Hardmax": _hardmax}  # noqa: RUF012
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def __call__(self, node: Node, x: Value) -> Value:
         """The function over one axis; before opset 13, over all from an axis on."""
-        return _over(self.functions[self.name])(node, x)
+        sample, function = tensor(x), SOFTMAX[self.name]
+        axis = axis_of(node["axis"], sample.ndim)
+        if node.version >= 13:
+            return function(sample, axis)
+        rows = sample.reshape(*sample.shape[:axis], -1) if axis else sample.reshape(1, -1)
+        return function(rows, -1).reshape(sample.shape)
 
 
-for _name in Softmax.functions:
+for _name in SOFTMAX:
     register(_name, Operator(Softmax(_name)))
 
 

@@ -9,14 +9,23 @@ from typing import Any
 
 import numpy as np
 
-import tilewise as tw
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..checks import dtype_of
 from ..module import Node
 from ..registry import Operator, operator, register
 from ..values import (
-    Array, Value, axis_of, compute, converted_type, host, is_float, number, numpy_type, tensor,
+    Array,
+    Value,
+    axis_of,
+    compute,
+    converted_type,
+    host,
+    is_float,
+    number,
+    numpy_type,
+    tensor,
 )  # fmt: skip
 
 Binary = Callable[[Any, Any], Any]
@@ -122,9 +131,11 @@ def power(node: Node, a: Value, b: Value) -> Value:
     exponent = tensor(b if numpy_type(b).kind not in "u" else host(b).astype(np.int64))
     if is_float(base) and exponent.numel() == 1 and b.ndim <= base.ndim:
         small = float(exponent.item())
-        return tw.pow(base, int(small) if small == 2 else small) if not (
-            exponent.requires_grad
-        ) else tw.pow(base, exponent)
+        return (
+            tw.pow(base, int(small) if small == 2 else small)
+            if not (exponent.requires_grad)
+            else tw.pow(base, exponent)
+        )
     result = tw.pow(base, exponent.to(base.dtype) if is_float(base) else exponent)
     return result if result.dtype == base.dtype else result.to(base.dtype)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-import tilewise as tw
+from tilewise.onnx import namespace as tw
 
 from ..module import Frame, Node
 from ..registry import operator

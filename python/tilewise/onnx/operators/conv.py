@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-import tilewise as tw
 from tilewise import functional as F
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
 from ..registry import operator
-from ..values import Value, checked_shape, tensor
+from ..values import Value, checked_shape, growth_limit, numpy_type, tensor
 from .window import Window, entries, pad_spatial, spatial_dims, window_of
 
 _CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -28,7 +28,7 @@ def convolve(node: Node, x: Tensor, w: Tensor, b: Tensor | None, window: Window)
     if not window.symmetric:
         x, padding = pad_spatial(x, window.begin, window.end), (0,) * len(padding)
     groups = node.get("group", 1)
-    checked_shape([x.shape[0], w.shape[0], *window.output], 2**31)
+    checked_shape([x.shape[0], w.shape[0], *window.output], growth_limit(x, w))
     function: Any = _CONV[len(window.kernel)]
     result: Tensor = function(x, w, b, window.stride, padding, window.dilation, groups)
     return result
@@ -59,7 +59,8 @@ def conv_transpose(node: Node, x: Value, w: Value, b: Value | None = None) -> Te
         for n, k, s, d in zip(image.shape[2:], kernel, stride, dilation, strict=True)
     ]
     whole = [n + e for n, e in zip(full, extra, strict=True)]
-    checked_shape([image.shape[0], weight.shape[1] * node.get("group", 1), *whole], 2**31)
+    filters = weight.shape[1] * max(node.get("group", 1), 1)
+    checked_shape([image.shape[0], filters, *whole], growth_limit(image, weight))
     begin, end = _transposed_padding(node, image, whole, stride)
     bias = b if b is None else tensor(b)
     function: Any = _TRANSPOSED[dims]
@@ -86,7 +87,7 @@ def _transposed_padding(
     if not target:
         pads = entries(node, "pads", 2 * dims, 0, 0)
         return (pads[:dims], pads[dims:]) if mode != "VALID" else ((0,) * dims, (0,) * dims)
-    checked_shape([*x.shape[:1], *target])
+    checked_shape([*x.shape[:1], *target], growth_limit(x))
     if len(target) != dims:
         raise ValueError(f"expected output_shape of {dims} sizes, got {target}")
     total = [n - t for n, t in zip(whole, target, strict=True)]
@@ -113,7 +114,7 @@ def deform_conv(
     filters = weight.shape[0]
     if groups < 1 or filters % groups or weight.shape[1] * groups != channels:
         raise ValueError(f"expected weights for {channels} channels in {groups} groups")
-    checked_shape([batch, channels, taps, pixels])
+    checked_shape([batch, channels, taps, pixels], growth_limit(image, moves))
     # Where each tap of each output pixel stands: (N, parts, taps, dims, pixels).
     positions = moves.reshape(batch, parts, taps, dims, pixels) + tensor(_grid(window, moves))
     sampled = _sample(image, positions)
@@ -133,7 +134,7 @@ def _grid(window: Window, like: Tensor) -> Any:
     taps = taps.reshape(len(window.kernel), -1) * np.reshape(window.dilation, column)
     places = places.reshape(len(window.kernel), -1) * np.reshape(window.stride, column)
     places = places - np.reshape(window.begin, column)
-    return (taps.T[:, :, None] + places[None]).astype(like.numpy().dtype)
+    return (taps.T[:, :, None] + places[None]).astype(numpy_type(like))
 
 
 def _sample(image: Tensor, positions: Tensor) -> Tensor:
@@ -184,10 +185,8 @@ def causal_conv(
     if sequence.ndim != 3 or weight.ndim != 3:
         raise ValueError(f"expected (N, C, L) and (C, 1, k), got {sequence.shape}, {weight.shape}")
     memory = weight.shape[2] - 1
-    if past is None:
-        padded = F.pad(sequence, (memory, 0))
-    else:
-        padded = tw.cat([tensor(past), sequence], 2)
+    before = None if past is None else tensor(past)
+    padded = F.pad(sequence, (memory, 0)) if before is None else tw.cat([before, sequence], 2)
     y = F.conv1d(padded, weight, b if b is None else tensor(b), groups=sequence.shape[1])
     activation = node.get("activation", "none")
     if activation not in ("none", "silu", "swish"):

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-import tilewise as tw
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..checks import dtype_of
 from ..module import Node
 from ..registry import operator
 from ..values import (
-    MAX_ELEMENTS, Value, checked_shape, converted_type, host, ints, number, numpy_type, wrap,
+    MAX_ELEMENTS,
+    Value,
+    checked_shape,
+    converted_type,
+    host,
+    ints,
+    number,
+    numpy_type,
+    wrap,
 )  # fmt: skip
 
 
@@ -44,7 +52,10 @@ def constant_of_shape(node: Node, shape: Value) -> Value:
 @operator("Range")
 def range_(_: Node, start: Value, limit: Value, delta: Value) -> Value:
     """Numbers from `start` to before `limit`, `delta` apart."""
-    first, last, step = (number(n, v) for n, v in zip(("start", "limit", "delta"), (start, limit, delta), strict=True))
+    first, last, step = (
+        number(n, v)
+        for n, v in zip(("start", "limit", "delta"), (start, limit, delta), strict=True)
+    )
     count = (last - first) / step
     if not 0 <= abs(count) < MAX_ELEMENTS:
         raise ValueError(f"expected at most {MAX_ELEMENTS} numbers, got {count}")

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-import tilewise as tw
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
 from ..registry import operator
 from ..values import (
-    Array, Value, axes_of, axis_of, checked_shape, compute, converted_index, host, ints, number,
-    numpy_type, tensor, wrap,
+    Array,
+    Value,
+    axes_of,
+    axis_of,
+    checked_shape,
+    compute,
+    converted_index,
+    growth_limit,
+    host,
+    ints,
+    number,
+    numpy_type,
+    tensor,
+    wrap,
 )  # fmt: skip
 
 
@@ -57,7 +69,7 @@ def gather(node: Node, x: Value, indices: Value) -> Value:
     """Entries of one dimension; the index's shape stands in its place."""
     axis = axis_of(node["axis"], x.ndim)
     index = converted_index(indices, x.shape[axis])
-    checked_shape([*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]])
+    checked_shape([*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]], growth_limit(x, index))
     if isinstance(x, np.ndarray):
         return np.asarray(np.take(x, index, axis))
     picked = tw.index_select(x, axis, tensor(index.reshape(-1)))
@@ -151,7 +163,9 @@ def compress(node: Node, x: Value, condition: Value) -> Value:
     along = 0 if axis is None else axis_of(axis, x.ndim)
     index = converted_index(wanted, source.shape[along])
     return compute(
-        lambda v: tw.index_select(v, along, tensor(index)), lambda v: np.take(v, index, along), source
+        lambda v: tw.index_select(v, along, tensor(index)),
+        lambda v: np.take(v, index, along),
+        source,
     )
 
 
@@ -189,7 +203,7 @@ def one_hot(node: Node, indices: Value, depth: Value, values: Value) -> Value:
     axis = axis_of(node["axis"], places.ndim + 1)
     shape = list(places.shape)
     shape.insert(axis, count)
-    checked_shape(shape)
+    checked_shape(shape, growth_limit(places))
     wrapped = np.expand_dims(np.where(places < 0, places + count, places).astype(np.int64), axis)
     steps = np.arange(count).reshape([-1 if i == axis else 1 for i in range(len(shape))])
     return wrap(np.where(wrapped == steps, pair[1], pair[0]).astype(numpy_type(values)))

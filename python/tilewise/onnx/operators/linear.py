@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import tilewise as tw
 from tilewise import functional as F
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
@@ -37,9 +37,9 @@ def gemm(node: Node, a: Value, b: Value, c: Value | None = None) -> Tensor:
     alpha, beta = node["alpha"], node["beta"]
     left = left.t() if node["transA"] else left
     shift = None if c is None else tensor(c)
-    if node["transB"] and alpha == 1 and (shift is None or (beta == 1 and shift.ndim == 1)):
-        if shift is None or shift.shape[0] == right.shape[0]:
-            return F.linear(left, right, shift)
+    fits = shift is None or (beta == 1 and tuple(shift.shape) == (right.shape[0],))
+    if node["transB"] and alpha == 1 and fits:
+        return F.linear(left, right, shift)
     product = tw.matmul(left, right.t() if node["transB"] else right)
     product = product if alpha == 1 else product * alpha
     if shift is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-import tilewise as tw
 from tilewise import functional as F
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
@@ -32,9 +32,7 @@ def nll_loss(node: Node, x: Value, labels: Value, weight: Value | None = None) -
     """The negative log-probability of the right class."""
     factor = weight if weight is None else tensor(weight)
     ignore, reduction = _settings(node)
-    return F.nll_loss(
-        tensor(x), _labels(labels), factor, ignore_index=ignore, reduction=reduction
-    )
+    return F.nll_loss(tensor(x), _labels(labels), factor, ignore_index=ignore, reduction=reduction)
 
 
 @operator("SoftmaxCrossEntropyLoss")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-import tilewise as tw
 from tilewise import functional as F
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
@@ -22,9 +22,7 @@ def _column(parameter: Tensor, ndim: int) -> Tensor:
     return parameter.reshape(-1, *[1] * (ndim - 2))
 
 
-@operator(
-    "BatchNormalization", weights=_AFFINE, statistics={3: "running_mean", 4: "running_var"}
-)
+@operator("BatchNormalization", weights=_AFFINE, statistics={3: "running_mean", 4: "running_var"})
 def batch_normalization(
     node: Node, x: Value, scale: Value, bias: Value, mean: Value, var: Value
 ) -> Any:
@@ -53,9 +51,7 @@ def batch_normalization(
 @operator("InstanceNormalization", weights=_AFFINE)
 def instance_normalization(node: Node, x: Value, scale: Value, bias: Value) -> Tensor:
     """Normalisation of each channel of each sample."""
-    return F.instance_norm(
-        tensor(x), weight=tensor(scale), bias=tensor(bias), eps=node["epsilon"]
-    )
+    return F.instance_norm(tensor(x), weight=tensor(scale), bias=tensor(bias), eps=node["epsilon"])
 
 
 @operator("GroupNormalization", weights=_AFFINE)
@@ -151,7 +147,7 @@ def dropout(
     if not (declared if node.literal else node.training) or p == 0:
         return sample, np.ones(tuple(sample.shape), np.bool_)
     if node.literal and "seed" in node.attributes:
-        draw = np.random.RandomState(node["seed"] % 2**32).uniform(0, 1, tuple(sample.shape))  # noqa: NPY002
+        draw = np.random.RandomState(node["seed"] % 2**32).uniform(0, 1, tuple(sample.shape))
         kept = draw >= p
         return sample * tensor(kept.astype(numpy_type(sample))) / (1 - p), kept
     if not node.wants(1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import tilewise as tw
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
@@ -14,7 +14,9 @@ from ..values import Value, number, tensor
 Step = Callable[..., tuple[Tensor, ...]]
 
 
-def _each(step: Step, node: Node, rate: Value, count: Value, states: tuple[Value, ...], per: int) -> tuple[Tensor, ...]:
+def _each(
+    step: Step, node: Node, rate: Value, count: Value, states: tuple[Value, ...], per: int
+) -> tuple[Tensor, ...]:
     """A step for each of the tensors, which come sorted by what they are."""
     if len(states) % per:
         raise ValueError(f"expected {per} inputs for each tensor, got {len(states)}")

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-import tilewise as tw
 from tilewise import functional as F
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
 from ..registry import operator
-from ..values import Value, axes_of, checked_shape, host, ints, number, tensor
+from ..values import Value, axes_of, checked_shape, growth_limit, host, ints, number, tensor
 
 # ONNX's modes: those of F.pad and of NumPy.
 _MODES = {
@@ -40,7 +40,8 @@ def pad(
     for i, axis in enumerate(named):
         border[axis] = (amounts[i], amounts[i + len(named)])
     checked_shape([n + b + e for n, (b, e) in zip(x.shape, border, strict=True)])
-    checked_shape([n + max(b, 0) + max(e, 0) for n, (b, e) in zip(x.shape, border, strict=True)])
+    padded = [n + max(b, 0) + max(e, 0) for n, (b, e) in zip(x.shape, border, strict=True)]
+    checked_shape(padded, growth_limit(x))
     mode = node.get("mode", "constant")
     if mode not in _MODES:
         raise ValueError(f"expected mode as one of {sorted(_MODES)}, got {mode!r}")

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-import tilewise as tw
 from tilewise import functional as F
 from tilewise._dtypes import FLOATING
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
 from ..registry import operator
-from ..values import Array, Value, checked_shape, host, ints, numpy_type, tensor
+from ..values import Array, Value, checked_shape, growth_limit, host, ints, numpy_type, tensor
 from .window import Window, entries, pad_spatial, spatial_dims, window_of
 
 _MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
@@ -80,10 +80,11 @@ def _window_sums(x: Tensor, window: Window) -> Tensor:
     dims = len(window.kernel)
     if set(window.dilation) == {1}:
         mean: Any = _MEAN[dims]
-        return mean(x, window.kernel, window.stride) * float(math.prod(window.kernel))
+        total: Tensor = mean(x, window.kernel, window.stride) * float(math.prod(window.kernel))
+        return total
     ones = tw.ones(x.shape[1], 1, *window.kernel, dtype=x.dtype)
     conv: Any = _CONV[dims]
-    total: Tensor = conv(x, ones, None, window.stride, 0, window.dilation, x.shape[1])
+    total = conv(x, ones, None, window.stride, 0, window.dilation, x.shape[1])
     return total
 
 
@@ -108,9 +109,7 @@ def average_pool(node: Node, x: Value) -> Tensor:
     half = all(2 * b <= k for b, k in zip(window.begin, window.kernel, strict=True))
     if window.symmetric and half and not ceil and set(window.dilation) == {1}:
         function: Any = _MEAN[len(size)]
-        result: Tensor = function(
-            image, window.kernel, window.stride, window.begin, False, padded
-        )
+        result: Tensor = function(image, window.kernel, window.stride, window.begin, False, padded)
         return result
     sums = _window_sums(pad_spatial(image, window.begin, _exact_end(window, size)), window)
     counts = np.maximum(_taps_inside(window, size, padded), 1)
@@ -129,7 +128,7 @@ def lp_pool(node: Node, x: Value) -> Tensor:
         function: Any = _NORM[len(window.kernel)]
         result: Tensor = function(padded, float(p), window.kernel, window.stride)
         return result
-    return _window_sums(padded**p, window) ** (1.0 / p)
+    return tw.pow(_window_sums(padded**p, window), 1.0 / p)
 
 
 @operator("GlobalAveragePool")
@@ -149,7 +148,7 @@ def global_lp_pool(node: Node, x: Value) -> Tensor:
     """The p-norm of each channel, (N, C, 1…)."""
     image, p = tensor(x), node.get("p", 2)
     axes = tuple(range(2, image.ndim))
-    return (image.abs() ** p).sum(axes, keepdim=True) ** (1.0 / p)
+    return tw.pow(tw.sum(image.abs() ** p, axes, keepdim=True), 1.0 / p)
 
 
 @operator("MaxUnpool")
@@ -167,8 +166,8 @@ def max_unpool(node: Node, x: Value, places: Value, output_shape: Value | None =
         )
     ]
     wanted = size if output_shape is None else ints("output_shape", output_shape)[-dims:]
-    checked_shape([*pooled.shape[:2], *size])
-    checked_shape([*pooled.shape[:2], *wanted])
+    checked_shape([*pooled.shape[:2], *size], growth_limit(pooled))
+    checked_shape([*pooled.shape[:2], *wanted], growth_limit(pooled))
     if tuple(index.shape) != tuple(pooled.shape) or len(wanted) != dims:
         raise ValueError(f"expected indices as the input, {pooled.shape}, got {index.shape}")
     batch, channels = pooled.shape[:2]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-import tilewise as tw
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..checks import dtype_of
@@ -33,10 +34,10 @@ def _along(node: Node, parameter: Value, x: Value) -> Array:
     wanted = [-(-n // block) if i == axis and block > 0 else n for i, n in enumerate(x.shape)]
     if block < 1 or list(values.shape) != wanted:
         raise ValueError(f"expected scales {wanted} in blocks of {block}, got {values.shape}")
-    return np.take(values, np.arange(x.shape[axis]) // block, axis)
+    return np.asarray(np.take(values, np.arange(x.shape[axis]) // block, axis))
 
 
-def _quantized(x: Tensor, zero: Array, kind: np.dtype[np.generic]) -> Value:
+def _quantized(x: Tensor, zero: Array, kind: np.dtype[Any]) -> Value:
     """Numbers rounded half to even, moved by the zero point, limited to a type."""
     limits = np.iinfo(kind)
     moved = tw.round(x) + tensor(zero.astype(numpy_type(x)))

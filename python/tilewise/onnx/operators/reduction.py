@@ -8,12 +8,23 @@ from typing import Any
 
 import numpy as np
 
-import tilewise as tw
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
 from ..registry import Operator, operator, register
-from ..values import Value, axes_of, axis_of, converted_type, host, ints, is_float, number, numpy_type, tensor
+from ..values import (
+    Value,
+    axes_of,
+    axis_of,
+    converted_type,
+    host,
+    ints,
+    is_float,
+    number,
+    numpy_type,
+    tensor,
+)
 
 Axes = tuple[int, ...]
 
@@ -48,8 +59,8 @@ def _log_sum_exp(x: Tensor, axes: Axes, keep: bool) -> Tensor:
 
 
 REDUCTIONS: dict[str, Callable[[Tensor, Axes, bool], Tensor]] = {
-    "ReduceSum": lambda x, axes, keep: tw.sum(x, axes, keep),
-    "ReduceMean": lambda x, axes, keep: tw.mean(x, axes, keep),
+    "ReduceSum": tw.sum,
+    "ReduceMean": tw.mean,
     "ReduceMax": _extreme(tw.amax, -math.inf, "min"),
     "ReduceMin": _extreme(tw.amin, math.inf, "max"),
     "ReduceProd": _prod,

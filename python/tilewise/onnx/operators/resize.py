@@ -8,14 +8,25 @@ from typing import Any
 
 import numpy as np
 
-import tilewise as tw
 from tilewise import functional as F
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
 from ..registry import operator
 from ..values import (
-    Array, Value, axes_of, checked_shape, converted_type, host, ints, is_float, numpy_type, tensor,
+    MAX_GROWN,
+    Array,
+    Value,
+    axes_of,
+    checked_shape,
+    converted_type,
+    growth_limit,
+    host,
+    ints,
+    is_float,
+    numpy_type,
+    tensor,
 )  # fmt: skip
 
 _MODES = ("nearest", "linear", "cubic")
@@ -149,7 +160,7 @@ def _resize(method: Method, x: Value, axes: list[Axis]) -> Value:
     shape = list(x.shape)
     for axis in axes:
         shape[axis.index] = axis.output
-    checked_shape(shape)
+    checked_shape(shape, growth_limit(x))
     if not is_float(x):
         return converted_type(_resize(method, tensor(x).to(tw.float64), axes), numpy_type(x))
     image = tensor(x)
@@ -236,7 +247,7 @@ def _taps(method: Method, axis: Axis, at: Array) -> tuple[Array, Array]:
     shrink = min(axis.scale, 1.0) if method.antialias else 1.0
     first = math.floor(-reach / shrink) + 1
     steps = np.arange(first, 2 - first) if method.antialias or reach == 2 else np.arange(2)
-    checked_shape([len(at), len(steps)])
+    checked_shape([len(at), len(steps)], MAX_GROWN)
     base = np.ceil(at) - 1  # at - base lies in (0, 1]
     index = base[:, None] + steps
     distance = np.abs(steps - (at - base)[:, None]) * shrink

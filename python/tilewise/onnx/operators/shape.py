@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
-import tilewise as tw
+from tilewise import functional as F
+from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
 from ..module import Node
 from ..registry import operator
 from ..values import (
-    Array, Value, axes_of, axis_of, checked_shape, compute, ints, numpy_type, tensor,
+    Array,
+    Value,
+    axes_of,
+    axis_of,
+    checked_shape,
+    compute,
+    growth_limit,
+    ints,
+    numpy_type,
+    tensor,
 )  # fmt: skip
 from .window import entries
 
@@ -112,9 +123,7 @@ def concat(node: Node, *values: Value) -> Value:
     axis = axis_of(node["axis"], values[0].ndim)
     if len({numpy_type(v) for v in values}) > 1:
         raise ValueError(f"expected values of one type, got {[v.dtype for v in values]}")
-    return compute(
-        lambda *v: tw.cat(v, axis), lambda *v: np.concatenate(v, axis), *values
-    )
+    return compute(lambda *v: tw.cat(v, axis), lambda *v: np.concatenate(v, axis), *values)
 
 
 @operator("Split")
@@ -133,13 +142,15 @@ def split(node: Node, x: Value, sizes: Value | None = None) -> tuple[Value, ...]
         raise ValueError(f"expected parts of {total} in all, got {lengths}")
     ends = np.cumsum([0, *lengths])
     lead = (slice(None),) * axis
-    return tuple(x[(*lead, slice(int(a), int(b)))] for a, b in zip(ends, ends[1:], strict=False))
+    return tuple(x[(*lead, slice(int(a), int(b)))] for a, b in pairwise(ends))
 
 
 @operator("Expand")
 def expand(_: Node, x: Value, target: Value) -> Value:
     """Repeated along dimensions of size 1, by the rules of broadcasting, which hold both ways."""
-    sizes = checked_shape(np.broadcast_shapes(tuple(x.shape), tuple(ints("shape", target))))
+    sizes = checked_shape(
+        np.broadcast_shapes(tuple(x.shape), tuple(ints("shape", target))), growth_limit(x)
+    )
     return x.expand(*sizes) if isinstance(x, Tensor) else np.broadcast_to(x, sizes)
 
 
@@ -154,7 +165,7 @@ def tile(_: Node, x: Value, repeats: Value, axis: Value | None = None) -> Value:
         counts = ints("repeats", repeats)
     if len(counts) != x.ndim:
         raise ValueError(f"expected repeats for {x.ndim} dimensions, got {counts}")
-    checked_shape([n * c for n, c in zip(x.shape, counts, strict=True)])
+    checked_shape([n * c for n, c in zip(x.shape, counts, strict=True)], growth_limit(x))
     return compute(lambda v: v.repeat(*counts), lambda v: np.tile(v, counts), x) if counts else x
 
 
@@ -215,22 +226,26 @@ def center_crop_pad(node: Node, x: Value, target: Value) -> Value:
     wanted = list(x.shape)
     for axis, n in zip(axes, sizes, strict=True):
         wanted[axis] = n
-    checked_shape(wanted)
+    checked_shape(wanted, growth_limit(x))
     before = [(w - n) // 2 if w >= n else -((n - w) // 2) for w, n in zip(wanted, x.shape)]  # noqa: B905
     after = [w - n - b for w, n, b in zip(wanted, x.shape, before, strict=True)]
     amounts = [v for pair in zip(reversed(before), reversed(after), strict=True) for v in pair]
-    return tw.nn.functional.pad(tensor(x), amounts)
+    return F.pad(tensor(x), amounts)
 
 
 @operator("Col2Im")
 def col2im(node: Node, x: Value, image_shape: Value, block_shape: Value) -> Tensor:
     """Blocks of (N, C · taps, blocks) added up where they lay in an image."""
-    size, block, columns = ints("image_shape", image_shape), ints("block_shape", block_shape), tensor(x)
+    size, block, columns = (
+        ints("image_shape", image_shape),
+        ints("block_shape", block_shape),
+        tensor(x),
+    )
     dims = len(size)
     pads = entries(node, "pads", 2 * dims, 0, 0)
     stride, dilation = entries(node, "strides", dims, 1, 1), entries(node, "dilations", dims, 1, 1)
     whole = checked_shape([n + pads[i] + pads[i + dims] for i, n in enumerate(size)])
-    checked_shape([*block, *whole])
+    checked_shape([*block, *whole], growth_limit(columns))
     if columns.ndim != 3 or len(block) != dims or columns.shape[1] % max(math.prod(block), 1):
         raise ValueError(f"expected (N, C · taps, blocks) for blocks {block}, got {columns.shape}")
     at = np.zeros((1, 1), np.int64)  # (taps, blocks): pixels of the padded image, flattened

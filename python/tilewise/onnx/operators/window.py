@@ -9,7 +9,7 @@ from tilewise import functional as F
 from tilewise.tensor import Tensor
 
 from ..module import Node
-from ..values import checked_shape
+from ..values import checked_shape, growth_limit
 
 _LARGEST = 2**31 - 1
 _AUTO = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
@@ -94,8 +94,8 @@ def window_of(
         for n, b, e, r, s in zip(size, begin, end, reach, stride, strict=True)
     )
     padded = [n + b + e for n, b, e in zip(size, begin, end, strict=True)]
-    checked_shape([*x.shape[:2], *padded], 2**31)
-    checked_shape([*x.shape[:2], *output], 2**31)
+    checked_shape([*x.shape[:2], *padded], growth_limit(x))
+    checked_shape([*x.shape[:2], *output], growth_limit(x))
     return Window(shape, stride, dilation, begin, end, output)
 
 
@@ -110,9 +110,7 @@ def _outputs(size: int, begin: int, end: int, reach: int, stride: int, ceil: boo
     return count
 
 
-def pad_spatial(
-    x: Tensor, begin: Sequence[int], end: Sequence[int], value: float = 0.0
-) -> Tensor:
+def pad_spatial(x: Tensor, begin: Sequence[int], end: Sequence[int], value: float = 0.0) -> Tensor:
     """An explicit border; negative amounts cut away."""
     if not any(begin) and not any(end):
         return x
