@@ -60,7 +60,7 @@ def weights(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 # ------------------------------------------------------------------ help
 
 
-@pytest.mark.parametrize("command", ["", "train", "evaluate", "predict", "info"])
+@pytest.mark.parametrize("command", ["", "train", "evaluate", "predict", "convert", "info"])
 def test_help_shows_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, err = tilewise(capsys, *command.split(), "--help")
     assert code == 0

@@ -93,7 +93,9 @@ def tensor(
 
 
 def as_tensor(data: Any, *, dtype: DType | None = None, device: str | None = None) -> Tensor:
-    """A tensor of `data`, without a copy where it is a tensor or a NumPy array of the type.
+    """A tensor of `data`, without a copy where it is a tensor or an array of the type.
+
+    That goes for NumPy's arrays, and for tensors of other libraries that speak DLPack.
 
     Example:
         >>> tw.as_tensor([1.0, 2.0])
@@ -104,6 +106,9 @@ def as_tensor(data: Any, *, dtype: DType | None = None, device: str | None = Non
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray) and data.dtype != np.float16:
         made = from_numpy(data)
+        return made if dtype is None else made.to(dtype)
+    if hasattr(data, "__dlpack__") and not isinstance(data, np.generic | np.ndarray):
+        made = from_dlpack(data)
         return made if dtype is None else made.to(dtype)
     return tensor(data, dtype=dtype)
 
@@ -127,27 +132,41 @@ def from_numpy(ndarray: np.ndarray[Any, Any]) -> Tensor:
     return wrap(_core.Array.from_numpy(ndarray))
 
 
-def from_dlpack(ext_tensor: Any) -> Tensor:
+def from_dlpack(ext_tensor: Any, *, device: str | None = None, copy: bool | None = None) -> Tensor:
     """A tensor on the memory of another library's tensor, by the DLPack protocol.
+
+    The strides are the other tensor's, channels-last ones too. The memory lives as long as one of
+    both tensors does.
 
     Args:
         ext_tensor: an object with `__dlpack__` in CPU memory.
+        device: "cpu" or None.
+        copy: True copies in any case. None copies where memory cannot be shared: NumPy arrays that
+            are read-only or of negative strides. False raises then.
 
     Raises:
         TypeError: where it has none, or is of a type that this library does not have.
-        ValueError: where it is on another device.
+        ValueError: where it is on another device, or of negative strides with `copy=False`.
+        BufferError: what its library refuses to hand out, such as tensors that require a gradient.
 
     Example:
         >>> tw.from_dlpack(np.zeros((2, 3), np.float32)).shape
         (2, 3)
     """
+    as_device("from_dlpack", device)
+    if copy not in (None, True, False):
+        raise wrong_type("from_dlpack", "copy", "a bool or None", copy)
     if not hasattr(ext_tensor, "__dlpack__"):
         raise wrong_type("from_dlpack", "ext_tensor", "an object with __dlpack__", ext_tensor)
     if hasattr(ext_tensor, "__dlpack_device__"):
-        device = ext_tensor.__dlpack_device__()
-        if int(device[0]) not in {1, 3}:  # kDLCPU, kDLCUDAHost
-            raise ValueError(f"from_dlpack: expected a tensor in CPU memory, got device {device}")
-    return wrap(_core.Array.from_dlpack(ext_tensor.__dlpack__()))
+        place = ext_tensor.__dlpack_device__()
+        if int(place[0]) not in {1, 3}:  # kDLCPU, kDLCUDAHost
+            raise ValueError(f"from_dlpack: expected a tensor in CPU memory, got device {place}")
+    if copy is not False and isinstance(ext_tensor, np.ndarray):
+        shared = _core.Array.from_numpy(ext_tensor)  # copies what cannot be shared
+    else:
+        shared = _core.Array.from_dlpack(ext_tensor.__dlpack__())
+    return wrap(shared.copy() if copy else shared)
 
 
 def full(

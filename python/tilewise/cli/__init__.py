@@ -1,4 +1,4 @@
-"""The command line: `tilewise train`, `evaluate`, `predict` and `info`.
+"""The command line: `tilewise train`, `evaluate`, `predict`, `convert` and `info`.
 
 Errors are one line on standard error. Exit codes: 0 for success, 1 for bad data or a failed run,
 2 for a command line that cannot be understood, 128 + n after signal n (130 for Ctrl-C).
@@ -13,6 +13,7 @@ import click
 
 from .. import __version__
 from .common import explain
+from .convert import convert
 from .evaluate import evaluate
 from .info import info
 from .predict import predict
@@ -36,7 +37,7 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, evaluate, predict, info):
+for _command in (train, evaluate, predict, convert, info):
     app.add_command(_command)
 
 

@@ -15,6 +15,7 @@ from .folder import ImageFolder
 from .idx import read_idx, write_idx
 from .labelled import ImageArrays, LabelledImages
 from .loader import DataLoader, SampleError
+from .pillow import pil_to_tensor, to_pil_image
 from .tar import ImageTar
 from .vision import MNIST, FashionMNIST
 
@@ -40,9 +41,11 @@ __all__ = [
     "SupportsGather",
     "TensorDataset",
     "default_collate",
+    "pil_to_tensor",
     "random_split",
     "read_idx",
     "read_image",
+    "to_pil_image",
     "transforms",
     "write_idx",
 ]
