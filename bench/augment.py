@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import tilewise as tw
-from tilewise import data, nn, optim
+from tilewise import data, models, optim
 from tilewise.data import transforms as T
 from tilewise.data.draws import Draws
 from tilewise.nn import functional as F
@@ -185,37 +185,9 @@ def _theirs(other: Any, expression: str, files: data.ImageTar, indices: Any) -> 
     return run
 
 
-def residual_stack() -> nn.Module:
-    """ResNet-18 for 32x32 images, from layers: what the pipelines are to keep busy."""
-
-    class Block(nn.Module):
-        def __init__(self, channels: int, out: int, stride: int) -> None:
-            super().__init__()
-            self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
-            self.bn1 = nn.BatchNorm2d(out)
-            self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
-            self.bn2 = nn.BatchNorm2d(out)
-            self.shortcut = (
-                nn.Conv2d(channels, out, 1, stride, bias=False)
-                if stride != 1 or channels != out
-                else nn.Identity()
-            )
-
-        def forward(self, x: tw.Tensor) -> tw.Tensor:
-            y = F.relu(self.bn1(self.conv1(x)))
-            return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
-
-    layers: list[nn.Module] = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
-    channels = 64
-    for out in (64, 128, 256, 512):
-        layers += [Block(channels, out, 1 if out == 64 else 2), Block(out, out, 1)]
-        channels = out
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
-
-
 def training(batch: int, threads: int) -> None:
     """What training consumes, and what it loses to a loader that feeds it."""
-    model = residual_stack()
+    model = models.create("resnet18", num_classes=10)
     step = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     images = np.random.default_rng(0).integers(0, 256, (2048, 32, 32, 3), dtype=np.uint8)
     pipeline, _ = cases(32)["crop, flip, normalize"]

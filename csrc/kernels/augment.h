@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/dispatch.h"
+#include "kernels/resample.h"
 
 namespace tilewise {
 
@@ -21,6 +22,9 @@ struct AugmentKernels {
   // out = sum over r < taps of weight[r] * rows[r]
   void (*combine_bytes)(const std::uint8_t* const* rows, const float* weight, index_t taps,
                         index_t count, float* out);
+  // Resampling along a row of pixels of three or four floats. Both ends of a row need a float more
+  // behind them: each pixel is four floats here, the last of which the next one overwrites.
+  void (*along_colours)(const float* x, const ResampleTaps& taps, index_t channels, float* y);
   // The nearest byte; halves go up.
   void (*round_bytes)(const float* x, index_t count, std::uint8_t* y);
   // y = weight * a + (1 - weight) * b

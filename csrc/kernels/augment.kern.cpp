@@ -56,6 +56,31 @@ void combine_bytes(const std::uint8_t* const* rows, const float* weight, index_t
   }
 }
 
+// One register of the baseline: no wider one fits a pixel.
+typedef float Pixel __attribute__((vector_size(16)));
+
+TW_INLINE Pixel load_pixel(const float* p) {
+  Pixel pixel;
+  __builtin_memcpy(&pixel, p, sizeof(pixel));
+  return pixel;
+}
+
+template <int channels>
+TW_INLINE void along_pixels(const float* __restrict x, const ResampleTaps& t, float* __restrict y) {
+  for (index_t o = 0; o < t.outputs; ++o) {
+    const float* __restrict src = x + t.first[o] * channels;
+    const float* __restrict weight = t.weight + t.begin[o];
+    const index_t count = t.count[o];
+    Pixel sum = weight[0] * load_pixel(src);
+    for (index_t k = 1; k < count; ++k) sum += weight[k] * load_pixel(src + k * channels);
+    __builtin_memcpy(y + o * channels, &sum, sizeof(sum));
+  }
+}
+
+void along_colours(const float* x, const ResampleTaps& taps, index_t channels, float* y) {
+  channels == 3 ? along_pixels<3>(x, taps, y) : along_pixels<4>(x, taps, y);
+}
+
 void round_bytes(const float* __restrict x, index_t count, std::uint8_t* __restrict y) {
   for (index_t i = 0; i < count; ++i) y[i] = to_byte(x[i]);
 }
@@ -139,9 +164,9 @@ double luma_sum(const ColourPlanes& planes) {
 
 }  // namespace
 
-const AugmentKernels augment_kernels{normalize,   combine_bytes, round_bytes,
-                                     blend_bytes, blend_floats,  scale,
-                                     saturate,    turn_hue,      luma_sum};
+const AugmentKernels augment_kernels{normalize,   combine_bytes, along_colours, round_bytes,
+                                     blend_bytes, blend_floats,  scale,         saturate,
+                                     turn_hue,    luma_sum};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

@@ -121,9 +121,11 @@ void resize_one(const ImageList& x, const Task& task, Resize how, const RowEnd& 
   const auto pixel = x.channels * static_cast<index_t>(itemsize(x.dtype));
   const index_t length = in_width * x.channels;
   const index_t out_length = task.width * x.channels;
-  Scratch<float> columns(static_cast<std::size_t>(length));
-  Scratch<float> sums(static_cast<std::size_t>(out_length));
+  constexpr std::size_t behind = 4;  // floats that along_colours touches beyond a row
+  Scratch<float> columns(static_cast<std::size_t>(length) + behind);
+  Scratch<float> sums(static_cast<std::size_t>(out_length) + behind);
   Scratch<std::uint8_t> bytes(static_cast<std::size_t>(out_length));
+  std::fill_n(columns.data() + length, behind, 0.0F);
   std::vector<const std::byte*> rows;
   for (index_t o = 0; o < task.height; ++o) {
     const auto at = static_cast<std::size_t>(o);
@@ -133,14 +135,16 @@ void resize_one(const ImageList& x, const Task& task, Resize how, const RowEnd& 
                      ((top + down.first[at] + k) * task.image->width + left) * pixel);
     }
     combine(x, rows, down.weight.data() + down.begin[at], length, columns.data());
+    if (x.channels == 3 || x.channels == 4) {
+      augment_kernels().along_colours(columns.data(), across.taps(), x.channels, sums.data());
+    } else {
+      resample_kernels().along(columns.data(), x.channels, across.taps(), x.channels, sums.data(),
+                               x.channels, false);
+    }
     if (x.dtype == DType::float32) {
-      resample_kernels().along(columns.data(), x.channels, across.taps(), x.channels,
-                               reinterpret_cast<float*>(task.out) + o * out_length, x.channels,
-                               false);
+      std::copy_n(sums.data(), out_length, reinterpret_cast<float*>(task.out) + o * out_length);
       continue;
     }
-    resample_kernels().along(columns.data(), x.channels, across.taps(), x.channels, sums.data(),
-                             x.channels, false);
     auto* out = end.normalizes() ? bytes.data()
                                  : reinterpret_cast<std::uint8_t*>(task.out) + o * out_length;
     augment_kernels().round_bytes(sums.data(), out_length, out);
