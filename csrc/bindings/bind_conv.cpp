@@ -42,11 +42,12 @@ bool read_plain(py::handle value, int dims, index_t least, Dims& out) {
   return true;
 }
 
-// The common call: a batch, plain settings, nothing fused, nothing recorded. None for anything
-// else, which takes the way that says what is wrong.
+// The common call: a batch, plain settings, nothing fused. None for anything else, which takes the
+// way that says what is wrong.
 std::optional<Array> conv_plain(const Array& x, const Array& weight,
                                 const std::optional<Array>& bias, int dims, py::handle stride,
-                                py::handle padding, py::handle dilation, py::handle groups) {
+                                py::handle padding, py::handle dilation, py::handle groups,
+                                bool keep_weights) {
   if (x.rank() != dims + 2 || weight.rank() != dims + 2) return std::nullopt;
   if (!is_floating(x.dtype()) || weight.dtype() != x.dtype()) return std::nullopt;
   ConvOptions options;
@@ -58,7 +59,7 @@ std::optional<Array> conv_plain(const Array& x, const Array& weight,
   }
   a.pad_end = a.pad_begin;
   a.groups = group_count[0];
-  options.keep_weights = true;
+  options.keep_weights = keep_weights;
   ConvEpilogue epilogue;
   epilogue.bias = bias;
   const py::gil_scoped_release release;
@@ -132,7 +133,7 @@ void bind_conv(py::module_& m) {
            py::arg("y"), py::arg("activation"), py::arg("slope") = 0.01);
   m.def("conv_plain", &conv_plain, py::arg("x"), py::arg("weight"), py::arg("bias"),
         py::arg("dims"), py::arg("stride"), py::arg("padding"), py::arg("dilation"),
-        py::arg("groups"));
+        py::arg("groups"), py::arg("keep_weights"));
   m.def("conv_transpose_plain", &conv_transpose_plain, py::arg("x"), py::arg("weight"),
         py::arg("bias"), py::arg("dims"), py::arg("stride"), py::arg("padding"),
         py::arg("output_padding"), py::arg("groups"), py::arg("dilation"));

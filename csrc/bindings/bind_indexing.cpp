@@ -72,6 +72,10 @@ void bind_indexing(py::module_& m) {
       py::arg("a"), py::arg("indices"), py::arg("src"), release_gil());
   m.def("sort", &sort, py::arg("a"), py::arg("axis") = -1, py::arg("descending") = false,
         release_gil());
+  m.def("middle", &middle, py::arg("a"), py::arg("axis"), py::arg("ignore_nan"), release_gil());
+  m.def("order_rows", &order_rows, py::arg("matrix"), release_gil());
+  m.def("windows_backward", &windows_backward, py::arg("dy"), py::arg("shape"), py::arg("dim"),
+        py::arg("step"), release_gil());
   m.def("topk", &topk, py::arg("a"), py::arg("k"), py::arg("axis") = -1, py::arg("largest") = true,
         release_gil());
   m.def("search_sorted", &search_sorted, py::arg("rows"), py::arg("values"),

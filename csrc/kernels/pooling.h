@@ -16,6 +16,10 @@ struct PoolWindow {
   index_t pixel_stride;
   index_t channels;
   bool past_caches;  // the results are not read soon
+  // Pixels that the next row of outputs will read from memory: `ahead_rows` runs, row_pixels apart.
+  std::int32_t ahead;
+  index_t ahead_rows;
+  index_t row_pixels;
 };
 
 // A row of the gradient of the input: pixel i, whose flat position is first_position + i, collects

@@ -55,10 +55,23 @@ TW_INLINE void each_channels(index_t channels, const Body& body) {
   if (c < channels) body(Registers<1>(), c, channels - c);
 }
 
+// Asks for what the next row of outputs reads where output `o` of this one does. Its rows are too
+// far apart for the processor to foresee them, and the arithmetic of a window too long to wait
+// after it.
+TW_INLINE void ask_ahead(const float* x, const PoolWindow& w, index_t o) {
+  constexpr index_t line = 16;  // floats
+  for (index_t r = 0; r < w.ahead_rows; ++r) {
+    for (index_t i = 0; i < w.shift; ++i) {
+      const float* p = x + (w.ahead + r * w.row_pixels + o * w.shift + i) * w.pixel_stride;
+      for (index_t c = 0; c < w.channels; c += line) prefetch_to_l2(p + c);
+    }
+  }
+}
+
 // `taps` is the window's pixel count where known at compile time, else 0.
-template <int taps, bool places, int registers>
-TW_INLINE void max_of(const float* x, const PoolWindow& w, index_t n, float* y,
-                      std::int32_t* argmax, std::int32_t moved, bool past) {
+template <int taps, int registers>
+TW_INLINE void max_and_place(const float* x, const PoolWindow& w, index_t n, float* y,
+                             std::int32_t* argmax, std::int32_t moved, bool past) {
   const index_t count = taps > 0 ? taps : w.count;
   VecF best[registers];
   VecI where[registers];
@@ -70,19 +83,52 @@ TW_INLINE void max_of(const float* x, const PoolWindow& w, index_t n, float* y,
     const float* src = x + w.positions[t] * w.pixel_stride;
     for (int v = 0; v < registers; ++v) {
       const VecF value = load_n(src + v * width, n);
-      if (places) {
-        const Mask better = (value > best[v]) | is_nan(value);
-        best[v] = select(better, value, best[v]);
-        where[v] = select(better, set1i(w.positions[t]), where[v]);
-      } else {
-        // max() returns its second argument where either is NaN.
-        best[v] = select(is_nan(best[v]), best[v], max(best[v], value));
-      }
+      const Mask better = (value > best[v]) | is_nan(value);
+      best[v] = select(better, value, best[v]);
+      where[v] = select(better, set1i(w.positions[t]), where[v]);
     }
   }
   for (int v = 0; v < registers; ++v) {
     store_n(y + v * width, best[v], n, past);
-    if (places) store_n(argmax + v * width, where[v] + set1i(moved), n, past);
+    store_n(argmax + v * width, where[v] + set1i(moved), n, past);
+  }
+}
+
+// With a NaN in the window the maximum is NaN, which max() alone may lose: a register of it again.
+__attribute__((noinline)) void max_with_nan(const float* x, const PoolWindow& w, index_t n,
+                                            float* y) {
+  VecF best = load_n(x + w.positions[0] * w.pixel_stride, n);
+  for (index_t t = 1; t < w.count; ++t) {
+    const VecF value = load_n(x + w.positions[t] * w.pixel_stride, n);
+    best = select(is_nan(best), best, max(best, value));
+  }
+  store_n(y, best, n, false);
+}
+
+// The sum is NaN where a value is: one question a window, and the additions have ports of their
+// own.
+template <int taps, int registers>
+TW_INLINE void max_of(const float* x, const PoolWindow& w, index_t n, float* y, bool past) {
+  const index_t count = taps > 0 ? taps : w.count;
+  VecF best[registers];
+  VecF sum[registers];
+  for (int v = 0; v < registers; ++v) {
+    best[v] = load_n(x + w.positions[0] * w.pixel_stride + v * width, n);
+    sum[v] = best[v];
+  }
+  for (index_t t = 1; t < count; ++t) {
+    const float* src = x + w.positions[t] * w.pixel_stride;
+    for (int v = 0; v < registers; ++v) {
+      const VecF value = load_n(src + v * width, n);
+      best[v] = max(best[v], value);
+      sum[v] = sum[v] + value;
+    }
+  }
+  VecF total = sum[0];
+  for (int v = 1; v < registers; ++v) total = total + sum[v];
+  for (int v = 0; v < registers; ++v) store_n(y + v * width, best[v], n, past);
+  if (__builtin_expect(mask_bits(is_nan(total)) != 0, 0)) {
+    for (int v = 0; v < registers; ++v) max_with_nan(x + v * width, w, n, y + v * width);
   }
 }
 
@@ -93,10 +139,15 @@ TW_INLINE void max_forward_of(const float* x, const PoolWindow& w, float* y, std
   for (index_t o = 0; o < w.outputs; ++o) {
     const float* src = x + o * w.shift * w.pixel_stride;
     const index_t at = o * w.pixel_stride;
+    ask_ahead(x, w, o);
     each_channels(w.channels, [&](auto group, index_t c, index_t n) __attribute__((always_inline)) {
-      max_of<taps, places, decltype(group)::value>(src + c, w, n, y + at + c,
-                                                   places ? argmax + at + c : nullptr,
-                                                   static_cast<std::int32_t>(o * w.shift), past);
+      constexpr int registers = decltype(group)::value;
+      if constexpr (places) {
+        max_and_place<taps, registers>(src + c, w, n, y + at + c, argmax + at + c,
+                                       static_cast<std::int32_t>(o * w.shift), past);
+      } else {
+        max_of<taps, registers>(src + c, w, n, y + at + c, past);
+      }
     });
   }
 }
@@ -108,6 +159,7 @@ void max_forward(const float* x, const PoolWindow& w, float* y, std::int32_t* ar
     return max_forward_of<0, true>(x, w, y, argmax);
   }
   if (w.count == 4) return max_forward_of<4, false>(x, w, y, argmax);
+  if (w.count == 9) return max_forward_of<9, false>(x, w, y, argmax);
   max_forward_of<0, false>(x, w, y, argmax);
 }
 
@@ -174,6 +226,7 @@ TW_INLINE void average_forward_of(const float* x, const PoolWindow& w, float sca
   for (index_t o = 0; o < w.outputs; ++o) {
     const float* src = x + o * w.shift * w.pixel_stride;
     float* dst = y + o * w.pixel_stride;
+    ask_ahead(x, w, o);
     each_channels(w.channels, [&](auto group, index_t c, index_t n) __attribute__((always_inline)) {
       average_of<taps, decltype(group)::value>(src + c, w, n, scale, dst + c, past);
     });

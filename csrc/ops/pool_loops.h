@@ -9,12 +9,34 @@
 
 namespace tilewise {
 
+// The input rows (along H) that the windows of output row `row` + 1 show and those of `row` do not.
+struct RowsAhead {
+  index_t first = 0;  // of the sample, depth and height together
+  index_t count = 0;  // 0 where they are not neighbours, or many
+
+  RowsAhead() = default;
+  RowsAhead(const PoolWindows& w, index_t row) {
+    const PoolAxis& h = w.axes[1];
+    const auto oh = static_cast<std::size_t>(row % h.out);
+    if (oh + 1 >= h.first.size() || h.step != 1) return;
+    const index_t seen = std::max(h.first[oh] + h.count[oh], h.first[oh + 1]);
+    const index_t end = h.first[oh + 1] + h.count[oh + 1];
+    constexpr index_t most = 4;
+    if (end <= seen || end - seen > most) return;
+    const PoolAxis& d = w.axes[0];
+    const auto od = static_cast<std::size_t>(row / h.out);
+    first = (d.first[od] + (d.count[od] - 1) * d.step) * h.in + seen;
+    count = end - seen;
+  }
+};
+
 // body(first output of the row's run, window, taps) for each run of output pixels in output row
 // `row` of a sample (depth and height together) that have windows of one form at even distances.
 template <typename Body>
 void for_each_run(const PoolWindows& w, index_t row, index_t channels, bool past_caches,
                   PoolTaps& taps, const Body& body) {
   const PoolAxis& axis = w.axes[2];
+  const RowsAhead ahead = past_caches ? RowsAhead(w, row) : RowsAhead();
   for (index_t o = 0; o < axis.out;) {
     taps.visit(row * axis.out + o);
     const auto first = static_cast<std::size_t>(o);
@@ -32,7 +54,10 @@ void for_each_run(const PoolWindows& w, index_t row, index_t channels, bool past
                             shift,
                             w.channels,
                             channels,
-                            past_caches};
+                            past_caches,
+                            static_cast<std::int32_t>(ahead.first * axis.in + axis.first[first]),
+                            ahead.count,
+                            axis.in};
     body(row * axis.out + o, window);
     o += run;
   }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/threads.h"
+#include "ops/binary.h"
 #include "ops/copy.h"
 #include "ops/operand.h"
 #include "ops/reduce.h"
@@ -173,6 +174,23 @@ Array triangle(const Array& input, index_t diagonal, bool upper) {
                     }
                   });
   return out;
+}
+
+Array windows_backward(const Array& dy, const Dims& shape, index_t dim, index_t step) {
+  const char* op = "unfold_backward";
+  TW_CHECK(dy.rank() > 0, op, ": expected a gradient of at least one dimension");
+  const index_t size = dy.shape().back();
+  const Array dx = Array::empty(shape, dy.dtype());
+  const Array seen = windows(dx, dim, size, step);
+  TW_CHECK(seen.shape() == dy.shape(), op, ": expected a gradient of shape ",
+           to_string(seen.shape()), ", got ", to_string(dy.shape()));
+  fill(dx, 0.0);
+  const int last = dy.rank() - 1;
+  // Windows overlap: one place of all windows at a time.
+  for (index_t i = 0; i < size; ++i) {
+    binary_in_place(BinaryOp::add, seen.slice(last, i, i + 1, 1), dy.slice(last, i, i + 1, 1));
+  }
+  return dx;
 }
 
 }  // namespace tilewise

@@ -23,6 +23,10 @@ Array repeat(const Array& a, const Dims& counts);
 // start.
 Array roll(const Array& a, const Dims& shifts, const Dims& dims);
 
+// The gradient of windows() (ops/view.h) for an array of this shape: each element collects from the
+// windows that show it.
+Array windows_backward(const Array& dy, const Dims& shape, index_t dim, index_t step);
+
 // The matrices of the last two dimensions, zero above (tril) or below (triu) a diagonal.
 Array triangle(const Array& a, index_t diagonal, bool upper);
 

@@ -14,6 +14,13 @@ std::pair<Array, Array> sort(const Array& a, index_t axis, bool descending);
 // 0 <= k <= size of the axis.
 std::pair<Array, Array> topk(const Array& a, index_t k, index_t axis, bool largest);
 
+// The middle element along the axis, the lower of two, and where it was; the axis is kept with size
+// 1. NaN where there is one, unless these are to be ignored.
+std::pair<Array, Array> middle(const Array& a, index_t axis, bool ignore_nan);
+
+// The order of a matrix's rows (int64), compared element by element from the first.
+Array order_rows(const Array& matrix);
+
 // Where each value would go into its ascending row: before equal elements, or after them. `rows` is
 // one vector, or has the leading dimensions of `values`; int64 of the shape of `values`.
 Array search_sorted(const Array& rows, const Array& values, bool right);

@@ -78,6 +78,8 @@ def as_tuple(op: str, name: str, value: Any, length: int, minimum: int) -> tuple
         raise ValueError(
             f"{op}: expected {name} as an int or a tuple of {length} ints, got {describe(value)}"
         )
+    if set(map(type, values)) == {int} and min(values) >= minimum and max(values) <= LARGEST:
+        return values
     return tuple(as_int(op, name, v, minimum) for v in values)
 
 

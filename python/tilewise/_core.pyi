@@ -235,6 +235,7 @@ __all__: list[str] = [
     "maximum",
     "mean",
     "memory_stats",
+    "middle",
     "min",
     "min_with_index",
     "minimum",
@@ -259,6 +260,7 @@ __all__: list[str] = [
     "normal",
     "one_hot",
     "optimizer_step",
+    "order_rows",
     "pad",
     "pad_backward",
     "pad_plain",
@@ -378,6 +380,7 @@ __all__: list[str] = [
     "var",
     "where",
     "windows",
+    "windows_backward",
     "xlogy",
 ]
 
@@ -809,6 +812,7 @@ def conv_plain(
     padding: typing.Any,
     dilation: typing.Any,
     groups: typing.Any,
+    keep_weights: bool,
 ) -> Array | None: ...
 def conv_transpose_forward(
     x: Array,
@@ -1341,6 +1345,9 @@ def max_with_index(
 def maximum(a: typing.Any, b: typing.Any) -> Array: ...
 def mean(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def memory_stats() -> dict[str, typing.Any]: ...
+def middle(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, ignore_nan: bool
+) -> tuple[Array, Array]: ...
 def min(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
 def min_with_index(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
@@ -1444,6 +1451,7 @@ def optimizer_step(
     states: collections.abc.Sequence[collections.abc.Sequence[Array]],
     factors: dict[str, typing.Any],
 ) -> None: ...
+def order_rows(matrix: Array) -> Array: ...
 def pad(
     x: Array,
     before: tuple[int, ...],
@@ -1827,6 +1835,12 @@ def windows(
     a: Array,
     dim: typing.SupportsInt | typing.SupportsIndex,
     size: typing.SupportsInt | typing.SupportsIndex,
+    step: typing.SupportsInt | typing.SupportsIndex,
+) -> Array: ...
+def windows_backward(
+    dy: Array,
+    shape: tuple[int, ...],
+    dim: typing.SupportsInt | typing.SupportsIndex,
     step: typing.SupportsInt | typing.SupportsIndex,
 ) -> Array: ...
 def xlogy(a: typing.Any, b: typing.Any) -> Array: ...

@@ -266,10 +266,8 @@ def _distinct_entries(
     order = (axis, *[i for i in range(x.ndim) if i != axis])
     rows = x.permute(order).reshape((size, -1 if x.size else 0))
     places = _core.Array.arange(0, 1, size, int64)
-    if ordered:  # a stable sort by each column, the last one first
-        for column in reversed(range(rows.shape[1])):
-            keys = _core.index(rows.slice(1, column, column + 1, 1).reshape((size,)), [places])
-            places = _core.index(places, [_core.sort(keys, 0, False)[1]])
+    if ordered:
+        places = _core.order_rows(rows)
         rows = _core.index(rows, [places])
     starts = _core.Array.full((size,), True, _core.DType.bool_)
     if size > 1:

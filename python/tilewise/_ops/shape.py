@@ -415,13 +415,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     def backward(dy: Array) -> Array:
         if x.ndim == 0:
             return _core.sum_to(dy, ())
-        dx = _core.Array.full(x.shape, 0, dy.dtype)
-        count = dy.shape[axis]
-        for i in range(length):  # windows overlap: one place of all windows at a time
-            part = dx.slice(axis, i, i + (count - 1) * stride + 1, stride) if count else None
-            if part is not None:
-                _core.add_(part, _core.squeeze(dy.slice(dy.ndim - 1, i, i + 1, 1), (dy.ndim - 1,)))
-        return dx
+        return _core.windows_backward(dy, x.shape, axis, stride)
 
     return view_of("unfold", input, y, backward)
 

@@ -346,17 +346,7 @@ def _middle(op: str, input: Tensor, dim: Any, keepdim: bool, ignore_nan: bool) -
         raise IndexError(f"{op}: expected at least one element along dim, got shape {x.shape}")
     if x.ndim == 0:
         return ValuesIndices(input, wrap(_core.Array.full((), 0, _core.DType.int64)))
-    places = _core.sort(x, axis, False)[1]
-    nan = _core.isnan(x)
-    if ignore_nan:
-        numbers = _core.sum(_core.logical_not(nan), (axis,), True)
-        at = _core.maximum(_core.floor_div(_core.sub(numbers, 1), 2), 0)
-    else:  # NaN is last in order: any makes the median the first of them
-        broken = _core.any(nan, (axis,), True)
-        first = _core.sub(size, _core.sum(nan, (axis,), True))
-        at = _core.where(broken, first, (size - 1) // 2)
-    index = _core.gather(places, axis, at)
-    y = _core.gather(x, axis, index)
+    y, index = _core.middle(x, axis, ignore_nan)
     if not keepdim:
         index, y = _core.squeeze(index, (axis,)), _core.squeeze(y, (axis,))
     values = search.picked(op, input, y, axis, index)

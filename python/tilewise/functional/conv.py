@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tilewise import _core
 from tilewise._arguments import (
@@ -260,8 +260,8 @@ def plain(
 ) -> Tensor | None:
     """The short way of the common call; None where it is anything else, or wrong.
 
-    Nothing is recorded, the input has a batch, and the settings are Python's ints and tuples of
-    them: one native call reads them all.
+    The input has a batch, and the settings are Python's ints and tuples of them: one native call
+    reads them all.
     """
     try:
         wanted = input._requires_grad or weight._requires_grad
@@ -269,14 +269,50 @@ def plain(
         if bias is not None:
             b = bias._array
             wanted = wanted or bias._requires_grad
-        if wanted and grad_mode.enabled:
-            return None
+        wanted = wanted and grad_mode.enabled
+        # Packed weights outlive the call in inference only: a training step changes the weights.
         y = _core.conv_plain(
-            input._array, weight._array, b, dims, stride, padding, dilation, groups
+            input._array, weight._array, b, dims, stride, padding, dilation, groups, not wanted
         )
     except AttributeError:
         return None
-    return None if y is None else wrap(y)
+    if y is None:
+        return None
+    if not wanted:
+        return wrap(y)
+    settings = (stride, padding, dilation, groups)
+    return _record_plain(f"conv{dims}d", y, input, weight, bias, settings)
+
+
+def _record_plain(
+    op: str,
+    y: Array,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    settings: tuple[Any, Any, Any, int],
+) -> Tensor:
+    """A convolution's history. The settings are right: the core has read them."""
+    x, w = input._array, weight._array
+    x_shape, w_shape = x.shape, w.shape
+    kept_x = x if weight._requires_grad else None
+    kept_w = w if input._requires_grad else None
+    needs_b = bias is not None and bias._requires_grad
+
+    def backward(dy: Array) -> list[Array | None]:
+        stride, padding, dilation = (
+            value if type(value) is tuple else (value,) * (len(w_shape) - 2)
+            for value in settings[:3]
+        )
+        dx, dw, db, _ = _core.conv_backward(
+            dy, kept_x, kept_w, x_shape, w_shape, stride, padding, padding, dilation, settings[3],
+            "auto", needs_b, None, False, "zeros",
+        )  # fmt: skip
+        return [dx, dw] if bias is None else [dx, dw, db]
+
+    saved = tuple([array for array in (kept_x, kept_w) if array is not None])
+    inputs = (input, weight) if bias is None else (input, weight, bias)
+    return record(op, y, inputs, backward, saved)
 
 
 def conv1d(

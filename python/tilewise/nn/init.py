@@ -262,7 +262,9 @@ def eye_(tensor: Tensor) -> Tensor:
     x = array_of("eye_", "tensor", tensor)
     if x.ndim != 2:
         raise ValueError(f"eye_: expected a tensor of 2 dimensions, got shape {x.shape}")
-    return _fill(tensor, _core.Array.from_numpy(np.eye(x.shape[0], x.shape[1])))
+    values = _core.Array.full(x.shape, 0, x.dtype)
+    _core.diagonal(values, 0, 0, 1).fill_(1)
+    return _fill(tensor, values)
 
 
 @_skippable
@@ -282,13 +284,14 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     parts = as_int("dirac_", "groups", groups, 1)
     if x.shape[0] % parts:
         raise ValueError(f"dirac_: expected filters divisible by {parts}, got shape {x.shape}")
-    values = np.zeros(x.shape)
-    filters = x.shape[0] // parts
-    centre = tuple(k // 2 for k in x.shape[2:])
-    for group in range(parts):
-        for i in range(min(filters, x.shape[1])):
-            values[(group * filters + i, i, *centre)] = 1.0
-    return _fill(tensor, _core.Array.from_numpy(values))
+    values = _core.Array.full(x.shape, 0, x.dtype)
+    if x.size:
+        taps = values.reshape((parts, x.shape[0] // parts, *x.shape[1:]))
+        for axis, extent in enumerate(x.shape[2:], 3):
+            taps = taps.slice(axis, extent // 2, extent // 2 + 1, 1)
+        centres = _core.squeeze(taps, tuple(range(3, taps.ndim)))
+        _core.diagonal(centres, 0, 1, 2).fill_(1)
+    return _fill(tensor, values)
 
 
 @_skippable
