@@ -49,6 +49,7 @@ PYTHON_FLOORS = [
     {"graph"},
     {"io"},
     {"optim", "data", "models", "viz"},
+    {"analysis"},
     {"tilewise"},  # the public names
     {"train"},
     {"cli"},

@@ -35,6 +35,7 @@ MODULES = [
     "tilewise.filters",
     "tilewise.linalg",
     "tilewise.graph",
+    "tilewise.analysis",
     "tilewise.data",
     "tilewise.data.transforms",
     "tilewise.io",

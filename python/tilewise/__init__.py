@@ -120,7 +120,8 @@ from tilewise.random import (
 from tilewise.tensor import Tensor
 
 if TYPE_CHECKING:
-    from tilewise import data, filters, functional, graph, io, linalg, models, nn, optim, train, viz
+    from tilewise import analysis, data, filters, functional, graph, io, linalg, models, nn, optim, train, viz
+    from tilewise.analysis import memory_estimate, receptive_field, summary
     from tilewise.functional.explain import explain_conv
     from tilewise.functional.filtering import convolve, correlate
     from tilewise.io import load, save
@@ -134,6 +135,7 @@ __all__ = [
     "absolute",
     "acos",
     "acosh",
+    "analysis",
     "arange",
     "arccos",
     "arccosh",
@@ -206,6 +208,7 @@ __all__ = [
     "logspace",
     "long",
     "manual_seed",
+    "memory_estimate",
     "models",
     "multinomial",
     "neg",
@@ -224,6 +227,7 @@ __all__ = [
     "randn_like",
     "random",
     "randperm",
+    "receptive_field",
     "reciprocal",
     "relu",
     "round",
@@ -241,6 +245,7 @@ __all__ = [
     "softmax",
     "sqrt",
     "square",
+    "summary",
     "tan",
     "tanh",
     "tensor",
@@ -257,6 +262,7 @@ inference_mode = no_grad
 # Loaded where they are first used, so that importing the library costs little more than NumPy.
 _LAZY_MODULES = frozenset(
     (
+        "analysis",
         "data",
         "filters",
         "functional",
@@ -274,6 +280,9 @@ _LAZY_FUNCTIONS = {
     "save": "io",
     "load": "io",
     "explain_conv": "functional.explain",
+    "memory_estimate": "analysis",
+    "receptive_field": "analysis",
+    "summary": "analysis",
     "correlate": "functional.filtering",
     "convolve": "functional.filtering",
 }
