@@ -120,7 +120,20 @@ from tilewise.random import (
 from tilewise.tensor import Tensor
 
 if TYPE_CHECKING:
-    from tilewise import analysis, data, filters, functional, graph, io, linalg, models, nn, optim, train, viz
+    from tilewise import (
+        analysis,
+        data,
+        filters,
+        functional,
+        graph,
+        io,
+        linalg,
+        models,
+        nn,
+        optim,
+        train,
+        viz,
+    )
     from tilewise.analysis import memory_estimate, receptive_field, summary
     from tilewise.functional.explain import explain_conv
     from tilewise.functional.filtering import convolve, correlate

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _STYLES = ("table", "keras", "torchsummary", "markdown", "json")
 
 
-class _Shape(click.ParamType):
+class _Shape(click.ParamType):  # type: ignore[type-arg]
     """Sizes with x between them."""
 
     name = "CxHxW"
@@ -40,7 +40,8 @@ class _Shape(click.ParamType):
     "shape",
     type=_Shape(),
     metavar="CxHxW",
-    help="Of an image. Default: what the network is for.")
+    help="Of an image. Default: what the network is for.",
+)
 @click.option("--batch", type=AT_LEAST_1, default=1, show_default=True, metavar="N")
 @click.option(
     "--style", type=click.Choice(_STYLES), default="table", show_default=True, help="How to print."
@@ -83,7 +84,7 @@ def summary(
 
     set_threads(threads)
     row = info(name)
-    arguments = {} if classes is None else {"num_classes": classes}
+    arguments: dict[str, Any] = {} if classes is None else {"num_classes": classes}
     if shape is not None and len(shape) > 1 and shape[0] != row.input_shape[0]:
         arguments["in_channels"] = shape[0]
     with nn.init.skip():

@@ -7,6 +7,6 @@ Example:
 
 from .confusion import confusion_matrix
 from .curves import learning_curve
-from .receptive_field import receptive_field
+from .receptive_fields import receptive_field
 
 __all__ = ["confusion_matrix", "learning_curve", "receptive_field"]

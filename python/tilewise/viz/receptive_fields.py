@@ -102,7 +102,13 @@ def _frame(axes: Any, box: Any, colour: str, style: str, label: str) -> None:
     text = f"{label}: rows {top} to {bottom}, columns {left} to {right}"
     axes.add_patch(
         Rectangle(
-            (left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=2,
-            linestyle=style, label=text,
-        )  # fmt: skip
+            (left, top),
+            right - left,
+            bottom - top,
+            fill=False,
+            edgecolor=colour,
+            linewidth=2,
+            linestyle=style,
+            label=text,
+        )
     )
