@@ -49,6 +49,7 @@ PYTHON_FLOORS = [
     {"graph"},
     {"io"},
     {"optim", "data", "models", "onnx", "viz"},
+    {"analysis"},
     {"tilewise"},  # the public names
     {"train"},
     {"cli"},

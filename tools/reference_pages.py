@@ -37,6 +37,7 @@ MODULES = [
     "tilewise.filters",
     "tilewise.linalg",
     "tilewise.graph",
+    "tilewise.analysis",
     "tilewise.data",
     "tilewise.data.transforms",
     "tilewise.io",

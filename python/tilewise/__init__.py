@@ -121,6 +121,7 @@ from tilewise.tensor import Tensor
 
 if TYPE_CHECKING:
     from tilewise import (
+        analysis,
         data,
         filters,
         functional,
@@ -134,6 +135,7 @@ if TYPE_CHECKING:
         train,
         viz,
     )
+    from tilewise.analysis import memory_estimate, receptive_field, summary
     from tilewise.functional.explain import explain_conv
     from tilewise.functional.filtering import convolve, correlate
     from tilewise.io import load, save
@@ -147,6 +149,7 @@ __all__ = [
     "absolute",
     "acos",
     "acosh",
+    "analysis",
     "arange",
     "arccos",
     "arccosh",
@@ -219,6 +222,7 @@ __all__ = [
     "logspace",
     "long",
     "manual_seed",
+    "memory_estimate",
     "models",
     "multinomial",
     "neg",
@@ -238,6 +242,7 @@ __all__ = [
     "randn_like",
     "random",
     "randperm",
+    "receptive_field",
     "reciprocal",
     "relu",
     "round",
@@ -255,6 +260,7 @@ __all__ = [
     "softmax",
     "sqrt",
     "square",
+    "summary",
     "tan",
     "tanh",
     "tensor",
@@ -271,6 +277,7 @@ inference_mode = no_grad
 # Loaded where they are first used, so that importing the library costs little more than NumPy.
 _LAZY_MODULES = frozenset(
     (
+        "analysis",
         "data",
         "filters",
         "functional",
@@ -289,6 +296,9 @@ _LAZY_FUNCTIONS = {
     "save": "io",
     "load": "io",
     "explain_conv": "functional.explain",
+    "memory_estimate": "analysis",
+    "receptive_field": "analysis",
+    "summary": "analysis",
     "correlate": "functional.filtering",
     "convolve": "functional.filtering",
 }

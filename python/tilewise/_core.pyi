@@ -977,9 +977,9 @@ def explain_conv(
     groups: typing.SupportsInt | typing.SupportsIndex,
     algorithm: str = "auto",
     border: str = "zeros",
-) -> tuple[tuple[int, ...], float, list[tuple[str, str, float, int, bool]]]:
+) -> tuple[tuple[int, ...], float, list[tuple[str, str, float, int, bool, int]]]:
     """
-    Output shape, multiply-adds, rows of (algorithm, refusal or empty, cost in nanoseconds, workspace bytes, chosen).
+    Output shape, multiply-adds, rows of (algorithm, refusal or empty, cost in nanoseconds, workspace bytes, chosen, bytes of packed weights among the workspace).
     """
 
 def expm1(x: Array) -> Array: ...

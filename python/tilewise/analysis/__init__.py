@@ -6,8 +6,8 @@ Example:
 """
 
 from .memory import MemoryEstimate, memory_estimate
-from .receptive_field import FieldRow, ReceptiveField, receptive_field
-from .summary import Layer, Summary, Totals, summary
+from .receptive_fields import FieldRow, ReceptiveField, receptive_field
+from .summaries import Layer, Summary, Totals, summary
 
 __all__ = [
     "FieldRow",

@@ -15,8 +15,8 @@ from tilewise.analysis.kinds import data, kind_of, setting
 if TYPE_CHECKING:
     from tilewise.graph import Node, Value
 
-# What is kept: "x" the first input, "y" the output, "a" all inputs, "o" the inputs whose partner has
-# a gradient, "p" the places of maxima (int32 an output), "b" a bit an output, "" nothing.
+# What is kept: "x" the first input, "y" the output, "a" all inputs, "o" the inputs whose partner
+# has a gradient, "p" the places of maxima (int32 an output), "b" a bit an output, "" nothing.
 _ROWS = {
     "x": "conv convtranspose linear batchnorm groupnorm instancenorm layernorm rmsnorm prelu glu "
     "localresponsenorm",
@@ -41,14 +41,45 @@ _UNARY = {
 
 # Results that are views of the first input.
 VIEWS = frozenset(
-    "identity reshape flatten unflatten squeeze unsqueeze permute transpose getitem chunk split "
-    "tensorsplit narrow select unbind expand detach swapaxes movedim".split()
+    [
+        "identity",
+        "reshape",
+        "flatten",
+        "unflatten",
+        "squeeze",
+        "unsqueeze",
+        "permute",
+        "transpose",
+        "getitem",
+        "chunk",
+        "split",
+        "tensorsplit",
+        "narrow",
+        "select",
+        "unbind",
+        "expand",
+        "detach",
+        "swapaxes",
+        "movedim",
+    ]
 )
 # Gradients that are the one that arrived, or a view of it; the second kind is not dense, so what
 # reads it makes a copy.
-_PASSED = frozenset("add sub identity unsqueeze squeeze contiguous".split())
+_PASSED = frozenset(["add", "sub", "identity", "unsqueeze", "squeeze", "contiguous"])
 _STRIDED = frozenset(
-    "cat stack flatten reshape unflatten mean sum permute transpose expand repeat".split()
+    [
+        "cat",
+        "stack",
+        "flatten",
+        "reshape",
+        "unflatten",
+        "mean",
+        "sum",
+        "permute",
+        "transpose",
+        "expand",
+        "repeat",
+    ]
 )
 
 
@@ -97,4 +128,5 @@ def is_passed_on(node: Node) -> tuple[bool, bool]:
 
 def partners(node: Node, value: Value, wanted: set[Value]) -> bool:
     """Whether another operand of a product has a gradient."""
-    return any(other is not value and other in wanted for other in node.inputs)
+    squared = node.inputs.count(value) > 1 and value in wanted
+    return squared or any(other is not value and other in wanted for other in node.inputs)

@@ -60,6 +60,11 @@ class MemoryEstimate:
         inference_at, training_at: what is running then.
         kept: bytes that the tape keeps of each node, by its name.
         assumed: operations of which it is not known what they keep; inputs and outputs are taken.
+
+    Example:
+        >>> need = tw.memory_estimate(nn.Linear(1024, 1024), (1024,), optimizer="adamw")
+        >>> need.gradients, need.optimizer_state
+        (4198400, 8396800)
     """
 
     batch: int
@@ -174,12 +179,17 @@ class _Run:
             for value in step.outputs:
                 source = self.buffers.get(step.inputs[0]) if step.view and step.inputs else None
                 self.buffers[value] = (
-                    self.heap.allocate(self.traced.bytes(value)) if source is None else source.hold()
+                    self.heap.allocate(self.traced.bytes(value))
+                    if source is None
+                    else source.hold()
                 )
             if step.kept or step.kept_bytes:
                 self._keep(i, step, seen)
             self.heap.note(self._name(step), step.scratch)
-            for value in (*leaving.get(i, ()), *(v for v in step.outputs if v not in self.plan.held)):
+            for value in (
+                *leaving.get(i, ()),
+                *(v for v in step.outputs if v not in self.plan.held),
+            ):
                 if value in self.buffers:
                     self.buffers.pop(value).release()
 
@@ -341,9 +351,9 @@ def memory_estimate(
 ) -> MemoryEstimate:
     """How much memory inference and a training step will need at their peaks.
 
-    Counted are all arrays: parameters, gradients, the optimizer's state, activations, the input, and
-    the workspaces of convolutions with the current number of threads. The Python interpreter and
-    the library itself take some 60 MB besides. The first training step needs less, for it has no
+    Counted are all arrays: parameters, gradients, the optimizer's state, activations, the input,
+    and the workspaces of convolutions with the current number of threads. The Python interpreter
+    and the library itself take some 60 MB besides. The first training step needs less: it has no
     optimizer state yet.
 
     Args:

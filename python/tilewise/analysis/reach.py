@@ -12,8 +12,10 @@ from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 Interval = tuple[int, int]  # first and last position
+Positions = npt.NDArray[np.int64]  # ascending, each once
 
 _NUMPY_BORDERS = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
@@ -40,13 +42,13 @@ class Field(NamedTuple):
 class Reach:
     """What an output position reads: by default the same position."""
 
-    def interval(self, first: int, last: int, size: int, clip: bool) -> Interval:
-        """The positions of an input of `size` that the outputs from first to last read.
-
-        With `clip`, padding that shows pixels of the input counts as these; without, positions may
-        lie beyond the input.
-        """
+    def interval(self, first: int, last: int, size: int) -> Interval:
+        """Where the outputs from first to last read; positions may lie beyond the input's size."""
         return first, last
+
+    def positions(self, outputs: Positions, size: int) -> Positions:
+        """The positions below `size` that some outputs read: pixels alone, without padding."""
+        return outputs
 
     def field(self, before: Field) -> Field:
         """The receptive field of the output for that of the input."""
@@ -60,8 +62,11 @@ SAME = Reach()
 class Whole(Reach):
     """Every output reads all of the input."""
 
-    def interval(self, first: int, last: int, size: int, clip: bool) -> Interval:  # noqa: D102
+    def interval(self, first: int, last: int, size: int) -> Interval:  # noqa: D102
         return 0, size - 1
+
+    def positions(self, outputs: Positions, size: int) -> Positions:  # noqa: D102
+        return np.arange(size if len(outputs) else 0)
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,15 @@ class Slide(Reach):
     dilation: int = 1
     border: str = "zeros"
 
-    def interval(self, first: int, last: int, size: int, clip: bool) -> Interval:  # noqa: D102
+    def interval(self, first: int, last: int, size: int) -> Interval:  # noqa: D102
         low = first * self.stride - self.before
         high = last * self.stride - self.before + (self.kernel - 1) * self.dilation
-        if clip and self.border in _NUMPY_BORDERS and (low < 0 or high >= size):
-            return _shown(low, high, size, self.border)
         return low, high
+
+    def positions(self, outputs: Positions, size: int) -> Positions:  # noqa: D102
+        taps = np.arange(self.kernel) * self.dilation - self.before
+        read = np.unique(outputs[:, None] * self.stride + taps)
+        return _shown(read, size, self.border)
 
     def field(self, before: Field) -> Field:  # noqa: D102
         reach = (self.kernel - 1) * self.dilation
@@ -90,12 +98,13 @@ class Slide(Reach):
         )
 
 
-def _shown(low: int, high: int, size: int, border: str) -> Interval:
-    """The pixels that stand at padded positions."""
-    ahead, behind = max(-low, 0), max(high - size + 1, 0)
-    places = np.pad(np.arange(size), (ahead, behind), mode=_NUMPY_BORDERS[border])  # type: ignore[call-overload]
-    seen = places[low + ahead : high + ahead + 1]
-    return int(seen.min()), int(seen.max())
+def _shown(read: Positions, size: int, border: str) -> Positions:
+    """The pixels that stand at positions of a padded input."""
+    if border in _NUMPY_BORDERS and len(read) and (read[0] < 0 or read[-1] >= size):
+        ahead, behind = max(-int(read[0]), 0), max(int(read[-1]) - size + 1, 0)
+        places = np.pad(np.arange(size), (ahead, behind), mode=_NUMPY_BORDERS[border])  # type: ignore[call-overload]
+        return np.unique(places[read + ahead])
+    return read[(read >= 0) & (read < size)]
 
 
 @dataclass(frozen=True)
@@ -107,11 +116,16 @@ class Spread(Reach):
     before: int
     dilation: int
 
-    def interval(self, first: int, last: int, size: int, clip: bool) -> Interval:  # noqa: D102
+    def interval(self, first: int, last: int, size: int) -> Interval:  # noqa: D102
         reach = (self.kernel - 1) * self.dilation
         low = -((reach - first - self.before) // self.stride)
         high = (last + self.before) // self.stride
-        return low, high
+        return min(low, high), high
+
+    def positions(self, outputs: Positions, size: int) -> Positions:  # noqa: D102
+        written = outputs[:, None] + self.before - np.arange(self.kernel) * self.dilation
+        read = np.unique(written[written % self.stride == 0] // self.stride)
+        return read[(read >= 0) & (read < size)]
 
     def field(self, before: Field) -> Field:  # noqa: D102
         reach = (self.kernel - 1) * self.dilation
@@ -130,8 +144,11 @@ class Blocks(Reach):
 
     factor: int
 
-    def interval(self, first: int, last: int, size: int, clip: bool) -> Interval:  # noqa: D102
+    def interval(self, first: int, last: int, size: int) -> Interval:  # noqa: D102
         return first // self.factor, last // self.factor
+
+    def positions(self, outputs: Positions, size: int) -> Positions:  # noqa: D102
+        return np.unique(outputs // self.factor)
 
     def field(self, before: Field) -> Field:  # noqa: D102
         step = before.jump / self.factor
@@ -147,13 +164,17 @@ class Listed(Reach):
     inputs: int
     aligned: bool = False  # the centres of the outermost pixels meet, not their outer edges
 
-    def interval(self, first: int, last: int, size: int, clip: bool) -> Interval:  # noqa: D102
+    def interval(self, first: int, last: int, size: int) -> Interval:  # noqa: D102
         a, b = (min(max(i, 0), len(self.low) - 1) for i in (first, last))
         return min(self.low[a : b + 1]), max(self.high[a : b + 1])
 
+    def positions(self, outputs: Positions, size: int) -> Positions:  # noqa: D102
+        read = [np.arange(self.low[i], self.high[i] + 1) for i in outputs]
+        return np.unique(np.concatenate(read)) if read else outputs
+
     def field(self, before: Field) -> Field:  # noqa: D102
         outputs = len(self.low)
-        widest = max(h - l for l, h in zip(self.low, self.high, strict=True))
+        widest = max(b - a for a, b in zip(self.low, self.high, strict=True))
         size = before.size + before.jump * widest
         if self.aligned:
             ratio = Fraction(self.inputs - 1, max(outputs - 1, 1))
@@ -177,12 +198,14 @@ def from_weights(weights: np.ndarray, aligned: bool) -> Listed:
     return Listed(tuple(map(int, low)), tuple(map(int, high)), len(read), aligned)
 
 
-def united(fields: list[Field]) -> Field | None:
-    """What a unit sees over several ways; None where their units do not lie alike."""
-    jump = fields[0].jump
-    if any(field.jump != jump for field in fields):
-        return None
-    ends = [field.span(0, 0) for field in fields]
-    low, high = min(e[0] for e in ends), max(e[1] for e in ends)
-    return Field(jump, (low + high) / 2, high - low)
+def united(fields: list[Field], count: int) -> Field:
+    """What the units of a map of `count` see over several ways.
 
+    Where the ways disagree about the distance of neighbours, one of them shows every unit the same:
+    then all are taken to see what any of them sees.
+    """
+    jump = fields[0].jump
+    alike = all(field.jump == jump for field in fields)
+    ends = [field.span(0, 0) if alike else field.span(0, count - 1) for field in fields]
+    low, high = min(e[0] for e in ends), max(e[1] for e in ends)
+    return Field(jump if alike else Fraction(0), (low + high) / 2, high - low)

@@ -70,10 +70,12 @@ def _conv(node: Node, value: Value, dims: int) -> Reaches | None:
     padding = setting(node, "padding", 0)
     before, _ = padding_of(node.op, padding, kernel, stride, dilation, _size(value, dims))
     border = setting(node, "padding_mode", "zeros")
-    return tuple([Slide(*one, border) for one in zip(kernel, stride, before, dilation, strict=True)])
+    return tuple(
+        [Slide(*one, border) for one in zip(kernel, stride, before, dilation, strict=True)]
+    )
 
 
-def _conv_transpose(node: Node, value: Value, dims: int) -> Reaches | None:
+def _conv_transpose(node: Node, _value: Value, dims: int) -> Reaches | None:
     kernel = weight_shape(node)[2:]
     stride = _tuple(node, "stride", setting(node, "stride", 1), dims, 1)
     dilation = _tuple(node, "dilation", setting(node, "dilation", 1), dims, 1)
@@ -81,7 +83,7 @@ def _conv_transpose(node: Node, value: Value, dims: int) -> Reaches | None:
     return tuple([Spread(*one) for one in zip(kernel, stride, before, dilation, strict=True)])
 
 
-def _pool(node: Node, value: Value, dims: int) -> Reaches | None:
+def _pool(node: Node, _value: Value, dims: int) -> Reaches | None:
     kernel = _tuple(node, "kernel_size", setting(node, "kernel_size"), dims, 1)
     given = setting(node, "stride")
     stride = _tuple(node, "stride", kernel if given is None or given == () else given, dims, 1)
@@ -101,12 +103,12 @@ def _adaptive(node: Node, value: Value, dims: int) -> Reaches | None:
     return tuple([Whole() if m == 1 else parts(n, m) for n, m in sizes])
 
 
-def _everywhere(node: Node, value: Value, dims: int) -> Reaches | None:
+def _everywhere(_node: Node, _value: Value, dims: int) -> Reaches | None:
     """Statistics over all pixels."""
     return (Whole(),) * dims
 
 
-def _layer_norm(node: Node, value: Value, dims: int) -> Reaches | None:
+def _layer_norm(node: Node, _value: Value, dims: int) -> Reaches | None:
     over = len(tuple(setting(node, "normalized_shape", ())))
     return tuple([Whole() if dims - i <= over else SAME for i in range(dims)])
 
@@ -114,12 +116,10 @@ def _layer_norm(node: Node, value: Value, dims: int) -> Reaches | None:
 def _over_dims(node: Node, value: Value, dims: int) -> Reaches | None:
     """Sums, means, maxima over dimensions."""
     given, rank = setting(node, "dim"), len(value.shape)
-    if given is None or len(node.outputs[0].shape) != rank:
-        axes = range(rank) if given is None else given if isinstance(given, tuple | list) else (given,)
-        left = all(_axis(dim, rank, dims) < 0 for dim in axes)
-        return _kept(node, value, dims) if left else None
     chosen = given if isinstance(given, tuple | list) else (given,)
-    axes = {_axis(dim, rank, dims) for dim in chosen}
+    axes = {_axis(dim, rank, dims) for dim in (range(rank) if given is None else chosen)}
+    if given is None or len(node.outputs[0].shape) != rank:
+        return _kept(node, value, dims) if max(axes, default=-1) < 0 else None
     return tuple([Whole() if i in axes else SAME for i in range(dims)])
 
 
@@ -142,11 +142,11 @@ def _apart(node: Node, value: Value, dims: int) -> Reaches | None:
     return None
 
 
-def _joined(node: Node, value: Value, dims: int) -> Reaches | None:
+def _joined(node: Node, _value: Value, dims: int) -> Reaches | None:
     dim = setting(node, "dim", setting(node, "axis", 0))
     axis = _axis(dim, len(node.outputs[0].shape), dims)
-    return (SAME,) * dims if axis < 0 else tuple(
-        [Whole() if i == axis else SAME for i in range(dims)]
+    return (
+        (SAME,) * dims if axis < 0 else tuple([Whole() if i == axis else SAME for i in range(dims)])
     )
 
 
@@ -195,7 +195,7 @@ def _indexed(node: Node, value: Value, dims: int) -> Reaches | None:
     return tuple(reaches)
 
 
-def _padded(node: Node, value: Value, dims: int) -> Reaches | None:
+def _padded(node: Node, _value: Value, dims: int) -> Reaches | None:
     amounts = list(setting(node, "padding") if node.module is not None else node.arguments["pad"])
     mode = node.arguments.get("mode", "constant")
     for name in ("Reflection", "Replication", "Circular"):
@@ -206,11 +206,11 @@ def _padded(node: Node, value: Value, dims: int) -> Reaches | None:
     return tuple([Slide(1, 1, int(before[dims - 1 - i]), 1, border) for i in range(dims)])
 
 
-def _shuffled(node: Node, value: Value, dims: int) -> Reaches | None:
+def _shuffled(node: Node, _value: Value, dims: int) -> Reaches | None:
     return (Blocks(int(setting(node, "upscale_factor"))),) * dims
 
 
-def _unshuffled(node: Node, value: Value, dims: int) -> Reaches | None:
+def _unshuffled(node: Node, _value: Value, dims: int) -> Reaches | None:
     factor = int(setting(node, "downscale_factor"))
     return (Slide(factor, factor),) * dims
 
@@ -241,15 +241,101 @@ def _resized(node: Node, value: Value, dims: int) -> Reaches | None:
     return tuple(reaches)
 
 
-_POINTWISE = (
-    "identity relu relu6 leakyrelu prelu rrelu elu selu celu gelu silu mish hardswish hardsigmoid "
-    "hardtanh hardshrink softshrink tanhshrink threshold logsigmoid softplus softsign sigmoid tanh "
-    "abs neg exp exp2 expm1 log log2 log10 log1p sqrt rsqrt square reciprocal sin cos tan asin acos "
-    "atan sinh cosh erf erfc erfinv floor ceil round trunc sign frac clamp add sub mul div pow "
-    "maximum minimum fmax fmin where lerp addcmul addcdiv maskedfill batchnorm localresponsenorm "
-    "dropout alphadropout featurealphadropout dropblock stochasticdepth contiguous clone detach to "
-    "float double remainder floordivide logicalnot eq ne lt le gt ge nantonum type"
-).split()
+_POINTWISE = [
+    "identity",
+    "relu",
+    "relu6",
+    "leakyrelu",
+    "prelu",
+    "rrelu",
+    "elu",
+    "selu",
+    "celu",
+    "gelu",
+    "silu",
+    "mish",
+    "hardswish",
+    "hardsigmoid",
+    "hardtanh",
+    "hardshrink",
+    "softshrink",
+    "tanhshrink",
+    "threshold",
+    "logsigmoid",
+    "softplus",
+    "softsign",
+    "sigmoid",
+    "tanh",
+    "abs",
+    "neg",
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "rsqrt",
+    "square",
+    "reciprocal",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "erf",
+    "erfc",
+    "erfinv",
+    "floor",
+    "ceil",
+    "round",
+    "trunc",
+    "sign",
+    "frac",
+    "clamp",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "pow",
+    "maximum",
+    "minimum",
+    "fmax",
+    "fmin",
+    "where",
+    "lerp",
+    "addcmul",
+    "addcdiv",
+    "maskedfill",
+    "batchnorm",
+    "localresponsenorm",
+    "dropout",
+    "alphadropout",
+    "featurealphadropout",
+    "dropblock",
+    "stochasticdepth",
+    "contiguous",
+    "clone",
+    "detach",
+    "to",
+    "float",
+    "double",
+    "remainder",
+    "floordivide",
+    "logicalnot",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "nantonum",
+    "type",
+]
 
 # A rule for each kind of node; one without a rule is taken to read all of its inputs.
 RULES: dict[str, Rule] = {
@@ -261,7 +347,9 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("adaptiveavgpool", "adaptivemaxpool"), _adaptive),
     **dict.fromkeys(("globalavgpool", "globalmaxpool", "instancenorm", "groupnorm"), _everywhere),
     **dict.fromkeys(("layernorm", "rmsnorm"), _layer_norm),
-    **dict.fromkeys(("mean", "sum", "amax", "amin", "max", "min", "var", "std", "prod"), _over_dims),
+    **dict.fromkeys(
+        ("mean", "sum", "amax", "amin", "max", "min", "var", "std", "prod"), _over_dims
+    ),
     **dict.fromkeys(("softmax", "logsoftmax", "softmin", "cumsum", "normalize"), _along),
     **dict.fromkeys(("chunk", "split", "tensorsplit", "narrow", "select", "unbind", "glu"), _apart),
     **dict.fromkeys(("maxout",), _apart),
@@ -281,7 +369,9 @@ RULES: dict[str, Rule] = {
     "interpolate": _resized,
 }
 # Every output reads every input: what these do is known, and not local.
-GLOBAL = frozenset(("linear", "matmul", "bmm", "mm", "unfold", "fold", "stack", "fractionalmaxpool"))
+GLOBAL = frozenset(
+    ("linear", "matmul", "bmm", "mm", "unfold", "fold", "stack", "fractionalmaxpool")
+)
 
 
 def reaches_of(node: Node, value: Value, dims: int) -> Reaches | None:

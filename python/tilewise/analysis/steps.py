@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from tilewise.graph import Node, Value
     from tilewise.tensor import Tensor
 
-_DROPOUT = frozenset("dropout alphadropout featurealphadropout dropblock stochasticdepth".split())
+_DROPOUT = frozenset(
+    ["dropout", "alphadropout", "featurealphadropout", "dropblock", "stochasticdepth"]
+)
 
 
 @dataclass
@@ -136,10 +139,13 @@ class Plan:
         self.steps.append(step)
 
     def _parameters(self, node: Node) -> list[Tensor]:
+        found: list[Tensor]
         if node.module is not None:
             found = list(node.module.parameters())
         else:
-            found = [v.tensor for v in node.inputs if v.kind == "parameter" and v.tensor is not None]
+            found = [
+                v.tensor for v in node.inputs if v.kind == "parameter" and v.tensor is not None
+            ]
         return [tensor for tensor in found if tensor.requires_grad]
 
     def _keep(self, step: Step, node: Node) -> None:
@@ -152,12 +158,16 @@ class Plan:
             step.kept = (*step.inputs, *step.outputs)
         elif floating:
             kept: list[Value] = []
-            if "x" in letters and (step.kind not in {*CONVOLUTIONS, "linear"} or _weight_trains(node)):
+            if "x" in letters and (
+                step.kind not in {*CONVOLUTIONS, "linear"} or _weight_trains(node)
+            ):
                 kept += step.inputs[:1]
             if "a" in letters:
                 kept += step.inputs
             if "o" in letters:
-                kept += [v for v in step.inputs if partners(node, v, self.wanted) or step.parameters]
+                kept += [
+                    v for v in step.inputs if partners(node, v, self.wanted) or step.parameters
+                ]
             if "y" in letters or step.gated:
                 kept += step.outputs
             step.kept = tuple(kept)
@@ -197,8 +207,7 @@ class Plan:
 
         def step_at(node: int) -> int:
             """The step that a node belongs to."""
-            at = max((n for n in ends if n <= node), default=0)
-            return by_node.get(at, 0)
+            return by_node[ends[max(bisect.bisect_right(ends, node) - 1, 0)]]
 
         spans = [
             (call.path, step_at(call.first), step_at(call.last - 1))

@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Any
 from tilewise.analysis import text
 
 if TYPE_CHECKING:
-    from tilewise.analysis.summary import Layer, Summary
+    from tilewise.analysis.summaries import Layer, Summary
 
-_HEAD = ("layer", "type", "output", "params", "mult-adds", "activations", "kept", "field", "algorithm")
+_HEAD = (
+    "layer",
+    "type",
+    "output",
+    "params",
+    "mult-adds",
+    "activations",
+    "kept",
+    "field",
+    "algorithm",
+)
 _ALIGN = "<<<>>>>><"
 
 
@@ -70,20 +80,23 @@ def _totals(summary: Summary) -> list[str]:
     counts += [f"{totals.frozen:,} frozen"] if totals.frozen else []
     counts += [f"{totals.statistics:,} statistics"] if totals.statistics else []
     counts += [f"{totals.unused:,} of parts that did not run"] if totals.unused else []
-    lines = [
-        f"parameters     {totals.parameters + totals.statistics:,} ({', '.join(counts)}), "
-        f"{text.size(totals.parameter_bytes)}",
-        f"multiply-adds  {_short(totals.multiply_adds)} for a batch of {summary.batch}",
-        f"activations    {text.size(totals.activation_bytes)} in all outputs, "
-        f"{text.size(memory.kept_activations)} kept for the gradients",
-        f"peak memory    {text.size(memory.inference_peak)} in inference, "
-        f"{text.size(memory.training_peak)} in a training step with "
-        f"{memory.optimizer or 'no optimizer'}",
+    kept, peaks = memory.kept_activations, (memory.inference_peak, memory.training_peak)
+    all_parameters = f"{totals.parameters + totals.statistics:,} ({', '.join(counts)})"
+    outputs = text.size(totals.activation_bytes)
+    user = memory.optimizer or "no optimizer"
+    needs = f"{text.size(peaks[0])} in inference, {text.size(peaks[1])} in a training step"
+    rows = [
+        ("parameters", f"{all_parameters}, {text.size(totals.parameter_bytes)}"),
+        ("multiply-adds", f"{_short(totals.multiply_adds)} for a batch of {summary.batch}"),
+        ("activations", f"{outputs} in all outputs, {text.size(kept)} kept for the gradients"),
+        ("peak memory", f"{needs} with {user}"),
     ]
     unknown = dict.fromkeys((*memory.assumed, *(summary.field.assumed if summary.field else ())))
     if unknown:
-        lines.append(f"not known      {', '.join(unknown)}: taken to see and keep all of their inputs")
-    return lines
+        rows.append(
+            ("not known", f"{', '.join(unknown)}: taken to see and keep all of their inputs")
+        )
+    return [f"{name:<15}{what}" for name, what in rows]
 
 
 def table(summary: Summary) -> str:
@@ -91,9 +104,7 @@ def table(summary: Summary) -> str:
     shapes = ", ".join(text.shape(shape) for shape in summary.input_shapes)
     lines = text.grid(*_columns(summary))
     rule = "-" * max(map(len, lines))
-    return "\n".join(
-        [f"{summary.model_name}, input {shapes}", *lines, rule, *_totals(summary)]
-    )
+    return "\n".join([f"{summary.model_name}, input {shapes}", *lines, rule, *_totals(summary)])
 
 
 def rich_table(summary: Summary) -> Any:

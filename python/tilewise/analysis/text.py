@@ -9,10 +9,8 @@ def grid(head: Sequence[str], body: Sequence[Sequence[str]], align: str) -> list
     """The lines of a table; `align` has "<" or ">" for each column.
 
     Example:
-        >>> print("\\n".join(grid(("a", "b"), [("x", "10")], "<>")))
-        a   b
-        -  --
-        x  10
+        >>> grid(("a", "b"), [("x", "10")], "<>")
+        ['a   b', '-  --', 'x  10']
     """
     rows = [head, *body]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -154,7 +156,7 @@ def node_names(nodes: Sequence[Node]) -> list[str]:
     for node in nodes:
         path = node.path if node.module is not None else f"{node.path}.{node.op}".lstrip(".")
         names.append(path or node.op)
-    total = {name: names.count(name) for name in set(names)}
+    total = Counter(names)
     seen: dict[str, int] = {}
     for i, name in enumerate(names):
         seen[name] = seen.get(name, 0) + 1
@@ -188,19 +190,19 @@ def _calls_of(model: Module) -> Iterator[list[Call]]:
     handles = []
     layers, depth = 0, 0
 
-    def enter_layer(module: Module, args: Any) -> None:
+    def enter_layer(_module: Module, _args: Any) -> None:
         nonlocal depth
         depth += 1
 
-    def leave_layer(module: Module, args: Any, output: Any) -> None:
+    def leave_layer(_module: Module, _args: Any, _output: Any) -> None:
         nonlocal layers, depth
         depth -= 1
         layers += depth == 0
 
-    def enter(module: Module, args: Any) -> None:
+    def enter(module: Module, _args: Any) -> None:
         running.append(Call(paths[id(module)], module, _layers=(layers, layers)))
 
-    def leave(module: Module, args: Any, output: Any) -> None:
+    def leave(_module: Module, _args: Any, output: Any) -> None:
         call = running.pop()
         call._layers = (call._layers[0], layers)
         call.outputs = tuple([tensor.shape for tensor in leaves(output, Tensor)])
@@ -256,7 +258,7 @@ def _fused_nodes(nodes: tuple[Node, ...], groups: set[tuple[int, ...]]) -> dict[
         for length in lengths:
             run = nodes[i : i + length]
             if tuple([id(node.module) for node in run]) in groups and all(
-                b.inputs[:1] == a.outputs[:1] for a, b in zip(run, run[1:], strict=False)
+                b.inputs[:1] == a.outputs[:1] for a, b in itertools.pairwise(run)
             ):
                 found[i] = length
                 i += length - 1

@@ -1,4 +1,4 @@
-"""The command line: `tilewise train`, `evaluate`, `predict`, `convert` and `info`.
+"""The command line: `tilewise train`, `evaluate`, `predict`, `models`, `summary`, `convert`, `info`.
 
 Errors are one line on standard error. Exit codes: 0 for success, 1 for bad data or a failed run,
 2 for a command line that cannot be understood, 128 + n after signal n (130 for Ctrl-C).
@@ -16,7 +16,9 @@ from .common import explain
 from .convert import convert
 from .evaluate import evaluate
 from .info import info
+from .models import models
 from .predict import predict
+from .summary import summary
 from .train import train
 
 
@@ -37,7 +39,7 @@ def app(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (train, evaluate, predict, convert, info):
+for _command in (train, evaluate, predict, models, summary, convert, info):
     app.add_command(_command)
 
 

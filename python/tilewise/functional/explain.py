@@ -244,11 +244,9 @@ def explain_conv(
         )
         output = made if output is None else output
         candidates = tuple(
-            [ConvCandidate(a, why, cost / 1e6, *rest) for a, why, cost, *rest in rows]
+            [ConvCandidate(row[0], row[1], row[2] / 1e6, *row[3:]) for row in rows]
         )
         best = next(c for c in candidates if c.chosen)
-        choices.append(
-            ConvChoice(name, best.algorithm, best.workspace, candidates, best.packed)
-        )
+        choices.append(ConvChoice(name, best.algorithm, best.workspace, candidates, best.packed))
     assert output is not None
     return ConvExplanation(op, shape, weight, dtype, (output, multiply_adds, tuple(choices)))

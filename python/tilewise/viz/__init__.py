@@ -7,5 +7,6 @@ Example:
 
 from .confusion import confusion_matrix
 from .curves import learning_curve
+from .receptive_fields import receptive_field
 
-__all__ = ["confusion_matrix", "learning_curve"]
+__all__ = ["confusion_matrix", "learning_curve", "receptive_field"]

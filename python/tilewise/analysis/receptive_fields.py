@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tilewise._arguments import as_bool, as_int, describe
 from tilewise.analysis.reach import Field, Whole, united
 from tilewise.analysis.reaches import is_known, reaches_of
@@ -33,13 +35,18 @@ class FieldRow:
     """A layer's receptive field; sizes have one entry a spatial dimension.
 
     Attributes:
-        name: the layer's dotted name, or the path and the name of a function; "input" for the image.
+        name: the layer's dotted name, or a function's after that of its module; "input".
         op: what it is.
         map_size: of its output; empty where that is no map.
         size: the width of what a unit sees, borders included; of all units together where the
             output is no map.
-        jump: pixels from a unit to the next; empty where the units share what they see.
+        jump: pixels from a unit to the next, 0 where all see the same; empty where there is no map.
         start: the centre of the first unit; pixel i reaches from i to i + 1.
+
+    Example:
+        >>> row = tw.receptive_field(nn.Conv2d(3, 8, 5, stride=2), (3, 9, 9)).rows[-1]
+        >>> row.map_size, row.size, row.jump, row.start
+        ((3, 3), (5, 5), (2, 2), (2.5, 2.5))
     """
 
     name: str
@@ -106,7 +113,7 @@ class ReceptiveField:
             links.append((value, reaches_of(node, value, self._dims) if is_map else None))
         self._nodes.append(node)
         self._links[node] = links
-        fields = self._united(links)
+        fields = self._united(links, node.outputs[0].shape)
         for output in node.outputs:
             self._fields[output] = fields
             if fields is None:
@@ -115,17 +122,25 @@ class ReceptiveField:
         self._numbers[node] = len(self.rows)
         self.rows.append(self._row(name, node.op, node.outputs[0]))
 
-    def _united(self, links: list[Link]) -> tuple[Field, ...] | None:
-        """The fields of a node's output, or None where it has no units with fields of their own."""
+    def _united(self, links: list[Link], sizes: tuple[int, ...]) -> tuple[Field, ...] | None:
+        """The fields of a node's output, or None where it is no map."""
         per_dim: list[list[Field]] = [[] for _ in range(self._dims)]
         for value, reaches in links:
             before = self._fields[value]
+            if before is None and len(links) > 1:  # a factor that all pixels see: the others count
+                continue
             if reaches is None or before is None:
                 return None
             for i, reach in enumerate(reaches):
                 per_dim[i].append(self._through(value, i, reach, before[i]))
-        found = [united(fields) for fields in per_dim]
-        return None if any(field is None for field in found) else tuple(found)  # type: ignore[arg-type]
+        if not per_dim[0] or len(sizes) < self._dims:
+            return None
+        for value, _ in links:
+            if self._fields[value] is None:
+                for i, (low, high) in enumerate(self._boxes[value]):
+                    per_dim[i].append(Field(Fraction(0), (low + high) / 2, high - low))
+        spatial = sizes[-self._dims :]
+        return tuple([united(fields, n) for fields, n in zip(per_dim, spatial, strict=True)])
 
     def _through(self, value: Value, i: int, reach: Any, before: Field) -> Field:
         if not isinstance(reach, Whole):
@@ -215,6 +230,8 @@ class ReceptiveField:
         value = self._values[row]
         within = as_bool("unit_box", "clip", clip)
         wanted = self._wanted(value, self.rows[row].name, unit)
+        if within:
+            wanted = tuple([np.arange(first, last + 1) for first, last in wanted])
         return self._box(value, wanted, within)
 
     def _wanted(self, value: Value, name: str, unit: Sequence[int]) -> tuple[Any, ...]:
@@ -233,18 +250,19 @@ class ReceptiveField:
         return tuple([(i, i) for i in position])
 
     def _box(self, target: Value, wanted: tuple[Any, ...], clip: bool) -> Box:
+        """Walks back from a value to the image with positions, or, unclipped, with intervals."""
         image = self._values[0]
         needs: dict[Value, tuple[Any, ...]] = {target: wanted}
         for node in reversed(self._nodes):
             asked = [needs.pop(output) for output in node.outputs if output in needs]
-            for intervals in asked:
+            for places in asked:
                 for value, reaches in self._links[node]:
-                    read = self._read(value, reaches, intervals, clip)
+                    read = self._read(value, reaches, places, clip)
                     if read is not None:
                         needs[value] = _union(needs.get(value), read)
         if image not in needs:
             return ((0, 0),) * self._dims
-        return tuple([(low, high + 1) for low, high in needs[image]])
+        return tuple([(int(places[0]), int(places[-1]) + 1) for places in needs[image]])
 
     def _read(
         self, value: Value, reaches: tuple[Any, ...] | None, asked: tuple[Any, ...], clip: bool
@@ -254,16 +272,12 @@ class ReceptiveField:
             return ()
         sizes = value.shape[-self._dims :]
         if reaches is None or not asked:
-            return tuple([(0, n - 1) for n in sizes])
-        read = []
-        for reach, (first, last), n in zip(reaches, asked, sizes, strict=True):
-            low, high = reach.interval(first, last, n, clip)
-            if clip:
-                low, high = max(low, 0), min(high, n - 1)
-                if low > high:
-                    return None
-            read.append((low, high))
-        return tuple(read)
+            return tuple([np.arange(n) if clip else (0, n - 1) for n in sizes])
+        every = zip(reaches, asked, sizes, strict=True)
+        if not clip:
+            return tuple([reach.interval(*places, n) for reach, places, n in every])
+        read = tuple([reach.positions(places, n) for reach, places, n in every])
+        return read if all(len(places) for places in read) else None
 
     # ------------------------------------------------------------ printing
 
@@ -284,9 +298,16 @@ class ReceptiveField:
 
 
 def _union(before: tuple[Any, ...] | None, read: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Intervals that hold both, or the positions of both."""
     if not before:
         return read
-    return tuple([(min(a, c), max(b, d)) for (a, b), (c, d) in zip(before, read, strict=True)])
+    pairs = zip(before, read, strict=True)
+    return tuple(
+        [
+            (min(a[0], b[0]), max(a[1], b[1])) if isinstance(a, tuple) else np.union1d(a, b)
+            for a, b in pairs
+        ]
+    )
 
 
 def _number(value: Fraction) -> float:
@@ -303,8 +324,9 @@ def _sizes(values: tuple[float, ...]) -> str:
 def receptive_field(model: Module, input_shape: InputShape) -> ReceptiveField:
     """What part of the image the units of each layer see.
 
-    The model runs once, on one sample. Batch norm counts as in evaluation, where it is a scale and a
-    shift; norms that compute statistics of the image itself (instance, group, layer) see all of it.
+    The model runs once, on one sample. Batch norm counts as in evaluation, where it is a scale and
+    a shift; norms that compute statistics of the image itself (instance, group, layer) see all of
+    it.
 
     Args:
         model: any network whose first input is (C, spatial…), in 1, 2 or 3 dimensions: branches,
@@ -327,4 +349,3 @@ def receptive_field(model: Module, input_shape: InputShape) -> ReceptiveField:
         1       28                5     1    2.5
     """
     return ReceptiveField(trace_batch("receptive_field", model, input_shape, training=False))
-

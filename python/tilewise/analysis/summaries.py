@@ -10,7 +10,7 @@ from tilewise._arguments import as_choice
 from tilewise.analysis import styles
 from tilewise.analysis.costs import explained, multiply_adds, parameters_of
 from tilewise.analysis.memory import MemoryEstimate, estimate_of, optimizer_of
-from tilewise.analysis.receptive_field import ReceptiveField
+from tilewise.analysis.receptive_fields import ReceptiveField
 from tilewise.analysis.steps import Plan
 from tilewise.analysis.traced import trace_batch
 from tilewise.nn import Parameter
@@ -38,6 +38,11 @@ class Layer:
         receptive_field: width of what a unit sees in the image; empty where there is no image.
         jump: pixels from a unit to the next; empty where the output is no map.
         algorithms: what computes a convolution: forward, gradient of the input, of the weight.
+
+    Example:
+        >>> layer = tw.summary(nn.Conv2d(3, 64, 3, padding=1), (3, 32, 32)).layers[0]
+        >>> layer.output_shape, layer.parameters, layer.receptive_field
+        ((1, 64, 32, 32), 1792, (3, 3))
     """
 
     name: str
@@ -80,6 +85,11 @@ class Totals:
         input_bytes: of the batch.
         activation_bytes: of all outputs.
         parameter_bytes: parameters and statistics.
+
+    Example:
+        >>> totals = tw.summary(models.create("fashion_cnn"), (1, 28, 28)).totals
+        >>> totals.trainable, totals.statistics
+        (1677674, 1408)
     """
 
     trainable: int
@@ -213,8 +223,8 @@ class Summary:
         """The same as JSON.
 
         Example:
-            >>> tw.summary(nn.Linear(4, 2), (4,)).to_json()[:20]
-            '{\\n  "model": "Linear'
+            >>> tw.summary(nn.Linear(4, 2), (4,)).to_json(indent=None)[:18]
+            '{"model": "Linear"'
         """
         return json.dumps(self.to_dict(), indent=indent)
 
@@ -289,8 +299,5 @@ def summary(
     named = optimizer_of(op, optimizer)
     training = trace_batch(op, model, input_shape, batch, training=True)
     inference = trace_batch(op, model, input_shape, batch, training=False)
-    memory = estimate_of(
-        Plan(inference, training=False), Plan(training, training=True), named
-    )
+    memory = estimate_of(Plan(inference, training=False), Plan(training, training=True), named)
     return Summary(training if model.training else inference, memory, style)
-
