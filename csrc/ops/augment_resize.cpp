@@ -216,6 +216,7 @@ std::vector<Array> augment_resize_each(const ImageList& x, const Array& sizes, R
              image.height, "x", image.width);
   }
   std::vector<Array> results;
+  results.reserve(x.images.size());
   for (index_t n = 0; n < x.count(); ++n) {
     results.push_back(Array::empty({size[2 * n], size[2 * n + 1], x.channels}, x.dtype));
   }
