@@ -54,7 +54,13 @@ class DenseLayer(nn.Module):
 
 
 class DenseBlock(nn.ModuleDict):
-    """Dense layers, each of which is given the input and what all layers before it returned."""
+    """Dense layers, each of which is given the input and what all layers before it returned.
+
+    Example:
+        >>> block = models.DenseBlock({"a": models.DenseLayer(8, 4), "b": models.DenseLayer(12, 4)})
+        >>> block(tw.zeros(1, 8, 6, 6)).shape
+        (1, 16, 6, 6)
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) → (N, C + layers · growth_rate, H, W)."""

@@ -103,7 +103,8 @@ class InceptionResNetV2(nn.Module):
         float32 (N, in_channels, H, W) of at least 75×75, usually 299×299 → logits (N, num_classes).
 
     Example:
-        >>> model = models.InceptionResNetV2(num_classes=10, keras=True)
+        >>> with nn.init.skip():
+        ...     model = models.InceptionResNetV2(num_classes=10, keras=True)
         >>> model.eval()(tw.zeros(1, 3, 75, 75)).shape
         (1, 10)
     """

@@ -54,7 +54,9 @@ class Xception(nn.Module):
         float32 (N, in_channels, H, W), usually 299×299 → logits (N, num_classes).
 
     Example:
-        >>> models.Xception(num_classes=10).eval()(tw.zeros(1, 3, 71, 71)).shape
+        >>> with nn.init.skip():
+        ...     model = models.Xception(num_classes=10)
+        >>> model.eval()(tw.zeros(1, 3, 71, 71)).shape
         (1, 10)
     """
 
