@@ -119,6 +119,28 @@ def test_train_and_eval_switch_batch_norm_and_dropout() -> None:
     np.testing.assert_array_equal(loaded(x).detach().numpy(), first)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_fused_nodes_have_the_bits_of_separate_ones(training: bool) -> None:
+    """A ReLU runs in the convolution or batch norm before it, unless others read that too."""
+    results = []
+    for outputs in (["y"], ["y", "c", "n"]):
+        proto = onnx_models.cnn()
+        proto.graph.node[1].input[0] = "q"
+        proto.graph.node.insert(1, onnx_models.node("Relu", ["c"], ["q"]))
+        for name in outputs[1:]:
+            proto.graph.output.add(name=name)
+        module = load(proto).train(training)
+        assert len(module._graph.nodes) == (9 if outputs == ["y"] else 11)
+        tw.manual_seed(0)
+        x = tw.rand(2, 3, 8, 8).requires_grad_()
+        given = module(x)
+        y = given if outputs == ["y"] else given[0]
+        (y * y).sum().backward()
+        results.append([y, x.grad, *(p.grad for p in module.parameters()), *module.buffers()])
+    for fused, separate in zip(*results, strict=True):
+        np.testing.assert_array_equal(fused.detach(), separate.detach())
+
+
 def test_gradients_in_float64() -> None:
     from tilewise.autograd.gradcheck import gradcheck
 

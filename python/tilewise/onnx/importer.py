@@ -15,6 +15,7 @@ from tilewise.tensor import Tensor
 
 from . import operators  # noqa: F401 - fills the table
 from .checks import decode, dtype_of, read_model
+from .fusion import fuse
 from .module import Frame, Graph, Node, NodeError, OnnxModule, Port
 from .naming import place, state_name
 from .package import require_onnx
@@ -206,6 +207,7 @@ class _Importer:
         if lost:
             raise ValueError(f"output {lost[0]!r} is computed by no node")
         captured |= {name for name in outputs if name not in scope.defined}
+        built = fuse(built, outputs)
         _release(built, set(outputs))
         return Graph(tuple(inputs), tuple(outputs), tuple(built), captured=frozenset(captured))
 

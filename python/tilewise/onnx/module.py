@@ -67,6 +67,7 @@ class Node:
         graphs: attributes that are graphs.
         required: for each input, whether it must have a value.
         frees: values that nobody needs afterwards.
+        relu: whether the result goes through a ReLU.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Node:
     graphs: dict[str, Graph] = field(default_factory=dict)
     required: tuple[bool, ...] = ()
     frees: tuple[str, ...] = ()
+    relu: bool = False
 
     def __getitem__(self, name: str) -> Any:
         """An attribute that must be there."""

@@ -30,7 +30,9 @@ def convolve(node: Node, x: Tensor, w: Tensor, b: Tensor | None, window: Window)
     groups = node.get("group", 1)
     checked_shape([x.shape[0], w.shape[0], *window.output], growth_limit(x, w))
     function: Any = _CONV[len(window.kernel)]
-    result: Tensor = function(x, w, b, window.stride, padding, window.dilation, groups)
+    activation = "relu" if node.relu else "none"
+    settings = (window.stride, padding, window.dilation, groups)
+    result: Tensor = function(x, w, b, *settings, activation=activation)
     return result
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tilewise import functional as F
+from tilewise.functional.normalization import normalise
 from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
@@ -34,15 +35,14 @@ def batch_normalization(
         raise ValueError("expected spatial=1: statistics of single pixels are no batch norm")
     # Before opset 14 an inference graph has one output, a training graph up to five.
     declared = node.get("training_mode", 0) if node.version >= 14 else node.wants(1)
-    if not (declared if node.literal else node.training):
-        y = F.batch_norm(image, running_mean, running_var, weight, shift, False, rate, eps)
-        return y, running_mean, running_var, running_mean, running_var
-    if not node.literal:
-        y = F.batch_norm(image, running_mean, running_var, weight, shift, True, rate, eps)
+    training = bool(declared if node.literal else node.training)
+    if not (training and node.literal):
+        running, affine = (running_mean, running_var), (weight, shift)
+        y = normalise(image, running, affine, training, (rate, eps), relu=node.relu)
         return y, running_mean, running_var, running_mean, running_var
     axes = tuple(axis for axis in range(image.ndim) if axis != 1)
     batch_var, batch_mean = tw.var_mean(image, axes, correction=0)
-    y = F.batch_norm(image, None, None, weight, shift, True, rate, eps)
+    y = normalise(image, (None, None), (weight, shift), True, (rate, eps), relu=node.relu)
     new_mean = running_mean * (1 - rate) + batch_mean * rate
     new_var = running_var * (1 - rate) + batch_var * rate
     return y, new_mean, new_var, batch_mean, batch_var
