@@ -92,6 +92,7 @@ POOLING = [
     layer("MaxPool2d", IMAGE, 2, 1, dilation=2),
     layer("MaxPool2d", IMAGE, (3, 2), 2, return_indices=True),
     layer("MaxPool3d", VOLUME, 2),
+    function("zeros around max_pool", lambda x: F.max_pool2d(F.pad(-(x * x) - 1, (1,) * 4), 3, 2)),
     layer("AvgPool1d", SEQUENCE, 3, 2, 1),
     layer("AvgPool2d", IMAGE, 2),
     layer("AvgPool2d", IMAGE, 3, 2, 1),

@@ -52,6 +52,7 @@ class Builder:
     twins: dict[int, Tensor] = field(default_factory=dict)  # constants of the other trace
     batch_source: tuple[str, int] = ("", 0)  # an input, and the place of the batch in its shape
     outputs: set[str] = field(default_factory=set)  # names of outputs that are taken
+    readers: dict[int, set[str]] = field(default_factory=dict)  # functions, by id of the Value
     _taken: set[str] = field(default_factory=set)
     _constants: dict[tuple[Any, ...], str] = field(default_factory=dict)
     _kept: list[Any] = field(default_factory=list)  # keeps ids in use

@@ -163,6 +163,9 @@ def _pair(builder: Builder, first: Graph, second: Graph) -> None:
     for node, other in zip(first.nodes, second.nodes, strict=True):
         pairs += zip(node.inputs, other.inputs, strict=True)
         pairs += zip(node.outputs, other.outputs, strict=True)
+    for node in first.nodes:
+        for value in node.inputs:
+            builder.readers.setdefault(id(value), set()).add(FUNCTIONS.get(node.op, node.op))
     for value, twin in pairs:
         sizes = [_both(a, b, builder.batches) for a, b in zip(value.shape, twin.shape, strict=True)]
         if any(isinstance(n, Varying) for n in sizes):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .builder import Call
 
 ONNX_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -45,6 +47,11 @@ def pad(call: Call) -> str:
         return x
     if mode == "constant":
         value = call.get("value")
+        readers = call.builder.readers.get(id(call.result), set())
+        if not value and call.out_dtype.kind == "f" and any("max_pool" in n for n in readers):
+            # ONNX Runtime (1.31) takes zeros into the MaxPool after them, whose border is never
+            # the largest. The number nearest to zero is left alone.
+            value = np.finfo(call.out_dtype).smallest_subnormal
         fill = "" if not value else call.constant(value, call.out_dtype, "value")
         return call.op("Pad", x, call.ints([*before, *after]), fill, mode="constant")
     if min(amounts) < 0:  # cut first, then repeat what is left
