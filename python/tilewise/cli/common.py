@@ -31,7 +31,7 @@ threads_option = click.option(
 )
 
 
-class Numbers(click.ParamType):
+class Numbers(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in some versions
     """Numbers with commas between them: `0.485,0.456,0.406`."""
 
     name = "numbers"
@@ -45,7 +45,7 @@ class Numbers(click.ParamType):
             self.fail(f"{value!r} is not of numbers with commas between them", param, ctx)
 
 
-class DatasetName(click.ParamType):
+class DatasetName(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in some versions
     """A dataset's name, or the path of a folder or tar file of images."""
 
     name = "dataset"
@@ -56,10 +56,10 @@ class DatasetName(click.ParamType):
         if not is_dataset(value):
             known = ", ".join(KNOWN)
             self.fail(f"{value!r} is not one of {known}, nor a folder or tar file", param, ctx)
-        return value if value in KNOWN else str(Path(value).absolute())
+        return str(value) if value in KNOWN else str(Path(value).absolute())
 
 
-class ModelName(click.ParamType):
+class ModelName(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic in some versions
     """A model's name, or one of the short ones of the command line; the full name is given on."""
 
     name = "model"
@@ -75,7 +75,7 @@ class ModelName(click.ParamType):
             near = difflib.get_close_matches(value, [*MODELS, *known], n=4)
             hint = f" (close: {', '.join(near)})" if near else ""
             self.fail(f"{value!r} is not one of `tilewise models`{hint}", param, ctx)
-        return MODELS.get(value, value)
+        return str(MODELS.get(value, value))
 
 
 _FOREIGN = (

@@ -9,7 +9,7 @@ from ..autograd import no_grad
 from ..creation import zeros
 from ..models import Preprocessing, create, find_heads, info, preprocessing, replace_head
 from ..nn import Module
-from ..nn.utils import freeze, unfreeze
+from ..nn.transfer import freeze, unfreeze
 from ..random import manual_seed
 from .datasets import Known
 from .pretrained import create_fitted
@@ -82,7 +82,8 @@ def _fresh(recipe: Recipe, known: Known, outputs: int) -> tuple[Module, Preproce
             f"{recipe.model} cannot be trained on {known.title}: it does not take "
             f"{' and '.join(arguments)}: {error}"
         ) from error
-    size = known.size or row.input_shape[1:]
+    _, height, width = row.input_shape
+    size = known.size or (height, width)
     resize = None if known.size is not None else max(size) * 8 // 7
     return model, Preprocessing(size, resize, known.mean, known.std, channels=known.channels)
 
