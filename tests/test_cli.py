@@ -172,7 +172,7 @@ def test_a_bar_shows_on_a_terminal(data: Path, tmp_path: Path, columns: int) -> 
     ("arguments", "message"),
     [
         (["--frobnicate"], "--frobnicate"),
-        (["train"], "{fashion-mnist|mnist}"),
+        (["train"], "Missing argument 'DATASET'"),
         (["train", "cifar"], "'cifar' is not one of"),
         (["train", "fashion-mnist", "--epochs", "0"], "epochs"),
         (["train", "fashion-mnist", "--epochs", "many"], "epochs"),
@@ -181,6 +181,8 @@ def test_a_bar_shows_on_a_terminal(data: Path, tmp_path: Path, columns: int) -> 
         (["train", "fashion-mnist", "extra"], "unexpected extra argument"),
         (["fly"], "No such command 'fly'"),
         (["predict", "w.safetensors"], "IMAGE"),
+        (["predict"], "WEIGHTS"),
+        (["predict", "--mean", "1,x", "a", "b"], "'1,x' is not of numbers"),
         (["evaluate"], "WEIGHTS"),
     ],
 )

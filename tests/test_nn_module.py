@@ -162,6 +162,15 @@ def test_hooks() -> None:
     assert layer(x).tolist() == [[0, 0]]
 
 
+def test_what_is_assigned_again_keeps_its_place() -> None:
+    layers = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    setattr(layers, "0", nn.Linear(2, 3))
+    assert [type(layer) for layer in layers] == [nn.Linear, nn.ReLU, nn.Linear]
+    layer = nn.Linear(2, 3)
+    layer.weight = nn.Parameter(tw.zeros(3, 2))
+    assert list(layer.state_dict()) == ["weight", "bias"]
+
+
 # ---------------------------------------------------------------- state dicts
 
 

@@ -104,6 +104,14 @@ def test_heads(name: str, heads: list[str]) -> None:
     assert learning == {f"{head}.{part}" for head in heads for part in ("weight", "bias")}
 
 
+def test_a_new_head_stands_where_the_old_one_stood() -> None:
+    model = models.create("squeezenet1_1")
+    before = [type(layer) for layer in model.classifier]
+    models.replace_head(model, 2)
+    assert [type(layer) for layer in model.classifier] == before
+    assert list(model.state_dict()) == list(models.create("squeezenet1_1").state_dict())
+
+
 def test_heads_that_are_none() -> None:
     with pytest.raises(ValueError, match="no linear layer or convolution"):
         models.replace_head(nn.Sequential(nn.ReLU()), 2)

@@ -11,7 +11,10 @@ import click
 from .common import (
     AT_LEAST_1,
     FOLDER,
+    PATH,
+    DatasetName,
     Failure,
+    ModelName,
     data_option,
     download_option,
     explain,
@@ -25,16 +28,37 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("dataset", type=click.Choice(["fashion-mnist", "mnist"]))
+@click.argument("dataset", type=DatasetName(), metavar="DATASET")
 @click.option(
     "--model",
-    type=click.Choice(["cnn", "mlp", "lenet"]),
-    help="Default: cnn for fashion-mnist, lenet for mnist.",
+    type=ModelName(),
+    metavar="NAME",
+    help="cnn, mlp, lenet, or a name of `tilewise models`. Default: cnn for fashion-mnist, lenet "
+    "for mnist, resnet20_cifar for CIFAR, resnet18 for photos.",
 )
+@click.option(
+    "--image-size",
+    type=AT_LEAST_1,
+    metavar="N",
+    help="Of the input's sides. Default: the dataset's, or the model's for photos.",
+)
+@click.option(
+    "--weights",
+    type=PATH,
+    metavar="FILE",
+    help="Begin with these: .safetensors, PyTorch's .pth, .pt, .th, or .onnx. The last layer is "
+    "new.",
+)
+@click.option("--freeze", is_flag=True, default=None, help="Let only the last layer learn.")
 @data_option
 @download_option
-@click.option("--epochs", type=AT_LEAST_1, metavar="N", help="Default: 12 (mnist: 6).")
-@click.option("--batch-size", type=AT_LEAST_1, metavar="N", help="Default: 128.")
+@click.option(
+    "--epochs",
+    type=AT_LEAST_1,
+    metavar="N",
+    help="Default: 12 (mnist: 6, CIFAR: 15, photos: 10).",
+)
+@click.option("--batch-size", type=AT_LEAST_1, metavar="N", help="Default: 128 (photos: 32).")
 @click.option(
     "--lr", type=float, metavar="RATE", help="Peak of the one-cycle schedule. Default: 3e-3 (cnn)."
 )
@@ -43,8 +67,8 @@ if TYPE_CHECKING:
 @click.option("--label-smoothing", type=float, metavar="X", help="In [0, 1).")
 @click.option(
     "--augment",
-    type=click.Choice(["none", "flip", "shift", "flip-shift"]),
-    help="Random changes of the training images.",
+    type=click.Choice(["none", "flip", "shift", "flip-shift", "crop", "resized-crop", "colour"]),
+    help="Random changes of the training images. Default: crop for CIFAR, resized-crop for photos.",
 )
 @click.option(
     "--validation",
@@ -80,6 +104,9 @@ def train(
 ) -> None:
     """Train a network and test it.
 
+    DATASET is fashion-mnist, mnist, cifar10, cifar100, or the path of a folder or tar file of
+    images with a folder for each class, below train and test where it is parted.
+
     Writes weights, a checkpoint, metrics of each step and epoch, a learning curve and a confusion
     matrix. A run that was interrupted or killed goes on with --resume, to the same weights.
 
@@ -89,16 +116,18 @@ def train(
       tilewise train mnist --data ~/datasets/mnist --epochs 3
       tilewise train fashion-mnist --model mlp --out runs/mlp
       tilewise train fashion-mnist --resume
+      tilewise train cifar10 --model resnet18 --epochs 30
+      tilewise train photos/ --model squeezenet1_1 --weights squeezenet1_1.safetensors --freeze
     """  # noqa: D301
     from ..train import Interrupted, RunOptions, choose_folder, run
-    from ..train.recipe import MODELS, default_recipe
+    from ..train.recipe import default_model, default_recipe
     from ..train.runner import with_changes
 
     quieten()
     changes = {name: value for name, value in settings.items() if value is not None}
-    if "model" in changes:
-        changes["model"] = MODELS[changes["model"]]
-    model = changes.get("model", "fashion_cnn" if dataset == "fashion-mnist" else "lenet5")
+    if "weights" in changes:
+        changes["weights"] = str(changes["weights"].absolute())
+    model = changes.get("model", default_model(dataset))
     changes["dataset"] = dataset
     recipe = with_changes(default_recipe(dataset, model), changes)
     set_threads(threads)

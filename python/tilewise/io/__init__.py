@@ -17,6 +17,7 @@ from .checkpoint import Checkpoint
 from .safetensors import load, load_metadata, save
 from .state_dicts import (
     Fitted,
+    StateMismatch,
     check_state_dict,
     compare_state_dict,
     fit_state_dict,
@@ -31,6 +32,7 @@ __all__ = [
     "Checkpoint",
     "Fitted",
     "StateDiff",
+    "StateMismatch",
     "atomic_write",
     "check_state_dict",
     "compare_state_dict",

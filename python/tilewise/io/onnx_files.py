@@ -111,7 +111,7 @@ def _bytes_of(tensor: TensorProto, kind: str, stored: np.dtype[Any], path: Path)
     values = np.array(getattr(tensor, _FIELDS.get(kind, "int32_data")))
     if kind in ("FLOAT16", "BFLOAT16"):
         stored = np.dtype(np.uint16)  # the bits of each value, in an int32
-    return values.astype(stored.newbyteorder("<")).tobytes()
+    return bytes(values.astype(stored.newbyteorder("<")).tobytes())
 
 
 def _external(tensor: TensorProto, path: Path) -> bytes:
@@ -144,4 +144,5 @@ def _external(tensor: TensorProto, path: Path) -> bytes:
         )
     with file.open("rb") as stream:
         stream.seek(offset)
-        return stream.read(length)
+        content: bytes = stream.read(length)
+        return content

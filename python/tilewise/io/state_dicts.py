@@ -132,6 +132,14 @@ def strip_prefix(state: State, prefix: str) -> dict[str, Tensor]:
     return _renamed("strip_prefix", state, (name.removeprefix(prefix) for name in state))
 
 
+class StateMismatch(ValueError):
+    """A state dict cannot be made to fit; `diff` is the `StateDiff` that came nearest."""
+
+    def __init__(self, op: str, diff: StateDiff) -> None:
+        super().__init__(f"{op}: {diff}")
+        self.diff = diff
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A state dict that fits a model, and what was done to make it so.
@@ -140,6 +148,7 @@ class Fitted:
         state: by the model's names.
         steps: a line for each thing done; none where it fitted as it was.
         names: the model's name → the name it had before.
+        convention: the title of the convention that was used, if one was.
 
     Example:
         >>> net = nn.Linear(2, 1)
@@ -154,6 +163,7 @@ class Fitted:
     state: dict[str, Tensor]
     steps: tuple[str, ...]
     names: Mapping[str, str]
+    convention: str | None = None
 
 
 def fit_state_dict(
@@ -178,7 +188,7 @@ def fit_state_dict(
         The state dict by the model's names, with the steps; each is also logged.
 
     Raises:
-        ValueError: nothing made it fit; the message is the table of differences.
+        StateMismatch: a ValueError: nothing made it fit; the message is the table of differences.
 
     Example:
         >>> net = nn.Sequential(nn.Linear(2, 1))
@@ -188,9 +198,9 @@ def fit_state_dict(
         ("took the names as Caffe's names",)
     """
     _check_state("fit_state_dict", state)
-    for steps, candidate in _candidates(state, conventions):
+    for steps, title, candidate in _candidates(state, conventions):
         if not diff_of(module, candidate):
-            return _fitted(module, state, candidate, steps)
+            return _fitted(module, state, candidate, steps, title)
     if by_shape:
         candidate, pairs = match_by_shape(module, state)
         changed = sum(new != old for new, old in pairs.items())
@@ -203,34 +213,41 @@ def fit_state_dict(
     prefix = common_prefix(state)
     bare = strip_prefix(state, prefix) if prefix else dict(state)
     best = min((diff_of(module, s) for s in (state, bare)), key=lambda diff: -diff.matching)
-    raise ValueError(f"fit_state_dict: {best}")
+    raise StateMismatch("fit_state_dict", best)
 
 
 def _candidates(
     state: State, conventions: Iterable[tuple[str, Sequence[tuple[str, str]]]]
-) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
-    """State dicts that might fit, each with what was done to it."""
-    yield (), dict(state)
+) -> Iterator[tuple[tuple[str, ...], str | None, dict[str, Tensor]]]:
+    """State dicts that might fit, each with what was done to it, and whose names it has."""
+    yield (), None, dict(state)
     prefix = common_prefix(state)
     bare = dict(state)
     stripped: tuple[str, ...] = ()
     if prefix:
         bare = strip_prefix(state, prefix)
         stripped = (f"took the prefix {prefix!r} off every name",)
-        yield stripped, bare
+        yield stripped, None, bare
     for title, pairs in conventions:
-        yield (*stripped, f"took the names as {title}"), rename_pattern(bare, pairs)
+        yield (*stripped, f"took the names as {title}"), title, rename_pattern(bare, pairs)
 
 
 def _fitted(
-    module: Module, state: State, candidate: dict[str, Tensor], steps: tuple[str, ...]
+    module: Module,
+    state: State,
+    candidate: dict[str, Tensor],
+    steps: tuple[str, ...],
+    convention: str | None,
 ) -> Fitted:
     for step in steps:
         logger.info("fit_state_dict: %s", step)
     before = dict(zip(candidate, state, strict=True))  # renaming keeps the order
     own = [name for name in module.state_dict() if name in candidate]
     return Fitted(
-        {name: candidate[name] for name in own}, steps, {name: before[name] for name in own}
+        {name: candidate[name] for name in own},
+        steps,
+        {name: before[name] for name in own},
+        convention,
     )
 
 

@@ -100,7 +100,7 @@ def _choose(content: Any, entry: str | None, path: Path, tensor: type) -> dict[s
     return found[place]
 
 
-def _weights_in(content: Any, tensor: type) -> dict[str, dict[str, Any]]:
+def _weights_in(content: Any, tensor: Any) -> dict[str, dict[str, Any]]:
     """Dotted place → tensors by name, for each mapping that holds some."""
     found: dict[str, dict[str, Any]] = {}
     seen: set[int] = set()  # a pickle may hold one mapping in many places

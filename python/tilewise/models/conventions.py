@@ -9,8 +9,6 @@ from __future__ import annotations
 import fnmatch
 from dataclasses import dataclass
 
-from .preprocessing import CAFFE, Preprocessing
-
 
 @dataclass(frozen=True)
 class Convention:
@@ -20,7 +18,7 @@ class Convention:
         title: the origin, to be said after "took the names as".
         models: a shell pattern of the networks.
         pairs: for `io.rename_pattern`.
-        preprocessing: what its weights expect of an image.
+        preset: what its weights expect of an image, as `preprocessing` names it.
 
     Example:
         >>> (row,) = models.conventions("squeezenet1_1")
@@ -31,7 +29,7 @@ class Convention:
     title: str
     models: str
     pairs: tuple[tuple[str, str], ...]
-    preprocessing: Preprocessing
+    preset: str
 
 
 def _squeezenet(places: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
@@ -46,8 +44,8 @@ def _squeezenet(places: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
 
 
 _ROWS = (
-    Convention("Caffe's", "squeezenet1_0", _squeezenet((3, 4, 5, 7, 8, 9, 10, 12)), CAFFE),
-    Convention("Caffe's", "squeezenet1_1", _squeezenet((3, 4, 6, 7, 9, 10, 11, 12)), CAFFE),
+    Convention("Caffe's", "squeezenet1_0", _squeezenet((3, 4, 5, 7, 8, 9, 10, 12)), "caffe"),
+    Convention("Caffe's", "squeezenet1_1", _squeezenet((3, 4, 6, 7, 9, 10, 11, 12)), "caffe"),
 )
 
 

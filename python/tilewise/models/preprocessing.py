@@ -51,8 +51,9 @@ class Preprocessing:
         as_int(op, "channels", self.channels, 1)
         as_bool(op, "bgr", self.bgr)
         for name in ("mean", "std"):
-            put(self, name, tuple(as_float(op, name, v) for v in getattr(self, name)))
-            if len(getattr(self, name)) not in (1, self.channels):
+            values = tuple(as_float(op, name, v) for v in getattr(self, name))
+            put(self, name, values * self.channels if len(values) == 1 else values)
+            if len(getattr(self, name)) != self.channels:
                 raise ValueError(
                     f"{op}: expected {name} of 1 or {self.channels} numbers, got "
                     f"{getattr(self, name)}"

@@ -149,10 +149,12 @@ class Module:
         """Assign what is, or replaces, a parameter, a buffer or a module."""
         places = self._registered()
         if kind is not None:
+            own = getattr(places, kind)
             for other in places:
-                other.pop(name, None)
+                if other is not own:  # where it stands already, it keeps its place in the order
+                    other.pop(name, None)
             self.__dict__.pop(name, None)
-            getattr(places, kind)[name] = value
+            own[name] = value
             return
         if name in places.parameters:
             if value is not None:

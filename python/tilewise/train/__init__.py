@@ -12,6 +12,7 @@ from .features import extract_features
 from .folder import RunFolder, choose_folder
 from .interrupt import Interrupted, StopSignal
 from .metrics import MetricsLog, read_metrics
+from .pretrained import InputOptions, load_any, load_pretrained
 from .recipe import Recipe, default_recipe
 from .runner import RunOptions, RunResult, run
 from .trainer import Diverged, Trainer
@@ -20,6 +21,7 @@ __all__ = [
     "Bundle",
     "Diverged",
     "Evaluation",
+    "InputOptions",
     "Interrupted",
     "MetricsLog",
     "Recipe",
@@ -32,7 +34,9 @@ __all__ = [
     "default_recipe",
     "evaluate",
     "extract_features",
+    "load_any",
     "load_bundle",
+    "load_pretrained",
     "probabilities",
     "read_metrics",
     "run",

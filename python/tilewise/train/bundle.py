@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..data import catalog
-from ..data.transforms import Compose, Normalize, ToTensor, Transform
+from ..data.transforms import Transform
 from ..io import check_state_dict, load, load_metadata, save
-from ..models import create
+from ..models import Preprocessing, create, info
 from ..nn import Module
+from .datasets import KNOWN, Known, known_of
+from .preprocess import to_input
 from .recipe import Recipe
 
 FORMAT = "1"
@@ -26,10 +27,10 @@ class Bundle:
     Args:
         model: in evaluation mode.
         name: of the model, as `tilewise.models.create` knows it.
-        dataset: what it was trained on.
+        dataset: what it was trained on; "" where that is not known.
         classes: names of its outputs.
-        mean, std: of the normalisation of its input.
-        size: (height, width) of its input.
+        preprocessing: what its input is made of.
+        seed: of the run, which chose the images for the test.
 
     Example:
         >>> recipe = train.default_recipe("fashion-mnist", "mlp")
@@ -42,17 +43,27 @@ class Bundle:
     name: str
     dataset: str
     classes: tuple[str, ...]
-    mean: float
-    std: float
-    size: tuple[int, int]
+    preprocessing: Preprocessing
+    seed: int = 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of its input."""
+        return self.preprocessing.size
 
     def transform(self) -> Transform:
-        """uint8 image (H, W) → float32 (1, H, W), as in training."""
-        return Compose([ToTensor(), Normalize(self.mean, self.std)])
+        """uint8 image (H, W) or (H, W, C) of the input's size → float32 (C, H, W)."""
+        return to_input(self.preprocessing)
 
 
 def save_bundle(
-    path: str | os.PathLike[str], model: Module, recipe: Recipe, results: Mapping[str, Any]
+    path: str | os.PathLike[str],
+    model: Module,
+    recipe: Recipe,
+    results: Mapping[str, Any],
+    *,
+    known: Known | None = None,
+    preprocessing: Preprocessing | None = None,
 ) -> None:
     """Write weights with the description that `load_bundle` reads.
 
@@ -61,19 +72,28 @@ def save_bundle(
         model: the trained model.
         recipe: how it was trained.
         results: JSON values worth keeping beside it; nothing that changes from run to run.
+        known: the dataset's classes; may be left out where the dataset has a name.
+        preprocessing: what the input is made of; by default the dataset's size and statistics.
+
+    Raises:
+        ValueError: the dataset has no name, and `known` is left out.
 
     Example:
         >>> recipe = train.default_recipe("fashion-mnist", "mlp")
         >>> train.save_bundle("mlp.safetensors", models.create("mlp"), recipe, {"accuracy": 0.1})
     """
-    spec = recipe.spec
+    if known is None:
+        if recipe.dataset not in KNOWN:
+            raise ValueError(f"save_bundle: expected known for the dataset {recipe.dataset}")
+        known = known_of(recipe.dataset)
+    if preprocessing is None:
+        size = known.size or (224, 224)
+        preprocessing = Preprocessing(size, None, known.mean, known.std, channels=known.channels)
     description = {
         "model": recipe.model,
         "dataset": recipe.dataset,
-        "classes": list(spec.classes),
-        "mean": spec.mean,
-        "std": spec.std,
-        "size": [28, 28],
+        "classes": list(known.classes),
+        "preprocessing": preprocessing.to_dict(),
         "recipe": recipe.to_dict(),
         "results": dict(results),
     }
@@ -101,21 +121,21 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         raise ValueError(f"{path} is {kind} of `tilewise train`: expected its weights.safetensors")
     try:
         described = json.loads(metadata["description"])
-        height, width = described["size"]
+        rule = Preprocessing.from_dict(described["preprocessing"])
+        name, outputs = str(described["model"]), len(described["classes"])
+        arguments: dict[str, Any] = {"num_classes": outputs}
+        if rule.channels != info(name).input_shape[0]:
+            arguments["in_channels"] = rule.channels
         bundle = Bundle(
-            model=create(described["model"], num_classes=len(described["classes"])),
-            name=str(described["model"]),
+            model=create(name, **arguments),
+            name=name,
             dataset=str(described["dataset"]),
             classes=tuple(map(str, described["classes"])),
-            mean=float(described["mean"]),
-            std=float(described["std"]),
-            size=(int(height), int(width)),
+            preprocessing=rule,
+            seed=int(described["recipe"]["seed"]),
         )
-        bundle.transform()
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: its description is corrupt: {error!r}") from error
-    if bundle.size != (28, 28) or bundle.dataset not in catalog.SPECS:
-        raise ValueError(f"{path}: its description is corrupt: {bundle.dataset}, {bundle.size}")
     state = load(path)
     try:
         check_state_dict(bundle.model, state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from ..data import DataLoader, Dataset
 from ..functional import cross_entropy, softmax
 from ..nn import Module
 from ..tensor import Tensor
+
+_NUMBERS = 1 << 22  # in a batch
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def evaluate(
     model: Module,
     dataset: Dataset[tuple[Tensor, int]],
     *,
-    batch_size: int = 500,
+    batch_size: int | None = None,
     on_batch: Callable[[int], None] | None = None,
 ) -> Evaluation:
     """Run a classifier over a dataset in evaluation mode; its mode is put back afterwards.
@@ -61,7 +64,8 @@ def evaluate(
     Args:
         model: images (N, …) → logits (N, K).
         dataset: samples of (image, label).
-        batch_size: images at a time; the result does not depend on it but for rounding.
+        batch_size: images at a time; the result does not depend on it but for rounding. By
+            default 500, or fewer of large ones.
         on_batch: called after each batch with the number of its images.
 
     Raises:
@@ -77,7 +81,7 @@ def evaluate(
     model.eval()
     try:
         with no_grad():
-            for x, y in DataLoader(dataset, batch_size, seed=0):
+            for x, y in DataLoader(dataset, batch_size or _batch_for(dataset), seed=0):
                 logits = model(x)
                 classes = int(logits.shape[1])
                 losses += float(cross_entropy(logits, y, reduction="sum").item())
@@ -91,6 +95,13 @@ def evaluate(
         raise ValueError("evaluate: expected at least one sample, got an empty dataset")
     truth = np.concatenate(labels)
     return Evaluation(truth, np.concatenate(predictions), losses / len(truth), classes)
+
+
+def _batch_for(dataset: Dataset[tuple[Tensor, int]]) -> int:
+    """As many images as make four million numbers."""
+    if not len(dataset):
+        return 1
+    return max(1, min(500, _NUMBERS // max(1, math.prod(dataset[0][0].shape))))
 
 
 def probabilities(model: Module, x: Tensor) -> npt.NDArray[np.float32]:

@@ -92,7 +92,7 @@ def choose_folder(recipe: Recipe, out: Path | None = None, *, resume: bool = Fal
         if not resume and folder.holds_a_run():
             raise ValueError(f"{out} holds a run already: add --resume, or choose another --out")
         return folder
-    base = f"{recipe.dataset}-{recipe.short_model}"
+    base = f"{recipe.short_dataset}-{recipe.short_model}"
     if resume:
         begun = [
             folder

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .. import _core, viz
-from ..data import MNIST, FashionMNIST, Subset, random_split
+from ..data import Subset, random_split
 from ..io import Checkpoint
-from ..models import count_parameters
+from ..models import Preprocessing, count_parameters
 from .bundle import save_bundle
+from .datasets import Images, Known, open_images, with_transform
 from .evaluation import Evaluation, evaluate
 from .folder import RunFolder
 from .interrupt import StopSignal
 from .metrics import read_metrics
+from .network import Network, build
 from .progress import Echo, Progress
 from .recipe import Recipe
 from .trainer import Split, Trainer, stored_recipe
-
-DATASETS: dict[str, type[MNIST]] = {"fashion-mnist": FashionMNIST, "mnist": MNIST}
 
 
 @dataclass(frozen=True)
@@ -102,12 +101,19 @@ def run(
         if options.resume and folder.checkpoint.is_file():
             checkpoint = Checkpoint.load(folder.checkpoint)
             recipe = _agree(stored_recipe(checkpoint.extra), changes or {}, folder)
-        train, test = _load_data(recipe, options)
+        images = open_images(
+            recipe.dataset, options.data, download=options.download, seed=recipe.seed
+        )
+        network = build(recipe, images.known)
         if not options.quiet:
-            for line in describe(recipe, train, test):
+            for line in describe(recipe, images, network):
                 echo(line)
         trainer = Trainer(
-            recipe, split(recipe, train), folder, checkpoint_every=options.checkpoint_every
+            recipe,
+            split(recipe, images, network.rule),
+            folder,
+            checkpoint_every=options.checkpoint_every,
+            model=network.model,
         )
         if checkpoint is not None:
             trainer.restore(checkpoint)
@@ -115,7 +121,7 @@ def run(
             at = trainer.at
             where = f"step {at.step:,}" if checkpoint is not None else "the beginning"
             echo(f"resuming {folder.path} at {where}")
-        return _train_and_test(trainer, train, test, options, echo)
+        return _train_and_test(trainer, images, network.rule, options, echo)
 
 
 def _agree(stored: Recipe, changes: Mapping[str, Any], folder: RunFolder) -> Recipe:
@@ -129,47 +135,37 @@ def _agree(stored: Recipe, changes: Mapping[str, Any], folder: RunFolder) -> Rec
     return stored
 
 
-def _load_data(recipe: Recipe, options: RunOptions) -> tuple[MNIST, MNIST]:
-    dataset = DATASETS[recipe.dataset]
-    train = dataset(options.data, transform=recipe.train_transform(), download=options.download)
-    test = dataset(train.source.folder, train=False, transform=recipe.test_transform())
-    return train, test
-
-
-def split(recipe: Recipe, train: MNIST) -> Split:
+def split(recipe: Recipe, images: Images, rule: Preprocessing) -> Split:
     """The images to train on and, where the recipe holds some out, those to measure on.
 
     Raises:
         ValueError: nothing would be left to train on.
     """
+    size = images.known.size
+    train = with_transform(images.train, recipe.train_transform(rule, size))
     if not recipe.validation:
-        return Split(train, None, train.fingerprint())
+        return Split(train, None, images.fingerprint)
     if recipe.validation >= len(train):
         raise ValueError(
             f"expected validation of less than the {len(train):,} training images, "
             f"got {recipe.validation:,}"
         )
-    plain = copy.copy(train)
-    plain.transform = recipe.test_transform()
+    plain = with_transform(images.train, recipe.test_transform(rule, size))
     sizes = [len(train) - recipe.validation, recipe.validation]
     kept, held_out = random_split(train, sizes, seed=recipe.seed)
-    return Split(kept, Subset(plain, held_out.indices), train.fingerprint())
+    return Split(kept, Subset(plain, held_out.indices), images.fingerprint)
 
 
-def describe(recipe: Recipe, train: MNIST, test: MNIST) -> list[str]:
+def describe(recipe: Recipe, images: Images, network: Network) -> list[str]:
     """Lines that say what is trained, on what, and with what."""
-    spec = recipe.spec
-    sizes = f"{len(train):,} training and {len(test):,} test images"
-    lines = [f"{spec.title}: {sizes} from {train.source.describe()}"]
-    if train.source.kind == "sample":
-        lines.append(
-            f"note: this is a sample of the {spec.shape[0]:,} + {spec.shape[1]:,} images; the "
-            "accuracy is not that of the full set, which --download or --data DIR gives"
-        )
+    sizes = f"{len(images.train):,} training and {len(images.test):,} test images"
+    lines = [f"{images.known.title}: {sizes} from {images.place}", *images.notes]
+    lines += [f"{recipe.weights}: {note}" for note in network.notes]
     held_out = f", {recipe.validation:,} held out" if recipe.validation else ""
+    frozen = ", all but the last layer frozen" if recipe.freeze else ""
     lines.append(
         f"{recipe.model}: {recipe.epochs} epochs, {recipe.optimizer} with lr {recipe.lr:g}, "
-        f"batch {recipe.batch_size}, seed {recipe.seed}{held_out}; "
+        f"batch {recipe.batch_size}, seed {recipe.seed}{held_out}{frozen}; "
         f"{_threads()}, {_core.isa()}"
     )
     return lines
@@ -181,9 +177,10 @@ def _threads() -> str:
 
 
 def _train_and_test(
-    trainer: Trainer, train: MNIST, test: MNIST, options: RunOptions, echo: Echo
+    trainer: Trainer, images: Images, rule: Preprocessing, options: RunOptions, echo: Echo
 ) -> RunResult:
     recipe, folder = trainer.recipe, trainer.folder
+    test = with_transform(images.test, recipe.test_transform(rule, images.known.size))
     done = trainer.at.epoch * trainer.images_per_epoch + trainer.at.seen
     progress = Progress(
         recipe.epochs, trainer.images_per_epoch, done, echo, bar=True, quiet=options.quiet
@@ -206,17 +203,19 @@ def _train_and_test(
     results = {
         "test_accuracy": measured.accuracy,
         "test_images": len(test),
-        "training_images": len(train),
-        "embedded_sample": train.source.kind == "sample",
+        "training_images": len(images.train),
+        "notes": list(images.notes),
     }
-    save_bundle(folder.weights, trainer.model, recipe, results)
-    _draw(trainer, measured)
+    save_bundle(
+        folder.weights, trainer.model, recipe, results, known=images.known, preprocessing=rule
+    )
+    _draw(trainer, images.known, measured)
     return RunResult(folder, measured, trainer.at.seconds)
 
 
-def _draw(trainer: Trainer, measured: Evaluation) -> None:
+def _draw(trainer: Trainer, known: Known, measured: Evaluation) -> None:
     recipe, folder = trainer.recipe, trainer.folder
-    trained = f"{recipe.spec.title} · {recipe.model}"
+    trained = f"{known.title} · {recipe.model}"
     size = count_parameters(trainer.model, "keras")
     viz.learning_curve(
         read_metrics(folder.metrics),
@@ -225,7 +224,7 @@ def _draw(trainer: Trainer, measured: Evaluation) -> None:
     )
     viz.confusion_matrix(
         measured.confusion,
-        recipe.spec.classes,
+        known.classes,
         folder.confusion_matrix,
         title=f"{trained} · {100 * measured.accuracy:.2f} % of "
         f"{len(measured.labels):,} test images right",

@@ -12,19 +12,20 @@ from typing import Any
 from .. import _core, optim
 from ..data import DataLoader, Dataset
 from ..io import Checkpoint
-from ..models import create
 from ..nn import CrossEntropyLoss, Module
-from ..random import manual_seed
 from ..tensor import Tensor
+from .datasets import known_of
 from .evaluation import evaluate
 from .folder import RunFolder
 from .interrupt import StopSignal
 from .metrics import MetricsLog
+from .network import build
 from .progress import EpochSummary, Progress
 from .recipe import Recipe
 
 logger = logging.getLogger(__name__)
 
+_AUXILIARY = 0.3  # weight of an auxiliary head's loss (C. Szegedy et al., 2014, section 5)
 Samples = Dataset[tuple[Any, Any]]
 
 
@@ -73,6 +74,8 @@ class Trainer:
         folder: where the checkpoint and the metrics go.
         checkpoint_every: steps between checkpoints; one is also written before the first step and
             after each epoch.
+        model: what to train, from `network.build`; by default the recipe's, for a dataset that has
+            a name.
 
     Example:
         >>> recipe = train.default_recipe("fashion-mnist", "mlp")
@@ -83,14 +86,19 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, split: Split, folder: RunFolder, *, checkpoint_every: int = 200
+        self,
+        recipe: Recipe,
+        split: Split,
+        folder: RunFolder,
+        *,
+        checkpoint_every: int = 200,
+        model: Module | None = None,
     ) -> None:
         self.recipe = recipe
         self.split = split
         self.folder = folder
         self.checkpoint_every = checkpoint_every
-        manual_seed(recipe.seed)
-        self.model: Module = create(recipe.model, num_classes=len(recipe.spec.classes))
+        self.model = build(recipe, known_of(recipe.dataset)).model if model is None else model
         size = len(split.training)
         self.loader = DataLoader(
             split.training,
@@ -190,8 +198,12 @@ class Trainer:
     def _step(self, x: Tensor, y: Tensor, log: MetricsLog, progress: Progress) -> None:
         lr = float(self.optimizer.param_groups[0]["lr"])
         self.optimizer.zero_grad()
-        logits = self.model(x)
+        output = self.model(x)
+        logits, others = (output[0], output[1:]) if isinstance(output, tuple) else (output, ())
         loss = self.loss_fn(logits, y)
+        for auxiliary in others:  # the heads that GoogLeNet and Inception have in training
+            if auxiliary is not None:
+                loss = loss + _AUXILIARY * self.loss_fn(auxiliary, y)
         loss.backward()
         self.optimizer.step()
         self.scheduler.step()
@@ -247,7 +259,7 @@ class Trainer:
 
 
 def _make_optimizer(recipe: Recipe, model: Module) -> optim.Optimizer:
-    parameters = list(model.parameters())
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if recipe.optimizer == "sgd":
         return optim.SGD(
             parameters, recipe.lr, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay
