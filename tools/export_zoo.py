@@ -3,9 +3,9 @@
     python tools/export_zoo.py                    # all of them, a few minutes and 4 GB
     python tools/export_zoo.py 'resnet*' unet
 
-Each network gets the weights that it starts with and batch norm statistics as if it were trained; it
-runs on a batch of one and one of two. A row of the table: operators, inputs, the largest difference as
-a share of the largest output. The exit code is 1 where a network exceeds 1e-4.
+Each network gets the weights that it starts with and batch norm statistics as if it were trained;
+it runs on a batch of one and one of two. A row of the table: operators, inputs, the largest
+difference as a share of the largest output. The exit code is 1 where a network exceeds 1e-4.
 """
 
 from __future__ import annotations
@@ -73,20 +73,20 @@ def main() -> int:
     """Measure the networks whose names match the arguments."""
     patterns = sys.argv[1:] or ["*"]
     names = sorted({name for pattern in patterns for name in models.available(pattern)})
-    print("| network | input | operators | largest difference |\n|---|---|--:|--:|")  # noqa: T201
+    print("| network | input | operators | largest difference |\n|---|---|--:|--:|")
     bad = []
     for name in names:
         try:
             count, shape, worst = measure(name)
         except (ValueError, RuntimeError) as error:
-            print(f"| {name} | | | {' '.join(str(error).split())} |", flush=True)  # noqa: T201
+            print(f"| {name} | | | {' '.join(str(error).split())} |", flush=True)
             bad.append(name)
             continue
         if not worst <= LIMIT:
             bad.append(name)
-        print(f"| {name} | {shape} | {count} | {worst:.1e} |", flush=True)  # noqa: T201
+        print(f"| {name} | {shape} | {count} | {worst:.1e} |", flush=True)
         gc.collect()
-    print(f"\n{len(names) - len(bad)} of {len(names)} within {LIMIT}", *bad)  # noqa: T201
+    print(f"\n{len(names) - len(bad)} of {len(names)} within {LIMIT}", *bad)
     return int(bool(bad))
 
 

@@ -1,4 +1,4 @@
-"""The command line: `tilewise train`, `evaluate`, `predict`, `models`, `summary`, `convert`, `info`.
+"""The command line: `tilewise train`, `evaluate`, `predict`, `models`, `summary`, `convert` ….
 
 Errors are one line on standard error. Exit codes: 0 for success, 1 for bad data or a failed run,
 2 for a command line that cannot be understood, 128 + n after signal n (130 for Ctrl-C).

@@ -243,9 +243,7 @@ def explain_conv(
             image, weight, dtype, used, *geometry, algorithm, padding_mode
         )
         output = made if output is None else output
-        candidates = tuple(
-            [ConvCandidate(row[0], row[1], row[2] / 1e6, *row[3:]) for row in rows]
-        )
+        candidates = tuple([ConvCandidate(row[0], row[1], row[2] / 1e6, *row[3:]) for row in rows])
         best = next(c for c in candidates if c.chosen)
         choices.append(ConvChoice(name, best.algorithm, best.workspace, candidates, best.packed))
     assert output is not None
