@@ -170,7 +170,8 @@ def _rows_of_pixels(pic: Any) -> Array:
     if pixels.dtype == np.bool_:
         return pixels.astype(np.uint8) * np.uint8(255)
     if pixels.dtype.kind == "f":
-        return np.clip(np.rint(pixels * 255), 0, 255).astype(np.uint8)
+        shades: Array = np.clip(np.rint(pixels * 255), 0, 255).astype(np.uint8)
+        return shades
     if pixels.dtype not in (np.uint8, np.int32):
         raise TypeError(
             f"to_pil_image: expected uint8, int32, bool or floating point, got {pixels.dtype}"
