@@ -315,7 +315,7 @@ def test_auto_takes_it_for_small_groups() -> None:
             (16, 256, 56, 56), (256, 8, 3, 3), _core.DType.float32, direction,
             (1, 1), (1, 1), (1, 1), (1, 1), 32,
         )  # fmt: skip
-        assert [name for name, *_, chosen in rows if chosen] == ["grouped"]
+        assert [row[0] for row in rows if row[4]] == ["grouped"]
 
 
 @requires_torch

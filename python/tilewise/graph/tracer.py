@@ -17,6 +17,7 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -90,9 +91,10 @@ class _Recorder:
 
     def __init__(self, model: Any, inputs: tuple[Tensor, ...]) -> None:
         self.nodes: list[Node] = []
-        self.values: dict[int, Value] = {}  # of tensors, by identity
-        self.kept: list[Tensor] = []  # so that no identity is used twice
-        self.strays: dict[int, str] = {}  # tensors that something unknown made
+        # By identity, which weak references confirm: a freed tensor's may be used again, and a
+        # trace that kept every tensor would need the memory of training.
+        self.values: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
+        self.strays: dict[int, tuple[weakref.ref[Tensor], str]] = {}  # something unknown made them
         self.warned = False
         self.paths: dict[int, str] = {}
         self.scope: list[str] = []
@@ -111,20 +113,24 @@ class _Recorder:
     ) -> Value:
         held = None if kind in {"input", "node"} else tensor
         value = Value(kind, tensor.shape, tensor.dtype, name, producer, held)
-        self.values[id(tensor)] = value
+        self.values[id(tensor)] = weakref.ref(tensor), value
         self.strays.pop(id(tensor), None)
-        self.kept.append(tensor)
         return value
 
+    def _known(self, tensor: object) -> Value | None:
+        reference, value = self.values.get(id(tensor), (None, None))
+        return value if reference is not None and reference() is tensor else None
+
     def _value_of(self, tensor: Tensor) -> Value:
-        known = self.values.get(id(tensor))
+        known = self._known(tensor)
         if known is not None:
             return known
-        if id(tensor) in self.strays:
+        reference, maker = self.strays.get(id(tensor), (None, ""))
+        if reference is not None and reference() is tensor:
             raise ValueError(
                 f"graph.trace: expected tensors made by public functions, got one of shape "
-                f"{tensor.shape} that {self.strays[id(tensor)]} made; build it of public functions "
-                "or layers of tilewise"
+                f"{tensor.shape} that {maker} made; build it of public functions or layers of "
+                "tilewise"
             )
         return self._know(tensor, "constant")
 
@@ -169,8 +175,7 @@ class _Recorder:
         elif code in known.makers:
             self.open = frame
         elif code in known.readers and not self.warned:
-            tensor = frame.f_locals.get("self")
-            value = self.values.get(id(tensor))
+            value = self._known(frame.f_locals.get("self"))
             if value is not None and value.kind in {"input", "node"}:
                 self.warned = True
                 logger.warning(
@@ -186,8 +191,8 @@ class _Recorder:
 
     def _stray(self, frame: FrameType, tensor: Tensor) -> None:
         caller = frame.f_back
-        self.strays[id(tensor)] = caller.f_code.co_name if caller is not None else "something"
-        self.kept.append(tensor)
+        maker = caller.f_code.co_name if caller is not None else "something"
+        self.strays[id(tensor)] = weakref.ref(tensor), maker
 
     def _open_call(self, frame: FrameType, function: Function, module: Module | None) -> None:
         path = self._here() if module is None else self.paths.get(id(module), self._here())

@@ -55,9 +55,9 @@ def load(source: str | os.PathLike[str] | bytes | Any) -> OnnxModule:
 
     Example:
         >>> from tilewise import onnx
-        >>> model = onnx.load("squeezenet.onnx")  # doctest: +SKIP
-        >>> model(tw.rand(1, 3, 224, 224)).shape  # doctest: +SKIP
-        (1, 1000)
+        >>> exported = onnx.export(models.create("lenet5"), tw.zeros(1, 1, 28, 28), "lenet5.onnx")
+        >>> onnx.load("lenet5.onnx")(tw.rand(4, 1, 28, 28)).shape
+        (4, 10)
     """
     model, folder, what = read_model(source)
     try:

@@ -213,8 +213,10 @@ class OnnxModule(nn.Module):
 
     Example:
         >>> from tilewise import onnx
-        >>> model = onnx.load("resnet18.onnx").train()  # doctest: +SKIP
-        >>> optimizer = optim.SGD(model.parameters(), lr=0.01)  # doctest: +SKIP
+        >>> model = onnx.load(onnx.export(models.create("lenet5"), tw.zeros(1, 1, 28, 28))).train()
+        >>> optimizer = optim.SGD(model.parameters(), lr=0.01)
+        >>> next(name for name, _ in model.named_parameters())
+        'features.0.weight'
     """
 
     inputs: tuple[Port, ...]
