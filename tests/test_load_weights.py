@@ -281,12 +281,12 @@ def test_onnx_files_that_lie(tmp_path: Path) -> None:
 
     path = tmp_path / "bad.onnx"
     for tensors, message in [
-        ([tensor(dims=[2**31, 2**31])], "16 bytes of FLOAT for shape"),
-        ([tensor(dims=[-2, -2])], "claims shape"),
-        ([tensor(dims=[1] * 100)], "claims shape"),
-        ([tensor(data_type=99)], "UNDEFINED"),
+        ([tensor(dims=[2**31, 2**31])], "bytes for float32 of shape .*got 16"),
+        ([tensor(dims=[-2, -2])], "sizes that are not negative"),
+        ([tensor(dims=[1] * 100)], "100 sizes"),
+        ([tensor(data_type=99)], "number 99"),
         ([tensor(data_type=TensorProto.COMPLEX64)], "COMPLEX64"),
-        ([tensor(data_type=TensorProto.DOUBLE)], "16 bytes of DOUBLE"),
+        ([tensor(data_type=TensorProto.DOUBLE)], "expected 32 bytes for float64"),
         ([tensor(), tensor()], "occurs twice"),
         ([tensor(name="")], "is empty"),
         ([tensor(data_type=TensorProto.INT64)], "without weights"),
@@ -322,12 +322,10 @@ def test_onnx_external_data(tmp_path: Path) -> None:
     (folder / "link").symlink_to(secret)
     (folder / "up").symlink_to(tmp_path)
     for location in ("../secret", str(secret), "link", "up/secret", "", "a\0b", "./../secret"):
-        refused(path, external(location, length="8"), "expected a file beside the model")
+        refused(path, external(location, length="8"), "tensor 'w': expected external data")
     for offset, length in (("0", "9999999999999"), ("12", "8"), ("x", "8"), ("0", "4")):
-        refused(path, external("w.bin", offset=offset, length=length), "corrupt")
-    path.write_bytes(external("nowhere"))
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        io.load_weights(path)
+        refused(path, external("w.bin", offset=offset, length=length), "tensor 'w'")
+    refused(path, external("nowhere"), "cannot read .*nowhere: No such file")
 
 
 @requires_torch

@@ -1,148 +1,266 @@
-"""The weights in an ONNX file: its graph's initialisers.
+"""Reading what an untrusted ONNX file holds: everything it claims is checked before it is believed.
 
-The package onnx parses the file. What the file says about sizes and about other files is checked
-here before it is believed. (Format: https://github.com/onnx/onnx/blob/main/docs/IR.md.)
+The package onnx parses the file. Sizes are compared with the bytes that are there before anything
+is allocated, and data outside the file may lie in its own folder or below, in a plain file, and
+nowhere else. (Format: https://github.com/onnx/onnx/blob/main/docs/IR.md.)
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import math
+import os
+import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .safetensors import Array
 
-if TYPE_CHECKING:
-    from onnx import TensorProto
-
 logger = logging.getLogger(__name__)
 
-# ONNX's name of an element type → the type on disk, and the type that holds each of its values.
-_TYPES: dict[str, tuple[Any, Any]] = {
-    "FLOAT": (np.float32, np.float32),
-    "DOUBLE": (np.float64, np.float64),
-    "FLOAT16": (np.float16, np.float32),
-    "BFLOAT16": (np.uint16, np.float32),
-    "INT8": (np.int8, np.int8),
-    "UINT8": (np.uint8, np.uint8),
-    "INT16": (np.int16, np.int32),
-    "UINT16": (np.uint16, np.int32),
-    "INT32": (np.int32, np.int32),
-    "UINT32": (np.uint32, np.int64),
+MAX_DIMS = 16
+_FLOAT, _UINT8, _INT8, _UINT16, _INT16, _INT32, _INT64 = 1, 2, 3, 4, 5, 6, 7
+_STRING, _BOOL, _FLOAT16, _DOUBLE, _UINT32, _UINT64, _BFLOAT16 = 8, 9, 10, 11, 12, 13, 16
+# ONNX's numbers of the types that a value can have here, and the field of each that is no raw data.
+Types = dict[int, tuple[np.dtype[Any], str]]
+TYPES: Types = {
+    _FLOAT: (np.dtype(np.float32), "float_data"),
+    _DOUBLE: (np.dtype(np.float64), "double_data"),
+    _INT8: (np.dtype(np.int8), "int32_data"),
+    _INT16: (np.dtype(np.int16), "int32_data"),
+    _INT32: (np.dtype(np.int32), "int32_data"),
+    _INT64: (np.dtype(np.int64), "int64_data"),
+    _UINT8: (np.dtype(np.uint8), "int32_data"),
+    _UINT16: (np.dtype(np.uint16), "int32_data"),
+    _UINT32: (np.dtype(np.uint32), "uint64_data"),
+    _UINT64: (np.dtype(np.uint64), "uint64_data"),
+    _BOOL: (np.dtype(np.bool_), "int32_data"),
 }
-# Where values lie that are stored as numbers of the protocol buffer, and not as bytes.
-_FIELDS = {"FLOAT": "float_data", "DOUBLE": "double_data", "UINT32": "uint64_data"}
+# Weights may be stored in 16 bits as well: the bits, which become float32.
+_WEIGHT_TYPES: Types = {
+    **TYPES,
+    _FLOAT16: (np.dtype(np.uint16), "int32_data"),
+    _BFLOAT16: (np.dtype(np.uint16), "int32_data"),
+}
 # Shapes, axes and the like: the graph's constants, not its weights.
-_NO_WEIGHTS = {"INT64", "UINT64", "BOOL", "STRING"}
-_MAX_RANK = 32
+_NO_WEIGHTS = (_INT64, _UINT64, _BOOL, _STRING)
+# Integers that tilewise does not hold, in a type that does.
+_WIDER = {_INT16: np.int32, _UINT16: np.int32, _UINT32: np.int64}
+NUMBERS = {dtype: number for number, (dtype, _) in TYPES.items()}
+_DATA_FIELDS = (
+    "raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data",
+    "string_data",
+)  # fmt: skip
+
+
+def require_onnx(op: str) -> Any:
+    """The package `onnx`.
+
+    Raises:
+        ImportError: it is not installed; the message says how to install it.
+    """
+    try:
+        return importlib.import_module("onnx")
+    except ImportError as error:
+        raise ImportError(f"{op}: needs the package onnx: pip install 'tilewise[onnx]'") from error
 
 
 def read_initializers(path: Path) -> dict[str, Array]:
-    """The arrays of an ONNX file's initialisers; `load_weights` in terms of NumPy."""
+    """The arrays of an ONNX file's initialisers; `load_weights` in terms of NumPy.
+
+    Raises:
+        ImportError: the package onnx is missing.
+        ValueError: the file is corrupt, or holds no weights or such as are not read.
+    """
     try:
-        import onnx
-        from google.protobuf.message import DecodeError
-    except ImportError as error:
-        raise ImportError("reading ONNX files needs onnx: pip install 'tilewise[onnx]'") from error
-    try:
-        model = onnx.ModelProto.FromString(path.read_bytes())
-    except (DecodeError, ValueError, RecursionError) as error:
-        raise ValueError(f"load_weights: {path} is no ONNX file, or is corrupt: {error}") from error
-    if model.graph.sparse_initializer:
-        raise ValueError(f"load_weights: {path} has sparse initialisers, which are not read")
-    found: dict[str, Array] = {}
-    left_out = []
-    for tensor in model.graph.initializer:
-        kind = _kind(tensor)
-        if not tensor.name or tensor.name in found:
-            raise ValueError(f"load_weights: {path} is corrupt: a name is empty or occurs twice")
-        if kind in _NO_WEIGHTS:
-            left_out.append(tensor.name)
-        else:
-            found[tensor.name] = _decode(tensor, kind, path)
-    if left_out:
-        logger.info(
-            "load_weights: %d constants of %s are no weights: %s", len(left_out), path,
-            ", ".join(left_out[:8]),
-        )  # fmt: skip
-    if not found:
-        raise ValueError(
-            f"load_weights: {path} is an ONNX file without weights, or is no ONNX file"
-        )
+        graph = read_model(path)[0].graph
+        if graph.sparse_initializer:
+            raise ValueError("sparse initialisers are not read")
+        names = [tensor.name for tensor in graph.initializer]
+        if "" in names or len(set(names)) < len(names):
+            raise ValueError("the name of a tensor is empty or occurs twice")
+        constants = [t.name for t in graph.initializer if t.data_type in _NO_WEIGHTS]
+        weights = [t for t in graph.initializer if t.data_type not in _NO_WEIGHTS]
+        found = {tensor.name: _weight(tensor, path.parent) for tensor in weights}
+        if not found:
+            raise ValueError("an ONNX file without weights, or no ONNX file")
+    except ValueError as error:
+        raise ValueError(f"load_weights: {path}: {error}") from error
+    if constants:
+        shown = ", ".join(constants[:8])
+        logger.info("load_weights: %d constants of %s are left: %s", len(constants), path, shown)
     return found
 
 
-def _kind(tensor: TensorProto) -> str:
-    from onnx import TensorProto
-
-    return next((n for n, v in TensorProto.DataType.items() if v == tensor.data_type), "UNDEFINED")
-
-
-def _decode(tensor: TensorProto, kind: str, path: Path) -> Array:
-    name = f"{path}: {tensor.name[:80]!r}"
-    if kind not in _TYPES:
-        raise ValueError(f"load_weights: {name} has type {kind}, which tilewise does not read")
-    stored, wide = _TYPES[kind]
-    shape = tuple(tensor.dims)
-    if len(shape) > _MAX_RANK or any(size < 0 for size in shape):
-        raise ValueError(f"load_weights: {name} is corrupt: it claims shape {shape[:_MAX_RANK]}")
-    data = _bytes_of(tensor, kind, np.dtype(stored), path)
-    if len(data) != math.prod(shape) * np.dtype(stored).itemsize:
-        raise ValueError(
-            f"load_weights: {name} is corrupt: {len(data):,} bytes of {kind} for shape {shape}"
-        )
-    array = np.frombuffer(data, dtype=np.dtype(stored).newbyteorder("<")).reshape(shape)
-    if kind == "BFLOAT16":  # the upper half of a float32
-        return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return array.astype(wide)
+def _weight(proto: Any, folder: Path) -> Array:
+    values = decode(proto, folder, _WEIGHT_TYPES)
+    if proto.data_type == _FLOAT16:
+        return values.view(np.float16).astype(np.float32)
+    if proto.data_type == _BFLOAT16:  # the upper half of a float32
+        return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return values.astype(_WIDER.get(proto.data_type, values.dtype))
 
 
-def _bytes_of(tensor: TensorProto, kind: str, stored: np.dtype[Any], path: Path) -> bytes:
-    """The values as little-endian bytes, from wherever the file keeps them."""
-    from onnx import TensorProto
-
-    if tensor.data_location == TensorProto.EXTERNAL:
-        return _external(tensor, path)
-    if tensor.HasField("raw_data"):
-        return bytes(tensor.raw_data)
-    values = np.array(getattr(tensor, _FIELDS.get(kind, "int32_data")))
-    if kind in ("FLOAT16", "BFLOAT16"):
-        stored = np.dtype(np.uint16)  # the bits of each value, in an int32
-    return bytes(values.astype(stored.newbyteorder("<")).tobytes())
+def type_name(number: int) -> str:
+    """The name of one of ONNX's numbers for element types."""
+    types = require_onnx("load").TensorProto.DataType
+    name: str = types.Name(number) if number in types.values() else f"number {number}"
+    return name
 
 
-def _external(tensor: TensorProto, path: Path) -> bytes:
-    """The bytes of a tensor that lie in another file beside the model's, and nowhere else."""
-    where = {entry.key: entry.value for entry in tensor.external_data}
-    location = where.get("location", "")
-    name = f"{path}: {tensor.name[:80]!r}"
-    file = path.parent / location
-    parts = Path(location).parts
-    inside = bool(parts) and not Path(location).is_absolute() and ".." not in parts
-    walk = [path.parent.joinpath(*parts[:i]) for i in range(1, len(parts) + 1)]
-    if not inside or "\0" in location or any(step.is_symlink() for step in walk):
-        raise ValueError(
-            f"load_weights: {name} lies in {location[:80]!r}: expected a file beside the model, "
-            "without .. and links"
-        )
+def dtype_of(number: int, types: Types = TYPES) -> np.dtype[Any]:
+    """The NumPy dtype of one of ONNX's numbers for element types.
+
+    Raises:
+        ValueError: values of this type do not exist here.
+    """
+    if number not in types:
+        raise ValueError(f"type {type_name(number)} has no counterpart in tilewise")
+    return types[number][0]
+
+
+def read_model(source: Any) -> tuple[Any, Path | None, str]:
+    """The ModelProto of a path, of bytes or itself; its folder if it has one; and what it is.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        TypeError: `source` is none of these.
+        ValueError: it is no ONNX file, or is truncated.
+    """
+    onnx = require_onnx("load")
+    if isinstance(source, onnx.ModelProto):
+        return source, None, "the model"
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _parse(bytes(source), "the bytes"), None, "the bytes"
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        return _parse(path.read_bytes(), str(path)), path.parent, str(path)
+    raise TypeError(
+        f"load: expected a path, bytes or an onnx.ModelProto, got {type(source).__name__}"
+    )
+
+
+def _parse(data: bytes, what: str) -> Any:
+    from google.protobuf.message import DecodeError
+
+    model = require_onnx("load").ModelProto()
     try:
-        offset, length = (int(where.get(key, "-1")) for key in ("offset", "length"))
-    except ValueError as error:
-        raise ValueError(f"load_weights: {name} is corrupt: its place is no number") from error
-    if not file.is_file():
-        raise FileNotFoundError(f"load_weights: {name} lies in {file}, which is not there")
-    size = file.stat().st_size
-    offset = max(offset, 0)
-    length = size - offset if length < 0 else length
-    if not 0 <= offset <= offset + length <= size:
+        model.ParseFromString(data)
+    except (DecodeError, RuntimeError, MemoryError) as error:
+        raise ValueError(f"load: {what} is no ONNX file, or is truncated: {error}") from error
+    if not model.HasField("graph"):
+        raise ValueError(f"load: {what} is no ONNX file: it holds no graph")
+    return model
+
+
+def decode(proto: Any, folder: Path | None, types: Types = TYPES) -> Array:
+    """The array of a TensorProto, of one of these types; it owns its memory.
+
+    Raises:
+        ValueError: its shape, its type and its data disagree, or its data lie where they may not.
+    """
+    name, dims = proto.name, tuple(proto.dims)
+    dtype, field = dtype_of(proto.data_type, types), types[proto.data_type][1]
+    if len(dims) > MAX_DIMS or any(n < 0 for n in dims):
         raise ValueError(
-            f"load_weights: {name} is corrupt: bytes {offset:,} to {offset + length:,} of "
-            f"{file.name}, which has {size:,}"
+            f"tensor {name!r}: expected at most {MAX_DIMS} sizes that are not negative, got "
+            f"{_short(dims)}"
         )
-    with file.open("rb") as stream:
-        stream.seek(offset)
-        content: bytes = stream.read(length)
-        return content
+    count = math.prod(dims)
+    if proto.HasField("segment"):
+        raise ValueError(f"tensor {name!r}: expected whole tensors, got a segment")
+    if proto.data_location == 1:
+        data = _external(proto, folder, count * dtype.itemsize)
+        return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype).reshape(dims)
+    held = [f for f in _DATA_FIELDS if len(getattr(proto, f))]
+    if held not in ([], ["raw_data"], [field]):
+        raise ValueError(f"tensor {name!r}: expected {dtype} data in {field}, got {held}")
+    if held == ["raw_data"] or not held:
+        raw = proto.raw_data
+        if len(raw) != count * dtype.itemsize:
+            raise ValueError(
+                f"tensor {name!r}: expected {count * dtype.itemsize} bytes for {dtype} of shape "
+                f"{_short(dims)}, got {len(raw)}"
+            )
+        return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype).reshape(dims)
+    values = getattr(proto, field)
+    if len(values) != count:
+        raise ValueError(
+            f"tensor {name!r}: expected {count} elements for shape {_short(dims)}, got "
+            f"{len(values)}"
+        )
+    wide = np.array(values, dtype={"int32_data": np.int32}.get(field))
+    if dtype.kind in "iu" and count and not _fits(wide, dtype):
+        raise ValueError(f"tensor {name!r}: expected elements that fit {dtype}")
+    return wide.astype(dtype).reshape(dims)
+
+
+def _fits(values: Array, dtype: np.dtype[Any]) -> bool:
+    limits = np.iinfo(dtype)
+    return int(values.min()) >= limits.min and int(values.max()) <= limits.max
+
+
+def _short(dims: tuple[int, ...]) -> str:
+    return str(dims) if len(dims) <= 8 else f"({dims[0]}, {dims[1]}, … {len(dims)} sizes)"
+
+
+def _external(proto: Any, folder: Path | None, size: int) -> bytes:
+    """The bytes of a tensor that lies in a file of its own beside the model."""
+    name = proto.name
+    if folder is None:
+        raise ValueError(
+            f"tensor {name!r}: its data lie outside the model, which has no folder: load a path"
+        )
+    entries = {entry.key: entry.value for entry in proto.external_data}
+    path = _inside(name, folder, entries.get("location", ""))
+    try:
+        offset = int(entries.get("offset", "0"))
+        length = int(entries.get("length", str(size)))
+    except ValueError:
+        raise ValueError(f"tensor {name!r}: expected offset and length as integers") from None
+    if offset < 0 or length != size:
+        raise ValueError(f"tensor {name!r}: expected {size} bytes, got {length} at {offset}")
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise ValueError(f"tensor {name!r}: cannot read {path}: {error.strerror}") from error
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size < offset + size:
+            raise ValueError(
+                f"tensor {name!r}: expected a file of at least {offset + size} bytes at {path}, "
+                f"got {status.st_size}"
+            )
+        os.lseek(handle, offset, os.SEEK_SET)
+        with os.fdopen(handle, "rb", closefd=False) as stream:
+            data = stream.read(size)
+    finally:
+        os.close(handle)
+    if len(data) != size:
+        raise ValueError(f"tensor {name!r}: {path} is truncated")
+    return data
+
+
+def _inside(name: str, folder: Path, location: str) -> Path:
+    """The path of external data: a relative one, without `..` and symbolic links on its way."""
+    parts = location.replace("\\", "/").split("/")
+    refused = (
+        not location
+        or "\0" in location
+        or Path(location).is_absolute()
+        or ":" in parts[0]
+        or any(part in ("", "..") for part in parts)
+    )
+    if refused:
+        raise ValueError(
+            f"tensor {name!r}: expected external data in the model's folder, got {location!r}"
+        )
+    path = folder
+    for part in parts:
+        path = path / part
+        if path.is_symlink():
+            raise ValueError(f"tensor {name!r}: expected external data, got a link: {location!r}")
+    return path

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from tilewise.autograd import no_grad
+from tilewise.io.onnx_files import require_onnx
 from tilewise.tensor import Tensor
 
 from .importer import load
 from .module import OnnxModule
-from .package import require_onnx
 
 require_onnx("Backend")
 from onnx import helper  # noqa: E402 - after the check that names what to install

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from tilewise import nn
+from tilewise.io.onnx_files import decode, dtype_of, read_model, require_onnx
 from tilewise.tensor import Tensor
 
 from . import operators  # noqa: F401 - fills the table
-from .checks import decode, dtype_of, read_model
 from .fusion import fuse
 from .module import Frame, Graph, Node, NodeError, OnnxModule, Port
 from .naming import place, state_name
-from .package import require_onnx
 from .registry import Operator, find
 from .schema import Schema, schema_of
 from .values import Array, Value, is_float, wrap

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from .package import require_onnx
+from tilewise.io.onnx_files import require_onnx
 
 
 @dataclass(frozen=True)

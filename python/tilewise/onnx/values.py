@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tilewise._dtypes import FLOATING, as_dtype, to_numpy
 from tilewise.creation import from_numpy
+from tilewise.io.onnx_files import MAX_DIMS
 from tilewise.tensor import Tensor
 
 Array = npt.NDArray[Any]
@@ -27,7 +28,6 @@ Value = Tensor | Array
 MAX_ELEMENTS = 2**27
 MAX_GROWN = 2**22
 MAX_GROWTH = 1024
-MAX_DIMS = 16
 
 
 def numpy_type(value: Value) -> np.dtype[Any]:

@@ -1,6 +1,6 @@
 """From the calls of a traced graph to ONNX: one file a family of functions."""
 
-from tilewise.onnx.package import require_onnx
+from tilewise.io.onnx_files import require_onnx
 
 require_onnx("onnx.export")
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from tilewise.io.onnx_files import dtype_of
 from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
-from ..checks import dtype_of
 from ..module import Node
 from ..registry import Operator, operator, register
 from ..values import (

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tilewise.io.onnx_files import dtype_of
 from tilewise.onnx import namespace as tw
 from tilewise.tensor import Tensor
 
-from ..checks import dtype_of
 from ..module import Node
 from ..registry import operator
 from ..values import (
