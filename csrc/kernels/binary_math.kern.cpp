@@ -12,6 +12,10 @@ namespace {
 
 constexpr index_t tile = 64;
 
+// Both sides are computed: && and || would branch.
+TW_INLINE bool both(bool a, bool b) { return a & b; }
+TW_INLINE bool either(bool a, bool b) { return a | b; }
+
 struct Pow {
   static constexpr bool may_be_hard = false;
   static TW_INLINE double apply(double x, double y) {
@@ -26,11 +30,11 @@ struct Pow {
     t = size == 1.0 ? 0.0 : t;  // also where y is infinite
     double value = exp2(t);
     const bool whole = floor(y) == y;
-    const bool odd = whole & (floor(0.5 * y) != 0.5 * y);
+    const bool odd = both(whole, floor(0.5 * y) != 0.5 * y);
     value = odd ? copy_sign(value, x) : value;
-    value = (x < 0) & !whole & (size != infinity) ? not_a_number : value;
-    value = (x != x) | (y != y) ? not_a_number : value;
-    return (y == 0) | (x == 1.0) ? 1.0 : value;
+    value = both(both(x < 0, !whole), size != infinity) ? not_a_number : value;
+    value = either(x != x, y != y) ? not_a_number : value;
+    return either(y == 0, x == 1.0) ? 1.0 : value;
   }
 };
 
@@ -40,12 +44,12 @@ struct Fmod {
   static constexpr bool may_be_hard = true;
   static constexpr double most_quotient = 0x1p29;
   static TW_INLINE bool hard(double a, double b) {
-    return (absolute(a / b) >= most_quotient) & (b != 0) & (absolute(a) < infinity);
+    return both(both(absolute(a / b) >= most_quotient, b != 0), absolute(a) < infinity);
   }
   static TW_INLINE double from_magnitudes(double a, double b) {
     const double rest = a - b * truncate(a / b);
     const double value = rest < 0 ? rest + b : rest;
-    return (b == infinity) & (a < infinity) ? a : value;
+    return both(b == infinity, a < infinity) ? a : value;
   }
   static TW_INLINE double apply(double a, double b) {
     return copy_sign(from_magnitudes(absolute(a), absolute(b)), a);
@@ -55,7 +59,7 @@ struct Fmod {
 
 struct Remainder : Fmod {
   static TW_INLINE double finish(double rest, double /*a*/, double b) {
-    return (rest != 0) & ((rest < 0) != (b < 0)) ? rest + b : rest;
+    return both(rest != 0, (rest < 0) != (b < 0)) ? rest + b : rest;
   }
   static TW_INLINE double apply(double a, double b) { return finish(Fmod::apply(a, b), a, b); }
 };
@@ -63,7 +67,7 @@ struct Remainder : Fmod {
 struct FloorDiv : Fmod {
   static TW_INLINE double finish(double rest, double a, double b) {
     double q = (a - rest) / b;  // whole, up to one rounding
-    q = (rest != 0) & ((rest < 0) != (b < 0)) ? q - 1.0 : q;
+    q = both(rest != 0, (rest < 0) != (b < 0)) ? q - 1.0 : q;
     const double below = floor(q);
     double whole = q - below > 0.5 ? below + 1.0 : below;
     whole = q == 0 ? copy_sign(0.0, a / b) : whole;
@@ -86,7 +90,7 @@ struct Atan2 {
     double angle = atan_of_fraction(ratio);
     angle = height > width ? 0.5 * pi - angle : angle;
     angle = negative(x) ? pi - angle : angle;
-    return (x != x) | (y != y) ? not_a_number : copy_sign(angle, y);
+    return either(x != x, y != y) ? not_a_number : copy_sign(angle, y);
   }
 };
 
