@@ -22,6 +22,8 @@ from helpers import REPO, requires_onnx
 
 pytestmark = requires_onnx
 
+LIMIT = 2.0  # seconds of the processor: twice what a file may cost, for slow machines
+
 
 def refused(source: Any, match: str, *, traced: bool = True) -> None:
     """Loading must raise within a second and (a slow look) allocate next to nothing."""
@@ -30,7 +32,7 @@ def refused(source: Any, match: str, *, traced: bool = True) -> None:
     start = time.process_time()
     with pytest.raises(ValueError, match=match):
         load(source)
-    assert time.process_time() - start < 1.0
+    assert time.process_time() - start < LIMIT
     if not traced:
         return
     tracemalloc.start()
@@ -127,7 +129,7 @@ EDITS: dict[str, tuple[Callable[[Any], object], str]] = {
     "too many inputs": (lambda p: p.graph.node[2].input.extend("abc"), "expected 1 to 1 inputs"),
     "sparse initialiser": (lambda p: p.graph.sparse_initializer.add(), "dense initialisers"),
     "function that calls itself": (calls_itself, "calls itself"),
-    "functions in functions": (doubles_and_doubles, "expected at most 20000 nodes"),
+    "functions in functions": (doubles_and_doubles, "expected at most 10000 nodes"),
 }  # fmt: skip
 
 
@@ -258,7 +260,7 @@ def test_graphs_that_ask_for_too_much(name: str) -> None:
     start = time.process_time()
     with pytest.raises(ValueError, match=rf"{op} node '{op}_0'"):
         load(onnx_models.model([node], {}, ["y"], tensors, 18))()
-    assert time.process_time() - start < 1.0
+    assert time.process_time() - start < LIMIT
 
 
 def test_loops_end() -> None:

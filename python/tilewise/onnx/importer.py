@@ -24,7 +24,7 @@ from .values import Array, Value, is_float, wrap
 
 OLDEST_OPSET = 1
 _MAX_DEPTH = 16  # of graphs and functions in each other
-_MAX_NODES = 20_000  # with the nodes of functions counted at each call
+_MAX_NODES = 10_000  # with the nodes of functions counted at each call
 # What a weight may pass on its way to the operator that it belongs to.
 _CARRIERS = {"Identity", "Transpose", "Reshape", "Unsqueeze", "Squeeze", "Flatten"}
 
