@@ -232,7 +232,7 @@ def test_hostile_images(name: str, tmp_path: Path) -> None:
         decode_image(content, "x.png")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.perf_counter() - start < 1 and peak < 32 << 20
+    assert time.perf_counter() - start < 3 and peak < 32 << 20
     root = make_folder(tmp_path, {"a/0.png": encoded(picture()), "a/1.png": content})
     for workers in (0, 1):
         with pytest.raises(SampleError, match=r"a/1\.png"):
@@ -289,7 +289,7 @@ def test_hostile_tars(tmp_path: Path) -> None:
         start = time.perf_counter()
         with pytest.raises(ValueError, match=r"bad\.tar is truncated, corrupt or no tar file"):
             ImageTar(tmp_path / "bad.tar")
-        assert time.perf_counter() - start < 1, name
+        assert time.perf_counter() - start < 3, name
 
 
 def test_tar_members_that_are_no_plain_files(tmp_path: Path) -> None:
