@@ -16,7 +16,7 @@ from tilewise import _core
 from tilewise._arguments import as_int, wrong_type
 from tilewise.analysis import text
 from tilewise.analysis.steps import Plan, Step
-from tilewise.analysis.traced import itemsize, trace_batch
+from tilewise.analysis.traced import trace_batch
 from tilewise.creation import zeros
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class _Run:
         heap.note(name, extra + step.backward[0])
         repeated = []
         for parameter in step.parameters:
-            made = heap.allocate(_bytes(parameter))
+            made = heap.allocate(parameter.nbytes)
             repeated += [made] if id(parameter) in summed else []
             summed.add(id(parameter))
         heap.note(name, extra + step.backward[1])
@@ -278,14 +278,10 @@ class _Run:
             pending[value] = (total, True, True)
 
 
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * itemsize(tensor.dtype)
-
-
 def _held_by(model: Module) -> int:
     """Parameters and buffers, each once."""
     tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}
-    return sum(block_bytes(_bytes(tensor)) for tensor in tensors.values())
+    return sum(block_bytes(tensor.nbytes) for tensor in tensors.values())
 
 
 # ---------------------------------------------------------------- optimizers
@@ -390,7 +386,7 @@ def estimate_of(inference: Plan, training: Plan, optimizer: tuple[str, int]) -> 
     idle = _Run(inference, held + packed)
     idle.forward()
     trained = [p for p in model.parameters() if p.requires_grad]
-    gradients = sum(block_bytes(_bytes(p)) for p in trained)
+    gradients = sum(block_bytes(p.nbytes) for p in trained)
     state = optimizer[1] * gradients
     busy = _Run(training, held + state)
     before = busy.heap.live

@@ -182,7 +182,7 @@ class Summary:
             if not kind:
                 continue
             counts[kind] += tensor.numel()
-            total_bytes += tensor.numel() * tensor.itemsize
+            total_bytes += tensor.nbytes
             unused += tensor.numel() * (kind != "statistics" and key not in self._seen)
         return Totals(
             **counts,

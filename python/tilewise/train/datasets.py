@@ -19,7 +19,6 @@ from ..data import (
     MNIST,
     Dataset,
     FashionMNIST,
-    ImageArrays,
     ImageFolder,
     ImageTar,
     LabelledImages,
@@ -236,8 +235,3 @@ def with_classes(dataset: Dataset[Any], own: Sequence[str], wanted: Sequence[str
     moved = copy.copy(dataset)
     moved.labels = places[dataset.labels]
     return moved
-
-
-def is_varied(images: Images) -> bool:
-    """Whether the images have several sizes."""
-    return not isinstance(images.train, ImageArrays)

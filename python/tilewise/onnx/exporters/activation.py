@@ -11,12 +11,8 @@ import numpy as np
 from .builder import Call, Unsupported
 
 
-def _scalar(call: Call, value: float) -> str:
-    return call.constant(value, call.out_dtype, "scalar")
-
-
 def _clip(low: float, high: float) -> Callable[[Call, str], str]:
-    return lambda call, x: call.op("Clip", x, _scalar(call, low), _scalar(call, high))
+    return lambda call, x: call.op("Clip", x, call.scalar(low), call.scalar(high))
 
 
 def _plain(kind: str, **attributes: float) -> Callable[[Call, str], str]:
@@ -60,31 +56,31 @@ def _gelu(call: Call) -> str:
     x, form = call["input"], call.get("approximate", "none")
     if call.opset >= 20:
         return call.op("Gelu", x, approximate=form)
-    half = _scalar(call, 0.5)
+    half = call.scalar(0.5)
     if form == "none":
-        inner = call.op("Erf", call.op("Mul", x, _scalar(call, math.sqrt(0.5))))
+        inner = call.op("Erf", call.op("Mul", x, call.scalar(math.sqrt(0.5))))
     else:
-        cube = call.op("Mul", call.op("Mul", x, call.op("Mul", x, x)), _scalar(call, 0.044715))
+        cube = call.op("Mul", call.op("Mul", x, call.op("Mul", x, x)), call.scalar(0.044715))
         sum_ = call.op("Add", x, cube)
-        inner = call.op("Tanh", call.op("Mul", sum_, _scalar(call, math.sqrt(2 / math.pi))))
-    return call.op("Mul", call.op("Mul", x, half), call.op("Add", inner, _scalar(call, 1.0)))
+        inner = call.op("Tanh", call.op("Mul", sum_, call.scalar(math.sqrt(2 / math.pi))))
+    return call.op("Mul", call.op("Mul", x, half), call.op("Add", inner, call.scalar(1.0)))
 
 
 def _softplus(call: Call) -> str:
     x, beta, limit = call["input"], call.get("beta", 1.0), call.get("threshold", 20.0)
-    scaled = x if beta == 1 else call.op("Mul", x, _scalar(call, beta))
+    scaled = x if beta == 1 else call.op("Mul", x, call.scalar(beta))
     y = call.op("Softplus", scaled)
     if beta != 1:
-        y = call.op("Div", y, _scalar(call, beta))
+        y = call.op("Div", y, call.scalar(beta))
     if limit >= 20:  # above it the function is x to the last bit of float32
         return y
-    return call.op("Where", call.op("Greater", scaled, _scalar(call, limit)), x, y)
+    return call.op("Where", call.op("Greater", scaled, call.scalar(limit)), x, y)
 
 
 def _threshold(call: Call) -> str:
     x = call["input"]
-    above = call.op("Greater", x, _scalar(call, call.get("threshold")))
-    return call.op("Where", above, x, _scalar(call, call.get("value")))
+    above = call.op("Greater", x, call.scalar(call.get("threshold")))
+    return call.op("Where", above, x, call.scalar(call.get("value")))
 
 
 def _prelu(call: Call) -> str:
@@ -147,7 +143,7 @@ def _celu(call: Call) -> str:
     alpha = call.get("alpha", 1.0)
     if call.out_dtype == np.float32:
         return call.op("Celu", call["input"], alpha=alpha)
-    scale = _scalar(call, alpha)
+    scale = call.scalar(alpha)
     inner = call.op("Elu", call.op("Div", call["input"], scale), alpha=1.0)
     return call.op("Mul", inner, scale)
 

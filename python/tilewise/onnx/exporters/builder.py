@@ -291,6 +291,10 @@ class Call:
         """An initialiser with these values."""
         return self.builder.constant(values, dtype, hint)
 
+    def scalar(self, value: float) -> str:
+        """A number in the dtype of the result."""
+        return self.constant(value, self.out_dtype, "scalar")
+
     def ints(self, values: Iterable[int]) -> str:
         """An int64 vector."""
         return self.constant(np.array(list(values), np.int64), np.int64, "ints")

@@ -11,10 +11,6 @@ import numpy as np
 from .builder import Call, Size, Unsupported
 
 
-def _scalar(call: Call, value: float) -> str:
-    return call.constant(value, call.out_dtype, "scalar")
-
-
 def _filled(call: Call, name: str, count: int, value: float) -> str:
     """A vector argument, or one filled with a value where it was left out."""
     if call.has(name):
@@ -27,7 +23,7 @@ def _standardise(call: Call, x: str, axes: Sequence[int], eps: float, centre: bo
     if centre:
         x = call.op("Sub", x, call.reduce("ReduceMean", x, axes, keepdims=True))
     square = call.reduce("ReduceMean", call.op("Mul", x, x), axes, keepdims=True)
-    deviation = call.op("Sqrt", call.op("Add", square, _scalar(call, eps)))
+    deviation = call.op("Sqrt", call.op("Add", square, call.scalar(eps)))
     return call.op("Div", x, deviation)
 
 
@@ -133,15 +129,15 @@ def _local_response_norm(call: Call) -> str:
     square = call.op("Pad", call.op("Mul", x, x), call.ints([*before, *after]), mode="constant")
     parts = [call.slice(square, 1, i, i + channels) for i in range(size)]
     total = parts[0] if size == 1 else call.op("Sum", *parts)
-    scaled = call.op("Mul", total, _scalar(call, alpha / size))
-    power = call.op("Pow", call.op("Add", scaled, _scalar(call, k)), _scalar(call, beta))
+    scaled = call.op("Mul", total, call.scalar(alpha / size))
+    power = call.op("Pow", call.op("Add", scaled, call.scalar(k)), call.scalar(beta))
     return call.op("Div", x, power)
 
 
 def _normalize(call: Call) -> str:
     """The input over the p-norm of a dimension, which is at least eps."""
     p, axis = float(call.get("p", 2.0)), call.get("dim", 1)
-    x, eps = call["input"], _scalar(call, call.get("eps", 1e-12))
+    x, eps = call["input"], call.scalar(call.get("eps", 1e-12))
     length = vector_norm(call, x, p, [axis % call.rank("input")], keepdims=True)
     return call.op("Div", x, call.op("Max", length, eps))
 
@@ -155,15 +151,15 @@ def vector_norm(call: Call, x: str, p: float, axes: Sequence[int] | None, *, kee
         return call.reduce("ReduceMax" if p > 0 else "ReduceMin", size, axes, keepdims)
     if p == 0:
         raise Unsupported("the norm of order 0 counts elements; use (x != 0).sum()")
-    total = call.reduce("ReduceSum", call.op("Pow", size, _scalar(call, p)), axes, keepdims)
-    return call.op("Pow", total, _scalar(call, 1 / p))
+    total = call.reduce("ReduceSum", call.op("Pow", size, call.scalar(p)), axes, keepdims)
+    return call.op("Pow", total, call.scalar(1 / p))
 
 
 def _cosine_similarity(call: Call) -> str:
     """x1 · x2 / (max(|x1|, eps) · max(|x2|, eps)) along a dimension."""
     rank = max(call.rank("x1"), call.rank("x2"))
     axis = call.get("dim", 1) % rank
-    eps = _scalar(call, call.get("eps", 1e-8))
+    eps = call.scalar(call.get("eps", 1e-8))
     parts = [call.operand(call.arguments[name], call.out_dtype) for name in ("x1", "x2")]
     scaled = [
         call.op("Div", x, call.op("Max", vector_norm(call, x, 2.0, [axis], keepdims=True), eps))
@@ -175,7 +171,7 @@ def _cosine_similarity(call: Call) -> str:
 def _pairwise_distance(call: Call) -> str:
     """|x1 - x2 + eps| over the last dimension."""
     x1, x2 = (call.operand(call.arguments[name], call.out_dtype) for name in ("x1", "x2"))
-    apart = call.op("Add", call.op("Sub", x1, x2), _scalar(call, call.get("eps", 1e-6)))
+    apart = call.op("Add", call.op("Sub", x1, x2), call.scalar(call.get("eps", 1e-6)))
     rank = max(call.rank("x1"), call.rank("x2"))
     keep = bool(call.get("keepdim", False))
     return vector_norm(call, apart, float(call.get("p", 2.0)), [rank - 1], keepdims=keep)
