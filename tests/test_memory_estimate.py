@@ -12,7 +12,7 @@ import tilewise as tw
 from tilewise import _core, models, nn, optim
 from tilewise.analysis.kept import kept_letters
 from tilewise.analysis.kinds import kind_of
-from tilewise.analysis.memory import _Run, block_bytes
+from tilewise.analysis.memory import _Run
 from tilewise.analysis.steps import Plan
 from tilewise.analysis.traced import trace_batch
 from tilewise.nn import functional as F
@@ -27,7 +27,7 @@ def in_use() -> int:
 def test_blocks_are_the_pools(count: int) -> None:
     before = in_use()
     array = _core.Array.empty((count,), _core.DType.uint8)
-    assert in_use() - before == block_bytes(count)
+    assert in_use() - before == _core.block_bytes(count)
     del array
 
 
@@ -212,7 +212,7 @@ def test_the_state_of_optimizers(optimizer: Any, name: str, states: int) -> None
     told = tw.memory_estimate(nn.Linear(32, 32), (32,), 4, optimizer)
     assert told.optimizer == name
     assert told.optimizer_state == states * told.gradients
-    assert told.gradients == block_bytes(4 * 32 * 32) + block_bytes(4 * 32)
+    assert told.gradients == _core.block_bytes(4 * 32 * 32) + _core.block_bytes(4 * 32)
 
 
 def test_an_optimizer_stands_for_its_class_and_options() -> None:
@@ -238,7 +238,7 @@ def test_sums_keep_nothing_of_their_operands() -> None:
     before = in_use()
     y = a + b
     del a, b
-    assert in_use() - before <= block_bytes(4 * 256 * 256) - 2 * block_bytes(4 * 256 * 256) + 4096
+    assert in_use() - before <= _core.block_bytes(4 * 256 * 256) - 2 * _core.block_bytes(4 * 256 * 256) + 4096
     y.sum().backward()
 
 

@@ -15,16 +15,6 @@ namespace {
 constexpr std::size_t alignment = 64;
 constexpr std::size_t slack = std::size_t{64} << 20;
 
-// Sizes are rounded up to eight steps per power of two: at most 12.5 % is wasted, and tensors of
-// nearly equal size share blocks.
-std::size_t size_class(std::size_t bytes) {
-  if (bytes <= 512)
-    return (bytes + alignment - 1) / alignment * alignment + (bytes == 0) * alignment;
-  int log2 = 63 - __builtin_clzll(bytes);
-  std::size_t step = std::size_t{1} << (log2 - 3);
-  return (bytes + step - 1) / step * step;
-}
-
 struct CachedBlock {
   void* block;
   std::uint64_t released_at;
@@ -34,7 +24,7 @@ class Pool {
  public:
   void* allocate(std::size_t bytes) {
     if (bytes > (std::size_t{1} << 62)) fail(bytes);
-    const std::size_t size = size_class(bytes);
+    const std::size_t size = block_bytes(bytes);
     std::lock_guard<std::mutex> lock(mutex_);
     ++stats_.allocations;
     if (guarded_) return allocate_guarded(bytes, size);
@@ -55,7 +45,7 @@ class Pool {
   }
 
   void release(void* block, std::size_t bytes) noexcept {
-    const std::size_t size = size_class(bytes);
+    const std::size_t size = block_bytes(bytes);
     std::lock_guard<std::mutex> lock(mutex_);
     stats_.in_use -= size;
     if (guarded_) return guarded_release(block, bytes);
@@ -161,6 +151,14 @@ Pool& pool() {
 }
 
 }  // namespace
+
+std::size_t block_bytes(std::size_t bytes) {
+  if (bytes <= 512)
+    return (bytes + alignment - 1) / alignment * alignment + (bytes == 0) * alignment;
+  int log2 = 63 - __builtin_clzll(bytes);
+  std::size_t step = std::size_t{1} << (log2 - 3);
+  return (bytes + step - 1) / step * step;
+}
 
 void* pool_allocate(std::size_t bytes) { return pool().allocate(bytes); }
 void pool_release(void* block, std::size_t bytes) noexcept { pool().release(block, bytes); }

@@ -27,6 +27,10 @@ struct MemoryStats {
   std::uint64_t system_allocations;  // requests that went to the operating system
 };
 
+// What the pool takes for so many bytes: eight sizes a power of two, so at most 12.5 % is wasted and
+// tensors of nearly equal size share blocks.
+std::size_t block_bytes(std::size_t bytes);
+
 // A block of at least `bytes` bytes (never null, also for 0). Throws OutOfMemory.
 void* pool_allocate(std::size_t bytes);
 void pool_release(void* block, std::size_t bytes) noexcept;

@@ -75,6 +75,7 @@ Example:
     True
 )");
   m.def("memory_stats", &memory_report);
+  m.def("block_bytes", &block_bytes, py::arg("bytes"));
   m.def("reset_peak_memory", &reset_peak_memory);
   m.def("empty_cache", &release_cached_memory);
   (void)active_isa();  // an impossible TILEWISE_ISA fails at import, not in the first op

@@ -29,19 +29,6 @@ if TYPE_CHECKING:
     OptimizerLike = str | Optimizer | Callable[[Iterable[Tensor]], Optimizer] | None
 
 
-def block_bytes(count: int) -> int:
-    """What the core's pool takes for an array: eight sizes a power of two (csrc/base/memory.cpp).
-
-    Example:
-        >>> block_bytes(100), block_bytes(1_000_001)
-        (128, 1048576)
-    """
-    if count <= 512:
-        return max(-(-count // 64) * 64, 64)
-    step = 1 << (count.bit_length() - 4)
-    return -(-count // step) * step
-
-
 @dataclass(frozen=True)
 class MemoryEstimate:
     """What a network needs, in bytes; printing it gives a table.
@@ -124,7 +111,7 @@ class _Heap:
         self.at = "the parameters"
 
     def allocate(self, count: int) -> _Buffer:
-        buffer = _Buffer(self, block_bytes(count), count)
+        buffer = _Buffer(self, _core.block_bytes(count), count)
         self.live += buffer.size
         return buffer
 
@@ -281,7 +268,7 @@ class _Run:
 def _held_by(model: Module) -> int:
     """Parameters and buffers, each once."""
     tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}
-    return sum(block_bytes(tensor.nbytes) for tensor in tensors.values())
+    return sum(_core.block_bytes(tensor.nbytes) for tensor in tensors.values())
 
 
 # ---------------------------------------------------------------- optimizers
@@ -412,4 +399,4 @@ def estimate_of(inference: Plan, training: Plan, optimizer: tuple[str, int]) -> 
     )
 
 
-__all__ = ["MemoryEstimate", "Traced", "block_bytes", "memory_estimate"]
+__all__ = ["MemoryEstimate", "Traced", "memory_estimate"]
