@@ -369,11 +369,11 @@ def estimate_of(inference: Plan, training: Plan, optimizer: tuple[str, int]) -> 
     """The estimate for plans of one model."""
     model = training.traced.model
     held = _held_by(model)
-    packed = sum(block_bytes(step.packed) for step in inference.steps if step.packed)
+    packed = sum(_core.block_bytes(step.packed) for step in inference.steps if step.packed)
     idle = _Run(inference, held + packed)
     idle.forward()
     trained = [p for p in model.parameters() if p.requires_grad]
-    gradients = sum(block_bytes(p.nbytes) for p in trained)
+    gradients = sum(_core.block_bytes(p.nbytes) for p in trained)
     state = optimizer[1] * gradients
     busy = _Run(training, held + state)
     before = busy.heap.live
