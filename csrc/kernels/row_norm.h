@@ -1,16 +1,10 @@
 // Normalisation of contiguous runs of float32: layer norm, RMS norm and vectors of unit length.
 #pragma once
 
+#include "base/moments.h"
 #include "kernels/dispatch.h"
 
 namespace tilewise {
-
-// The mean of a run and the sum of its squared deviations from it; with centred = false those of
-// zero.
-struct Moments {
-  double mean;
-  double deviations;
-};
 
 // Rows of `columns` numbers, or a range of their columns: rows are `stride` apart.
 // With `streaming`, results are stored past the caches where their addresses allow it.

@@ -1,8 +1,3 @@
-// Moments of long runs: sums of x - pivot and its square, where the pivot is the mean of the run's
-// first register, so that sum(d^2) - sum(d)^2 / n does not cancel when the mean is large beside the
-// deviation. Chunks combine in double (Chan, Golub, LeVeque, "Algorithms for computing the sample
-// variance", 1983).
-//
 // Rows that lie in L1 take one pass over memory, which is gone through in order: while a group of
 // four rows is normalised, the next group is read and summed, so that reads and writes come evenly.
 // Rows that were read side by side, or blocks that were read first and written afterwards, took 1.2
@@ -10,13 +5,15 @@
 #include "kernels/row_norm.h"
 
 #include "kernels/simd/simd.h"
+// After simd.h:
+#include "kernels/simd/moments.h"
 
 namespace tilewise {
 namespace TW_ISA {
 namespace {
 
 constexpr index_t w = VecF::width;
-constexpr index_t chunk = 4096;
+constexpr index_t chunk = moments_chunk;
 constexpr int group = 4;       // rows that are taken together,
 constexpr index_t wide = 128;  // unless they are so wide: one row after the other is fetched sooner
 
@@ -33,61 +30,6 @@ TW_INLINE void store_n(float* p, VecF a, index_t n) {
   } else {
     store(p, a);
   }
-}
-
-// The mean of the first register of a run: no single number is far from the others by itself.
-TW_INLINE float pivot_of(const float* x, index_t count) {
-  const index_t n = smaller(w, count);
-  return reduce_add(load_partial(x, n)) / static_cast<float>(n);
-}
-
-// The moments of a run of at most `chunk` numbers, from the sums of x - pivot and its square.
-template <bool centred>
-TW_INLINE void run_moments(const float* x, index_t count, Moments* out) {
-  constexpr int unroll = 4;
-  const float origin = centred ? pivot_of(x, count) : 0.0F;
-  const VecF pivot = set1(origin);
-  VecF sum[unroll];
-  VecF squares[unroll];
-  for (int u = 0; u < unroll; ++u) sum[u] = squares[u] = zero();
-  index_t c = 0;
-  for (; c + unroll * w <= count; c += unroll * w) {
-    for (int u = 0; u < unroll; ++u) {
-      const VecF d = load(x + c + u * w) - pivot;
-      if (centred) sum[u] = sum[u] + d;
-      squares[u] = fmadd(d, d, squares[u]);
-    }
-  }
-  for (; c < count; c += w) {
-    const index_t n = smaller(w, count - c);
-    const Mask inside = mask_from_bits(n == w ? ~0U : (1U << n) - 1U);
-    const VecF d = select(inside, load_partial(x + c, n) - pivot, zero());
-    sum[0] = sum[0] + d;
-    squares[0] = fmadd(d, d, squares[0]);
-  }
-  const double share = 1.0 / static_cast<double>(count);
-  const double q =
-      static_cast<double>(reduce_add((squares[0] + squares[1]) + (squares[2] + squares[3])));
-  const double s =
-      centred ? static_cast<double>(reduce_add((sum[0] + sum[1]) + (sum[2] + sum[3]))) : 0.0;
-  *out = {static_cast<double>(origin) + s * share, q - s * s * share};
-}
-
-template <bool centred>
-Moments long_moments(const float* x, index_t count) {
-  Moments total;
-  run_moments<centred>(x, smaller(chunk, count), &total);
-  for (index_t i = chunk; i < count; i += chunk) {
-    const index_t n = smaller(chunk, count - i);
-    Moments m;
-    run_moments<centred>(x + i, n, &m);
-    const double before = static_cast<double>(i);
-    const double added = static_cast<double>(n);
-    const double gap = m.mean - total.mean;
-    total.mean += gap * (added / (before + added));
-    total.deviations += m.deviations + gap * gap * (before * added / (before + added));
-  }
-  return total;
 }
 
 void moments(const float* x, RowBlock block, bool centred, Moments* out) {
