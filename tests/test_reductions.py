@@ -131,7 +131,10 @@ def test_same_bits_at_any_thread_count(isa: str) -> None:
         for threads in (1, 2, 3, 8):
             _core.set_num_threads(threads)
             results.append(
-                b"".join(to_numpy(f(x, axes)).tobytes() for f in (_core.sum, _core.max, _core.mean))
+                b"".join(
+                    to_numpy(f(x, axes)).tobytes()
+                    for f in (_core.sum, _core.max, _core.mean, _core.var, _core.logsumexp)
+                )
             )
         assert len(set(results)) == 1
 
@@ -217,6 +220,58 @@ def test_var(isa: str, correction: float) -> None:
         assert got.shape == want.shape
         np.testing.assert_allclose(got, want, rtol=2e-6)
     assert np.isnan(_core.var(to_core(np.ones(1, np.float32))).item())
+
+
+# Rows and columns of one register and less, tails, several blocks, strips and chunks.
+STATISTICS = [((1, 1), 0), ((1, 7), 1), ((5, 3), 0), ((9, 33), 1), ((40, 600), 0), ((3, 5000), 1),
+              ((70_001,), 0), ((200, 17), 0), ((3, 70, 40), 1), ((40_000, 2), 0)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "axis"), STATISTICS, ids=str)
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_var_in_one_read(isa: str, shape: tuple[int, ...], axis: int, offset: float) -> None:
+    """The deviations survive a mean that is ten thousand times as large, and outliers in front."""
+    a = (random_array(shape, dtype=np.float64) + offset).astype(np.float32)
+    for first in (a.flat[0], 1e3 + offset):
+        a.flat[0] = first
+        got = to_numpy(_core.var(to_core(a), (axis,), 0.0, False))
+        want = a.astype(np.float64).var(axis)
+        np.testing.assert_allclose(got, want, rtol=2e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize(("shape", "axis"), STATISTICS, ids=str)
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+def test_logsumexp_in_one_read(isa: str, shape: tuple[int, ...], axis: int, scale: float) -> None:
+    a = random_array(shape, low=-3, high=3) * np.float32(scale)
+    rising = np.sort(a, axis)  # each block moves the origin
+    for values in (a, rising, np.flip(rising, axis).copy()):
+        wide = values.astype(np.float64)
+        top = wide.max(axis, keepdims=True)
+        want = (np.log(np.exp(wide - top).sum(axis, keepdims=True)) + top).squeeze(axis)
+        for x in (values, wide):
+            got = to_numpy(_core.logsumexp(to_core(x), (axis,), False))
+            np.testing.assert_allclose(got, want, rtol=1e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logsumexp_of_infinities(isa: str, axis: int, dtype: Any) -> None:
+    a = random_array((3000, 6), dtype=np.float64).astype(dtype)
+    a[:, 1] = -np.inf
+    a[:2000, 2] = -np.inf
+    a[5, 3] = np.inf
+    a[2999, 3] = 3e38
+    a[7, 4] = np.nan
+    a[9, 4] = np.inf
+    a[:, 5] = 3e38
+    x = to_core(np.ascontiguousarray(a if axis == 0 else a.T))
+    got = to_numpy(_core.logsumexp(x, (axis,), False))
+    want = np.log(np.exp(a[2000:, 2].astype(np.float64)).sum())
+    np.testing.assert_allclose(got[2], want, rtol=1e-6)
+    assert got[1] == -np.inf and got[3] == np.inf and np.isnan(got[4])
+    assert got[5] == np.float32(3e38) or dtype is np.float64
+    assert np.isfinite(got[0])
+    assert np.isnan(to_numpy(_core.var(x, (axis,), 0.0, False))[[1, 2, 3, 4]]).all()
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,6 @@ struct StatisticsStep {
 
   template <bool partial>
   TW_INLINE void run(index_t c, index_t n) const {
-    prefetch(x + stride + c);
     const VecF d = load_n<partial>(x + c, n) - load_n<partial>(shift + c, n);
     add_to_group<place, partial>(d, c, n, sums.group_first, sums.first);
     add_to_group<place, partial>(d * d, c, n, sums.group_second, sums.second);
@@ -242,8 +241,6 @@ struct BackwardSumsStep {
   TW_INLINE void run(index_t c, index_t n) const {
     const VecF scale = relu ? load_n<partial>(v.scale + c, n) : zero();
     const VecF bias = relu ? load_n<partial>(v.bias + c, n) : zero();
-    prefetch(x + stride + c);
-    prefetch(dy + stride + c);
     const VecF d = load_n<partial>(x + c, n) - load_n<partial>(v.mean + c, n);
     const VecF g = gated<relu>(load_n<partial>(dy + c, n), d, scale, bias);
     add_to_group<place, partial>(g, c, n, sums.group_first, sums.first);

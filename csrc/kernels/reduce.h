@@ -21,10 +21,14 @@ struct ReduceKernels {
   void (*sum_cols)(const MatrixView& m, double* out);
   // out[r] = product of row r.
   void (*product_rows)(const MatrixView& m, double* out);
-  // out[r] = sum of f(x - shift[r]) over row r; out[c] += sum of f(x - shift[c]) over column c.
-  // A null shift is 0.
-  void (*map_rows)(MapSum map, const MatrixView& m, const float* shift, double* out);
-  void (*map_cols)(MapSum map, const MatrixView& m, const float* shift, double* out);
+  // out[r] = sum of f(x) over row r; out[c] += sum of f(x) over column c.
+  void (*map_rows)(MapSum map, const MatrixView& m, double* out);
+  void (*map_cols)(MapSum map, const MatrixView& m, double* out);
+  // Of each row or column (rows, cols >= 1): one read of memory.
+  void (*moments_rows)(const MatrixView& m, CountedMoments* out);
+  void (*moments_cols)(const MatrixView& m, CountedMoments* out);
+  void (*exponentials_rows)(const MatrixView& m, ScaledSum* out);
+  void (*exponentials_cols)(const MatrixView& m, ScaledSum* out);
   // out[r] = the largest element of row r (cols >= 1); a NaN anywhere gives NaN.
   void (*max_rows)(const MatrixView& m, float* out);
   void (*min_rows)(const MatrixView& m, float* out);

@@ -1,16 +1,10 @@
 // Normalisation of contiguous runs of float32: layer norm, RMS norm and vectors of unit length.
 #pragma once
 
+#include "base/moments.h"
 #include "kernels/dispatch.h"
 
 namespace tilewise {
-
-// The mean of a run and the sum of its squared deviations from it; with centred = false those of
-// zero.
-struct Moments {
-  double mean;
-  double deviations;
-};
 
 // Rows of `columns` numbers, or a range of their columns: rows are `stride` apart.
 // With `streaming`, results are stored past the caches where their addresses allow it.
@@ -41,7 +35,42 @@ struct RowGrad {
   float offset;
 };
 
+// Makes the numbers of rows `first` to `first + count` from their moments: a call for a few rows.
+struct RowScaling {
+  void (*make)(const void* context, index_t first, index_t count, const Moments* moments,
+               RowScale* out);
+  const void* context;
+};
+
+// The same for gradients, from sums[2 r] = sum g and sums[2 r + 1] = sum g (x - mean) of each row,
+// where g = weight dy.
+struct RowGrading {
+  void (*make)(const void* context, index_t first, index_t count, const float* sums, RowGrad* out);
+  const void* context;
+};
+
+// The operands of a backward pass. dweight[c] += sum of dy (x - mean) scale over the rows and
+// dbias[c] += sum of dy: both or neither null.
+struct RowNormGradients {
+  const float* dy;
+  const float* x;
+  const RowScale* rows;
+  const float* weight;
+  float* dweight;
+  float* dbias;
+  float* dx;
+};
+
 struct RowNormKernels {
+  // The longest rows, without gaps between them, that `forward` and `backward` take: those that
+  // lie in L1 and whose sums stay short. Writes `rows` and y = (x - mean) scale weight + bias.
+  index_t longest_row;
+  void (*forward)(const float* x, RowBlock block, bool centred, ColumnVectors columns,
+                  RowScaling scaling, RowScale* rows, float* y);
+  void (*backward)(const RowNormGradients& g, RowBlock block, RowGrading grading);
+
+  // The passes one by one, for longer rows and for parts of rows.
+  //
   // Of each row.
   void (*moments)(const float* x, RowBlock block, bool centred, Moments* out);
   // y = (x - mean) scale weight + bias

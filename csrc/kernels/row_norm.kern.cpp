@@ -1,21 +1,20 @@
-// Moments: sums of x - pivot and its square, where the pivot is the mean of the run's first
-// register, so that sum(d^2) - sum(d)^2 / n does not cancel when the mean is large beside the
-// deviation. Chunks of long runs combine in double (Chan, Golub, LeVeque, "Algorithms for computing
-// the sample variance", 1983). Four rows at a time hide the latency of the additions.
-//
-// Gradients take four rows at a time: the sums of the rows stay in registers, those of the columns
-// are loaded and stored once in four rows.
+// Rows that lie in L1 take one pass over memory, which is gone through in order: while a group of
+// four rows is normalised, the next group is read and summed, so that reads and writes come evenly.
+// Rows that were read side by side, or blocks that were read first and written afterwards, took 1.2
+// to 2 times as long at 96 columns. The deviations are taken from L1, about the mean.
 #include "kernels/row_norm.h"
 
 #include "kernels/simd/simd.h"
+// After simd.h:
+#include "kernels/simd/moments.h"
 
 namespace tilewise {
 namespace TW_ISA {
 namespace {
 
 constexpr index_t w = VecF::width;
-constexpr index_t chunk = 4096;
-constexpr index_t group = 4;   // rows that are taken together,
+constexpr index_t chunk = moments_chunk;
+constexpr int group = 4;       // rows that are taken together,
 constexpr index_t wide = 128;  // unless they are so wide: one row after the other is fetched sooner
 
 TW_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
@@ -33,85 +32,9 @@ TW_INLINE void store_n(float* p, VecF a, index_t n) {
   }
 }
 
-// The mean of the first register of a run: no single number is far from the others by itself.
-TW_INLINE float pivot_of(const float* x, index_t count) {
-  const index_t n = smaller(w, count);
-  return reduce_add(load_partial(x, n)) / static_cast<float>(n);
-}
-
-// The moments of runs of at most `chunk` numbers, from the sums of x - pivot and its square.
-template <int rows, int unroll>
-TW_INLINE void chunk_moments(const float* x, RowBlock block, bool centred, Moments* out) {
-  VecF pivot[rows];
-  VecF sum[rows][unroll];
-  VecF squares[rows][unroll];
-  float pivots[rows];
-  for (int r = 0; r < rows; ++r) {
-    pivots[r] = centred ? pivot_of(x + r * block.stride, block.columns) : 0.0F;
-    pivot[r] = set1(pivots[r]);
-    for (int u = 0; u < unroll; ++u) sum[r][u] = squares[r][u] = zero();
-  }
-  index_t c = 0;
-  for (; c + unroll * w <= block.columns; c += unroll * w) {
-    for (int r = 0; r < rows; ++r) {
-      for (int u = 0; u < unroll; ++u) {
-        const VecF d = load(x + r * block.stride + c + u * w) - pivot[r];
-        sum[r][u] = sum[r][u] + d;
-        squares[r][u] = fmadd(d, d, squares[r][u]);
-      }
-    }
-  }
-  for (; c < block.columns; c += w) {
-    const index_t n = smaller(w, block.columns - c);
-    const Mask inside = mask_from_bits(n == w ? ~0U : (1U << n) - 1U);
-    for (int r = 0; r < rows; ++r) {
-      const VecF d = select(inside, load_partial(x + r * block.stride + c, n) - pivot[r], zero());
-      sum[r][0] = sum[r][0] + d;
-      squares[r][0] = fmadd(d, d, squares[r][0]);
-    }
-  }
-  const double share = 1.0 / static_cast<double>(block.columns);
-  for (int r = 0; r < rows; ++r) {
-    for (int u = 1; u < unroll; ++u) {
-      sum[r][0] = sum[r][0] + sum[r][u];
-      squares[r][0] = squares[r][0] + squares[r][u];
-    }
-    const double q = static_cast<double>(reduce_add(squares[r][0]));
-    const double s = centred ? static_cast<double>(reduce_add(sum[r][0])) : 0.0;
-    out[r] = {static_cast<double>(pivots[r]) + s * share, q - s * s * share};
-  }
-}
-
-Moments long_moments(const float* x, index_t count, bool centred) {
-  Moments total;
-  chunk_moments<1, 4>(x, {1, chunk, chunk, false}, centred, &total);
-  for (index_t i = chunk; i < count; i += chunk) {
-    const index_t n = smaller(chunk, count - i);
-    Moments m;
-    chunk_moments<1, 4>(x + i, {1, n, n, false}, centred, &m);
-    const double before = static_cast<double>(i);
-    const double added = static_cast<double>(n);
-    const double gap = m.mean - total.mean;
-    total.mean += gap * (added / (before + added));
-    total.deviations += m.deviations + gap * gap * (before * added / (before + added));
-  }
-  return total;
-}
-
 void moments(const float* x, RowBlock block, bool centred, Moments* out) {
-  index_t r = 0;
-  if (block.columns < wide) {
-    for (; r + group <= block.rows; r += group) {
-      chunk_moments<group, 1>(x + r * block.stride, block, centred, out + r);
-    }
-  }
-  for (; r < block.rows; ++r) {
-    const float* row = x + r * block.stride;
-    if (block.columns <= chunk) {
-      chunk_moments<1, 4>(row, block, centred, out + r);
-    } else {
-      out[r] = long_moments(row, block.columns, centred);
-    }
+  for (index_t r = 0; r < block.rows; ++r, x += block.stride) {
+    out[r] = centred ? long_moments<true>(x, block.columns) : long_moments<false>(x, block.columns);
   }
 }
 
@@ -267,11 +190,286 @@ void backward_input(const float* dy, const float* x, RowBlock block, const RowGr
   }
 }
 
+// ---------------------------------------------------------------- rows in L1, one pass
+
+constexpr index_t longest_row = 128 * w;
+constexpr index_t longest_grouped = 512;  // columns of rows that are taken in groups
+
+template <int rows>
+TW_INLINE void reduce_rows(const VecF (&sums)[rows], float* out) {
+  if constexpr (rows == group) {
+    reduce_add4(sums, out);
+  } else {
+    out[0] = reduce_add(sums[0]);
+  }
+}
+
+// Runs a step on every register of a row, the last one perhaps partial.
+template <typename Step>
+TW_INLINE void each_vector(index_t columns, const Step& step) {
+  index_t c = 0;
+  for (; c + w <= columns; c += w) step.template run<false>(c, w);
+  if (c < columns) step.template run<true>(c, columns - c);
+}
+
+// sum += x, or its square where not centred.
+template <bool centred>
+struct FirstSum {
+  const float* x;
+  VecF& sum;
+
+  template <bool partial>
+  TW_INLINE void run(index_t c, index_t n) const {
+    const VecF v = load_n<partial>(x + c, n);
+    sum = centred ? sum + v : fmadd(v, v, sum);
+  }
+};
+
+struct DeviationSums {
+  const float* x;
+  VecF mean;
+  VecF& sum;
+  VecF& squares;
+
+  template <bool partial>
+  TW_INLINE void run(index_t c, index_t n) const {
+    VecF d = load_n<partial>(x + c, n) - mean;
+    if (partial) d = select(mask_from_bits((1U << n) - 1U), d, zero());
+    sum = sum + d;
+    squares = fmadd(d, d, squares);
+  }
+};
+
+template <bool streaming>
+struct NormaliseVector {
+  const float* x;
+  VecF mean;
+  VecF scale;
+  const ColumnVectors& columns;
+  float* y;
+
+  template <bool partial>
+  TW_INLINE void run(index_t c, index_t n) const {
+    normalise_vector<partial, streaming>(x, mean, scale, columns, c, n, y);
+  }
+};
+
+// The first row does both, register by register.
+template <typename First, typename Second>
+struct Both {
+  const First& first;
+  const Second& second;
+
+  template <bool partial>
+  TW_INLINE void run(index_t c, index_t n) const {
+    first.template run<partial>(c, n);
+    second.template run<partial>(c, n);
+  }
+};
+
+// The moments of `rows` rows from their first sums. The sum of the deviations from the rounded mean
+// corrects what rounding did to it.
+template <int rows, bool centred>
+TW_INLINE void moments_from(const float* x, index_t columns, const VecF (&first)[rows],
+                            Moments* out) {
+  float sums[rows];
+  reduce_rows(first, sums);
+  if (!centred) {
+    for (int r = 0; r < rows; ++r) out[r] = {0.0, static_cast<double>(sums[r])};
+    return;
+  }
+  float mean[rows];
+  VecF rest[rows];
+  VecF squares[rows];
+  for (int r = 0; r < rows; ++r) {
+    mean[r] = sums[r] / static_cast<float>(columns);
+    rest[r] = squares[r] = zero();
+    each_vector(columns, DeviationSums{x + r * columns, set1(mean[r]), rest[r], squares[r]});
+  }
+  float rests[rows];
+  float deviations[rows];
+  reduce_rows(rest, rests);
+  reduce_rows(squares, deviations);
+  const double share = 1.0 / static_cast<double>(columns);
+  for (int r = 0; r < rows; ++r) {
+    const double s = static_cast<double>(rests[r]);
+    out[r] = {static_cast<double>(mean[r]) + s * share,
+              static_cast<double>(deviations[r]) - s * s * share};
+  }
+}
+
+struct ForwardPass {
+  ColumnVectors columns;
+  RowScaling scaling;
+  RowScale* rows;
+};
+
+// From row `first` on, as many groups of `size` rows as there are; returns the first row left over.
+template <int size, bool centred, bool streaming>
+TW_INLINE index_t forward_groups(const float* x, RowBlock block, index_t first,
+                                 const ForwardPass& pass, float* y) {
+  const index_t count = block.columns;
+  VecF sums[size];
+  index_t row = first;
+  if (row + size > block.rows) return row;
+  for (int r = 0; r < size; ++r) {
+    sums[r] = zero();
+    each_vector(count, FirstSum<centred>{x + (row + r) * count, sums[r]});
+  }
+  for (; row + size <= block.rows; row += size) {
+    Moments moments[size];
+    moments_from<size, centred>(x + row * count, count, sums, moments);
+    pass.scaling.make(pass.scaling.context, row, size, moments, pass.rows + row);
+    const index_t next = row + 2 * size <= block.rows ? size : 0;  // after the last group: unused
+    for (int r = 0; r < size; ++r) {
+      const index_t at = (row + r) * count;
+      VecF sum = zero();
+      const FirstSum<centred> read{x + at + next * count, sum};
+      const NormaliseVector<streaming> write{x + at, set1(pass.rows[row + r].mean),
+                                             set1(pass.rows[row + r].scale), pass.columns, y + at};
+      each_vector(count, Both<FirstSum<centred>, NormaliseVector<streaming>>{read, write});
+      sums[r] = sum;
+    }
+  }
+  return row;
+}
+
+template <bool centred, bool streaming>
+void forward_rows(const float* x, RowBlock block, const ForwardPass& pass, float* y) {
+  index_t row = 0;
+  if (block.columns <= longest_grouped) {
+    row = forward_groups<group, centred, streaming>(x, block, row, pass, y);
+  }
+  forward_groups<1, centred, streaming>(x, block, row, pass, y);
+}
+
+void forward(const float* x, RowBlock block, bool centred, ColumnVectors columns,
+             RowScaling scaling, RowScale* rows, float* y) {
+  const ForwardPass pass{columns, scaling, rows};
+  const bool streaming = can_stream(block, y);
+  const auto run = centred ? (streaming ? forward_rows<true, true> : forward_rows<true, false>)
+                           : (streaming ? forward_rows<false, true> : forward_rows<false, false>);
+  run(x, block, pass, y);
+}
+
+// sum += g and sum_x += g (x - mean).
+struct GradientSums {
+  const float* dy;
+  const float* x;
+  VecF mean;
+  const float* weight;
+  VecF& sum;
+  VecF& sum_x;
+
+  template <bool partial>
+  TW_INLINE void run(index_t c, index_t n) const {
+    const VecF gradient = load_n<partial>(dy + c, n);
+    const VecF g = weight ? gradient * load_n<partial>(weight + c, n) : gradient;
+    sum = sum + g;
+    sum_x = fmadd(g, load_n<partial>(x + c, n) - mean, sum_x);
+  }
+};
+
+// dx of a row, and its part of the columns' sums.
+template <bool streaming>
+struct InputVector {
+  const float* dy;
+  const float* x;
+  VecF mean;
+  VecF scale;
+  VecF slope;
+  VecF offset;
+  const float* weight;
+  float* dweight;
+  float* dbias;
+  float* dx;
+
+  template <bool partial>
+  TW_INLINE void run(index_t c, index_t n) const {
+    const VecF gradient = load_n<partial>(dy + c, n);
+    const VecF g = weight ? gradient * load_n<partial>(weight + c, n) : gradient;
+    const VecF d = load_n<partial>(x + c, n) - mean;
+    if (dweight) {
+      store_n<partial>(dweight + c, fmadd(gradient, d * scale, load_n<partial>(dweight + c, n)), n);
+      store_n<partial>(dbias + c, load_n<partial>(dbias + c, n) + gradient, n);
+    }
+    put<partial, streaming>(dx + c, scale * fnmadd(slope, d, g - offset), n);
+  }
+};
+
+template <int size, bool streaming>
+TW_INLINE index_t backward_groups(const RowNormGradients& g, RowBlock block, index_t first,
+                                  const RowGrading& grading) {
+  const index_t count = block.columns;
+  VecF sum[size];
+  VecF sum_x[size];
+  const auto sums_of = [&](index_t row, VecF& s, VecF& s_x) {
+    s = s_x = zero();
+    return GradientSums{
+        g.dy + row * count, g.x + row * count, set1(g.rows[row].mean), g.weight, s, s_x};
+  };
+  index_t row = first;
+  if (row + size > block.rows) return row;
+  for (int r = 0; r < size; ++r) each_vector(count, sums_of(row + r, sum[r], sum_x[r]));
+  for (; row + size <= block.rows; row += size) {
+    float totals[size];
+    float totals_x[size];
+    float sums[2 * size];
+    RowGrad grads[size];
+    reduce_rows(sum, totals);
+    reduce_rows(sum_x, totals_x);
+    for (int r = 0; r < size; ++r) {
+      sums[2 * r] = totals[r];
+      sums[2 * r + 1] = totals_x[r];
+    }
+    grading.make(grading.context, row, size, sums, grads);
+    const index_t next = row + 2 * size <= block.rows ? size : 0;  // after the last group: unused
+    for (int r = 0; r < size; ++r) {
+      const index_t at = (row + r) * count;
+      VecF s;
+      VecF s_x;
+      const GradientSums read = sums_of(row + r + next, s, s_x);
+      const InputVector<streaming> write{g.dy + at,
+                                         g.x + at,
+                                         set1(grads[r].mean),
+                                         set1(grads[r].scale),
+                                         set1(grads[r].slope),
+                                         set1(grads[r].offset),
+                                         g.weight,
+                                         g.dweight,
+                                         g.dbias,
+                                         g.dx + at};
+      each_vector(count, Both<GradientSums, InputVector<streaming>>{read, write});
+      sum[r] = s;
+      sum_x[r] = s_x;
+    }
+  }
+  return row;
+}
+
+template <bool streaming>
+void backward_rows(const RowNormGradients& g, RowBlock block, const RowGrading& grading) {
+  index_t row = 0;
+  if (block.columns <= longest_grouped) {
+    row = backward_groups<group, streaming>(g, block, row, grading);
+  }
+  backward_groups<1, streaming>(g, block, row, grading);
+}
+
+void backward(const RowNormGradients& g, RowBlock block, RowGrading grading) {
+  if (can_stream(block, g.dx)) {
+    backward_rows<true>(g, block, grading);
+  } else {
+    backward_rows<false>(g, block, grading);
+  }
+}
+
 void fence() { stream_fence(); }
 
 }  // namespace
 
-const RowNormKernels row_norm_kernels{moments, normalise, backward_sums, backward_input, fence};
+const RowNormKernels row_norm_kernels{longest_row, forward,       backward,       moments,
+                                      normalise,   backward_sums, backward_input, fence};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

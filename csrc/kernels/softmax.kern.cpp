@@ -25,48 +25,104 @@ float row_maximum(const float* x, index_t columns) {
   return reduce_max(m);
 }
 
-// Fills the lanes past the end with -Inf, whose exponential is 0.
-TW_INLINE VecF exp_from(const float* x, index_t n, VecF origin) {
-  return exp(load_filled(x, n, -__builtin_inff()) - origin);
+// exp(x - origin), where `bad` learns of NaN: those of x, and of Inf - Inf. Lanes past the end hold
+// -Inf, whose exponential is 0.
+TW_INLINE VecF exp_below(VecF x, VecF origin, Mask& bad) {
+  const VecF d = x - origin;
+  bad = bad | is_nan(d);
+  return exp_of_negative(d);
 }
 
-float sum_exp(const float* x, index_t columns, float maximum) {
-  const VecF origin = set1(maximum);
-  VecF sum = zero();
-  for (index_t c = 0; c < columns; c += VecF::width) {
-    sum = sum + exp_from(x + c, columns - c, origin);
+TW_INLINE float or_nan(float sum, Mask bad) { return any(bad) ? __builtin_nanf("") : sum; }
+
+// The sum of exp(x - maximum), which `put` is handed register by register.
+template <typename Put>
+TW_INLINE float sum_exp(const float* x, index_t columns, VecF origin, const Put& put) {
+  VecF sums[2] = {zero(), zero()};
+  Mask bad = mask_from_bits(0);
+  index_t c = 0;
+  for (; c + 2 * VecF::width <= columns; c += 2 * VecF::width) {
+    for (int k = 0; k < 2; ++k) {
+      const VecF e = exp_below(load(x + c + k * VecF::width), origin, bad);
+      sums[k] = sums[k] + e;
+      put(c + k * VecF::width, e, VecF::width);
+    }
   }
-  return reduce_add(sum);
+  for (; c < columns; c += VecF::width) {
+    const VecF e = exp_below(load_filled(x + c, columns - c, -__builtin_inff()), origin, bad);
+    sums[0] = sums[0] + e;
+    put(c, e, columns - c);
+  }
+  return or_nan(reduce_add(sums[0] + sums[1]), bad);
+}
+
+// Rows of at most `most_registers` registers stay in them.
+constexpr int most_registers = 8;
+
+// Rows of `count` registers, the last one perhaps partial.
+template <bool logarithm, int count>
+void short_rows(const float* x, MatrixShape shape, float* y) {
+  constexpr index_t w = VecF::width;
+  const index_t last = (count - 1) * w;
+  const index_t n = shape.columns - last;
+  for (index_t r = 0; r < shape.rows; ++r, x += shape.columns, y += shape.columns) {
+    VecF v[count];
+    for (int k = 0; k < count - 1; ++k) v[k] = load(x + k * w);
+    v[count - 1] = load_filled(x + last, n, -__builtin_inff());
+    VecF m = v[0];
+    for (int k = 1; k < count; ++k) m = max(m, v[k]);
+    const VecF origin = set1(reduce_max(m));
+    Mask bad = mask_from_bits(0);
+    VecF sum = zero();
+    for (int k = 0; k < count; ++k) {
+      const VecF e = exp_below(v[k], origin, bad);
+      sum = sum + e;
+      v[k] = logarithm ? v[k] - origin : e;
+    }
+    const float total = or_nan(reduce_add(sum), bad);
+    const VecF factor = set1(logarithm ? log_of(total) : 1.0F / total);
+    for (int k = 0; k < count; ++k) v[k] = logarithm ? v[k] - factor : v[k] * factor;
+    for (int k = 0; k < count - 1; ++k) store(y + k * w, v[k]);
+    store_n(y + last, v[count - 1], n);
+  }
+}
+
+using RowsKernel = void (*)(const float*, MatrixShape, float*);
+
+// By the number of registers of a row.
+template <bool logarithm>
+RowsKernel short_kernel(index_t columns) {
+  constexpr RowsKernel kernels[most_registers] = {
+      short_rows<logarithm, 1>, short_rows<logarithm, 2>, short_rows<logarithm, 3>,
+      short_rows<logarithm, 4>, short_rows<logarithm, 5>, short_rows<logarithm, 6>,
+      short_rows<logarithm, 7>, short_rows<logarithm, 8>};
+  return kernels[(columns - 1) / VecF::width];
+}
+
+TW_INLINE bool is_short(index_t columns) {
+  return columns > 0 && columns <= most_registers * VecF::width;
 }
 
 void softmax(const float* x, MatrixShape shape, float* y) {
   const index_t columns = shape.columns;
+  if (is_short(columns)) return short_kernel<false>(columns)(x, shape, y);
   for (index_t r = 0; r < shape.rows; ++r, x += columns, y += columns) {
     const VecF origin = set1(row_maximum(x, columns));
-    VecF sum = zero();
-    for (index_t c = 0; c < columns; c += VecF::width) {
-      const VecF e = exp_from(x + c, columns - c, origin);
-      sum = sum + e;
-      store_n(y + c, e, columns - c);
-    }
-    const VecF scale = set1(1.0F / reduce_add(sum));
+    const float sum =
+        sum_exp(x, columns, origin, [&](index_t c, VecF e, index_t n) { store_n(y + c, e, n); });
+    const VecF scale = set1(1.0F / sum);
     for (index_t c = 0; c < columns; c += VecF::width) {
       store_n(y + c, load_n(y + c, columns - c) * scale, columns - c);
     }
   }
 }
 
-LogSumExp log_sum_exp(const float* x, index_t columns) {
-  const float maximum = row_maximum(x, columns);
-  return {maximum, log_of(sum_exp(x, columns, maximum))};
-}
-
 void log_softmax(const float* x, MatrixShape shape, float* y) {
   const index_t columns = shape.columns;
+  if (is_short(columns)) return short_kernel<true>(columns)(x, shape, y);
   for (index_t r = 0; r < shape.rows; ++r, x += columns, y += columns) {
-    const LogSumExp row = log_sum_exp(x, columns);
-    const VecF origin = set1(row.maximum);
-    const VecF log_sum = set1(row.log_sum);
+    const VecF origin = set1(row_maximum(x, columns));
+    const VecF log_sum = set1(log_of(sum_exp(x, columns, origin, [](index_t, VecF, index_t) {})));
     for (index_t c = 0; c < columns; c += VecF::width) {
       store_n(y + c, load_n(x + c, columns - c) - origin - log_sum, columns - c);
     }

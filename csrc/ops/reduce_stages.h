@@ -19,16 +19,15 @@
 namespace tilewise::reduction {
 
 // How to reduce a matrix of T along its rows or columns into accumulators: the ref loops, or the
-// float32 kernels where there are some. `result` is the number of the first result, for reducers
-// that know something of each.
+// float32 kernels where there are some. `cols` finds the identity in `out`.
 template <typename StepType, typename T, typename AccType>
 struct Reducer {
   using Step = StepType;
   using Acc = AccType;
-  static void rows(const T* x, index_t rows, index_t cols, index_t stride, Acc* out, index_t) {
+  static void rows(const T* x, index_t rows, index_t cols, index_t stride, Acc* out) {
     ref::reduce_rows<Step>(x, rows, cols, stride, out);
   }
-  static void cols(const T* x, index_t rows, index_t cols, index_t stride, Acc* out, index_t) {
+  static void cols(const T* x, index_t rows, index_t cols, index_t stride, Acc* out) {
     ref::reduce_cols<Step>(x, rows, cols, stride, out);
   }
 };
@@ -37,12 +36,10 @@ template <>
 struct Reducer<ref::SumStep, float, double> {
   using Step = ref::SumStep;
   using Acc = double;
-  static void rows(const float* x, index_t rows, index_t cols, index_t stride, double* out,
-                   index_t) {
+  static void rows(const float* x, index_t rows, index_t cols, index_t stride, double* out) {
     reduce_kernels().sum_rows({x, rows, cols, stride}, out);
   }
-  static void cols(const float* x, index_t rows, index_t cols, index_t stride, double* out,
-                   index_t) {
+  static void cols(const float* x, index_t rows, index_t cols, index_t stride, double* out) {
     reduce_kernels().sum_cols({x, rows, cols, stride}, out);
   }
 };
@@ -51,12 +48,10 @@ template <>
 struct Reducer<ref::ProductStep, float, double> {
   using Step = ref::ProductStep;
   using Acc = double;
-  static void rows(const float* x, index_t rows, index_t cols, index_t stride, double* out,
-                   index_t) {
+  static void rows(const float* x, index_t rows, index_t cols, index_t stride, double* out) {
     reduce_kernels().product_rows({x, rows, cols, stride}, out);
   }
-  static void cols(const float* x, index_t rows, index_t cols, index_t stride, double* out,
-                   index_t) {
+  static void cols(const float* x, index_t rows, index_t cols, index_t stride, double* out) {
     ref::reduce_cols<Step>(x, rows, cols, stride, out);
   }
 };
@@ -65,12 +60,10 @@ template <>
 struct Reducer<ref::MaxStep, float, float> {
   using Step = ref::MaxStep;
   using Acc = float;
-  static void rows(const float* x, index_t rows, index_t cols, index_t stride, float* out,
-                   index_t) {
+  static void rows(const float* x, index_t rows, index_t cols, index_t stride, float* out) {
     reduce_kernels().max_rows({x, rows, cols, stride}, out);
   }
-  static void cols(const float* x, index_t rows, index_t cols, index_t stride, float* out,
-                   index_t) {
+  static void cols(const float* x, index_t rows, index_t cols, index_t stride, float* out) {
     reduce_kernels().max_cols({x, rows, cols, stride}, out);
   }
 };
@@ -79,12 +72,10 @@ template <>
 struct Reducer<ref::MinStep, float, float> {
   using Step = ref::MinStep;
   using Acc = float;
-  static void rows(const float* x, index_t rows, index_t cols, index_t stride, float* out,
-                   index_t) {
+  static void rows(const float* x, index_t rows, index_t cols, index_t stride, float* out) {
     reduce_kernels().min_rows({x, rows, cols, stride}, out);
   }
-  static void cols(const float* x, index_t rows, index_t cols, index_t stride, float* out,
-                   index_t) {
+  static void cols(const float* x, index_t rows, index_t cols, index_t stride, float* out) {
     reduce_kernels().min_cols({x, rows, cols, stride}, out);
   }
 };
@@ -103,7 +94,7 @@ void reduce_last(const R& reducer, const T* x, const Extents& e, typename R::Acc
   const index_t blocks = ceil_div(e.count, block);
   if (blocks == 1) {
     parallel_ranges(e.outer, ceil_div(elementwise_grain, e.count), [&](index_t o0, index_t o1) {
-      reducer.rows(x + o0 * e.count, o1 - o0, e.count, e.count, out + o0, o0);
+      reducer.rows(x + o0 * e.count, o1 - o0, e.count, e.count, out + o0);
     });
     return;
   }
@@ -111,7 +102,7 @@ void reduce_last(const R& reducer, const T* x, const Extents& e, typename R::Acc
   parallel_for(e.outer * blocks, [&](index_t piece) {
     const index_t first = piece % blocks * block;
     reducer.rows(x + piece / blocks * e.count + first, 1, std::min(block, e.count - first), block,
-                 partial.data() + piece, piece / blocks);
+                 partial.data() + piece);
   });
   ref::reduce_rows<typename R::Step>(partial.data(), e.outer, blocks, blocks, out);
 }
@@ -134,7 +125,7 @@ void reduce_middle(const R& reducer, const T* x, const Extents& e, typename R::A
     const index_t cols = std::min(strip, e.inner - col);
     std::fill(results + col, results + col + cols, identity);
     reducer.cols(x + (o * e.count + row) * e.inner + col, std::min(block, e.count - row), cols,
-                 e.inner, results + col, o * e.inner + col);
+                 e.inner, results + col);
   };
   if (blocks == 1) {
     parallel_for(ceil_div(e.outer, outer_grain) * strips, [&](index_t piece) {

@@ -1,12 +1,12 @@
-// Short rows: pieces of rows go to the threads, and a block of rows is finished while it lies in
-// the caches: one pass over memory. The columns' sums are added up a piece, then over the pieces.
+// Short rows: pieces of rows go to the threads, and a row is finished while it lies in the caches:
+// one pass over memory. The columns' sums are added up a piece, then over the pieces.
 //
 // Long rows: pieces of columns go to the threads, each with all rows, so that the columns' sums are
 // complete at once; the rows' sums are added up over the pieces; then comes the second pass.
 #include "ops/row_passes.h"
 
+#include "base/cpu.h"
 #include "kernels/row_norm.h"
-#include "ops/operand.h"
 #include "ref/row_norm.h"
 
 namespace tilewise {
@@ -15,20 +15,32 @@ namespace {
 constexpr index_t longest_short_row = 16384;
 constexpr index_t chunk = 8192;      // columns of a piece of a long row
 constexpr index_t float_rows = 256;  // whose column sums are added in float32
-constexpr index_t most_block_rows = 64;
 
 const float* floats_or_null(const Array& a) { return a.defined() ? a.data<float>() : nullptr; }
 const double* doubles_or_null(const Array& a) { return a.defined() ? a.data<double>() : nullptr; }
 
-// Rows that are finished together: one, or narrow ones of a few kilobytes.
-index_t block_rows(index_t columns) {
-  constexpr index_t block_elements = 512;
-  return columns >= 128 ? 1 : std::clamp<index_t>(block_elements / columns, 4, most_block_rows);
+// Whether the arrays that a pass goes through, each as large as `a`, are more than the caches hold.
+bool sweeps_caches(const Array& a, index_t arrays) {
+  return arrays * a.size() * static_cast<index_t>(itemsize(a.dtype())) > cache_sizes().l3;
 }
 
 RowScale scale_of(const RowsForward& f, index_t row, const Moments& m) {
   return {static_cast<float>(m.mean), static_cast<float>(f.scale_of(row, m.deviations))};
 }
+
+// What the kernels call for a few rows; theirs count from the first row of a range.
+struct ScalesOf {
+  const RowsForward& f;
+  index_t origin;
+
+  static void make(const void* context, index_t first, index_t count, const Moments* moments,
+                   RowScale* out) {
+    const ScalesOf& self = *static_cast<const ScalesOf*>(context);
+    for (index_t r = 0; r < count; ++r) {
+      out[r] = scale_of(self.f, self.origin + first + r, moments[r]);
+    }
+  }
+};
 
 void short_forward(const float* x, const RowsForward& f, RowScale* scales, float* y,
                    bool streaming) {
@@ -36,16 +48,21 @@ void short_forward(const float* x, const RowsForward& f, RowScale* scales, float
   const auto& kernels = row_norm_kernels();
   const ColumnVectors vectors{floats_or_null(f.weight), floats_or_null(f.bias)};
   const index_t grain = std::max<index_t>(1, elementwise_grain / columns);
-  const index_t block = block_rows(columns);
   parallel_ranges(f.matrix.rows, grain, [&](index_t first, index_t last) {
-    Moments moments[most_block_rows];
-    for (index_t r0 = first; r0 < last; r0 += block) {
-      const index_t rows = std::min(block, last - r0);
-      const RowBlock shape{rows, columns, columns, streaming};
-      const index_t i = r0 * columns;
-      kernels.moments(x + i, shape, f.centred, moments);
-      for (index_t r = 0; r < shape.rows; ++r) scales[r0 + r] = scale_of(f, r0 + r, moments[r]);
-      kernels.normalise(x + i, shape, scales + r0, vectors, y + i);
+    const RowBlock block{last - first, columns, columns, streaming};
+    const ScalesOf scales_of{f, first};
+    const index_t i = first * columns;
+    if (columns <= kernels.longest_row) {
+      kernels.forward(x + i, block, f.centred, vectors, {ScalesOf::make, &scales_of},
+                      scales + first, y + i);
+    } else {
+      const RowBlock one{1, columns, columns, streaming};
+      for (index_t r = first; r < last; ++r) {
+        Moments moments;
+        kernels.moments(x + r * columns, one, f.centred, &moments);
+        scales[r] = scale_of(f, r, moments);
+        kernels.normalise(x + r * columns, one, scales + r, vectors, y + r * columns);
+      }
     }
     if (streaming) kernels.fence();
   });
@@ -97,7 +114,7 @@ void normalise_rows(const Array& x, const RowsForward& f, const Array& statistic
   if (x.dtype() == DType::float32) {
     auto* scales = reinterpret_cast<RowScale*>(statistics.data<float>());
     const auto run = m.columns > longest_short_row ? long_forward : short_forward;
-    run(x.data<float>(), f, scales, y.data<float>(), larger_than_caches(y));
+    run(x.data<float>(), f, scales, y.data<float>(), sweeps_caches(y, 2));
     return;
   }
   for (index_t r = 0; r < m.rows; ++r) {
@@ -158,23 +175,41 @@ struct FloatOperands {
   bool streaming;
 };
 
+struct GradsOf {
+  const RowsBackward& b;
+  const RowScale* scales;
+  index_t origin;
+
+  static void make(const void* context, index_t first, index_t count, const float* sums,
+                   RowGrad* out) {
+    const GradsOf& self = *static_cast<const GradsOf*>(context);
+    for (index_t r = 0; r < count; ++r) {
+      const index_t row = self.origin + first + r;
+      const double pair[2] = {double{sums[2 * r]}, double{sums[2 * r + 1]}};
+      out[r] = grad_of(self.b, row, self.scales[row], pair);
+    }
+  }
+};
+
 // A piece of rows; its columns' sums are added in float32 (null: not wanted).
 void backward_piece(const FloatOperands& o, const RowsBackward& b, index_t first, index_t last,
                     float* dweight, float* dbias) {
   const index_t columns = b.matrix.columns;
   const auto& kernels = row_norm_kernels();
-  const index_t block = block_rows(columns);
-  double sums[2 * most_block_rows];
-  RowGrad grads[most_block_rows];
-  for (index_t r = first; r < last; r += block) {
-    const index_t rows = std::min(block, last - r);
-    const RowBlock shape{rows, columns, columns, o.streaming};
-    const index_t i = r * columns;
-    kernels.backward_sums(o.dy + i, o.x + i, shape, o.scales + r, o.weight, sums, dweight, dbias);
-    for (index_t k = 0; k < rows; ++k) {
-      grads[k] = grad_of(b, r + k, o.scales[r + k], sums + 2 * k);
+  if (columns <= kernels.longest_row) {
+    const GradsOf grads_of{b, o.scales, first};
+    const index_t i = first * columns;
+    kernels.backward({o.dy + i, o.x + i, o.scales + first, o.weight, dweight, dbias, o.dx + i},
+                     {last - first, columns, columns, o.streaming}, {GradsOf::make, &grads_of});
+  } else {
+    const RowBlock one{1, columns, columns, o.streaming};
+    for (index_t r = first; r < last; ++r) {
+      const index_t i = r * columns;
+      double sums[2];
+      kernels.backward_sums(o.dy + i, o.x + i, one, o.scales + r, o.weight, sums, dweight, dbias);
+      const RowGrad grad = grad_of(b, r, o.scales[r], sums);
+      kernels.backward_input(o.dy + i, o.x + i, one, &grad, o.weight, o.dx + i);
     }
-    kernels.backward_input(o.dy + i, o.x + i, shape, grads, o.weight, o.dx + i);
   }
   if (o.streaming) kernels.fence();
 }
@@ -250,7 +285,7 @@ void rows_backward(const Array& dy, const Array& x, const RowsBackward& b, const
     const FloatOperands o{
         dy.data<float>(),         x.data<float>(),
         floats_or_null(b.weight), reinterpret_cast<const RowScale*>(b.statistics.data<float>()),
-        dx.data<float>(),         larger_than_caches(dx)};
+        dx.data<float>(),         sweeps_caches(dx, 3)};
     const auto run = m.columns > longest_short_row ? long_backward : short_backward;
     run(o, b);
     return;

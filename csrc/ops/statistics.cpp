@@ -1,18 +1,13 @@
-// Sums of f(x - shift), where f is the square, the magnitude or the exponential and the shift is
-// one number for each result: its mean (variance), its maximum (log-sum-exp), or none (norms). The
-// data is read once for the shift and once for the sum.
+// Variance, norms and log-sum-exp: each reads its data once. Partial results of a block are the
+// number, mean and squared deviations of what it holds, or the sum of its exponentials and the
+// origin of that, and are combined in the order of the blocks.
 #include "ops/statistics.h"
 
 #include <cmath>
-#include <limits>
 
 #include "base/error.h"
-#include "ops/binary.h"
-#include "ops/copy.h"
 #include "ops/reduce.h"
 #include "ops/reduce_stages.h"
-#include "ops/select.h"
-#include "ops/unary.h"
 #include "ref/statistics.h"
 
 namespace tilewise {
@@ -26,68 +21,75 @@ struct MapReducer {
   using Step = ref::SumStep;
   using Acc = double;
   MapSum map;
-  const T* shift;  // one for each result of the first stage, or null for 0
 
-  const T* shift_of(index_t result) const { return shift != nullptr ? shift + result : nullptr; }
-  void rows(const T* x, index_t rows, index_t cols, index_t stride, double* out,
-            index_t result) const {
+  void rows(const T* x, index_t rows, index_t cols, index_t stride, double* out) const {
     if constexpr (std::is_same_v<T, float>) {
-      reduce_kernels().map_rows(map, {x, rows, cols, stride}, shift_of(result), out);
+      reduce_kernels().map_rows(map, {x, rows, cols, stride}, out);
     } else {
-      ref::map_rows(map, x, rows, cols, stride, shift_of(result), out);
+      ref::map_rows(map, x, rows, cols, stride, out);
     }
   }
-  void cols(const T* x, index_t rows, index_t cols, index_t stride, double* out,
-            index_t result) const {
+  void cols(const T* x, index_t rows, index_t cols, index_t stride, double* out) const {
     if constexpr (std::is_same_v<T, float>) {
-      reduce_kernels().map_cols(map, {x, rows, cols, stride}, shift_of(result), out);
+      reduce_kernels().map_cols(map, {x, rows, cols, stride}, out);
     } else {
-      ref::map_cols(map, x, rows, cols, stride, shift_of(result), out);
+      ref::map_cols(map, x, rows, cols, stride, out);
     }
   }
-};
-
-// `kept` has the shape of the results with keepdims: spread over those of the first stage, in the
-// order of memory.
-Array spread(const Plan& plan, const Array& kept, const Dims& axes) {
-  const Dims order = reduction::memory_order(plan.input);
-  const auto is_reduced = [&](int dim) {
-    return std::find(axes.begin(), axes.end(), dim) != axes.end();
-  };
-  Dims shape = plan.input.shape();
-  bool found = false;
-  for (int i = order.size() - 1; i >= 0; --i) {
-    const int dim = static_cast<int>(order[i]);
-    if (plan.input.extent(dim) == 1) continue;
-    if (found && !is_reduced(dim)) break;
-    if (!is_reduced(dim)) continue;
-    found = true;
-    shape[dim] = 1;
-  }
-  return contiguous(kept.expand(shape).permute(order));
-}
-
-struct Sum {
-  MapSum map;
-  const Array* shift;  // with keepdims, or null
-  double divisor = 1.0;
-  bool root = false;
 };
 
 template <typename T>
-Array sum_of(const Plan& plan, const Dims& axes, const Sum& sum) {
-  const Array shift = sum.shift != nullptr ? spread(plan, *sum.shift, axes) : Array();
-  const MapReducer<T> reducer{sum.map, sum.shift != nullptr ? shift.data<const T>() : nullptr};
-  return reduction::execute<MapReducer<T>, T, T>(
-      reducer, plan, plan.input.data<const T>(), dtype_of<T>::value, [&](double x) {
-        const double y = x / sum.divisor;
-        return static_cast<T>(sum.root ? std::sqrt(y) : y);
-      });
-}
+struct MomentsReducer {
+  using Step = ref::MomentsStep;
+  using Acc = CountedMoments;
 
-Array map_sum(const Plan& plan, const Dims& axes, const Sum& sum) {
-  return plan.input.dtype() == DType::float32 ? sum_of<float>(plan, axes, sum)
-                                              : sum_of<double>(plan, axes, sum);
+  static void rows(const T* x, index_t rows, index_t cols, index_t stride, Acc* out) {
+    if constexpr (std::is_same_v<T, float>) {
+      reduce_kernels().moments_rows({x, rows, cols, stride}, out);
+    } else {
+      for (index_t r = 0; r < rows; ++r) out[r] = ref::moments(x + r * stride, cols, 1);
+    }
+  }
+  static void cols(const T* x, index_t rows, index_t cols, index_t stride, Acc* out) {
+    if constexpr (std::is_same_v<T, float>) {
+      reduce_kernels().moments_cols({x, rows, cols, stride}, out);
+    } else {
+      for (index_t c = 0; c < cols; ++c) out[c] = ref::moments(x + c, rows, stride);
+    }
+  }
+};
+
+template <typename T>
+struct ExponentialsReducer {
+  using Step = ref::ScaledSumStep;
+  using Acc = ScaledSum;
+
+  static void rows(const T* x, index_t rows, index_t cols, index_t stride, Acc* out) {
+    if constexpr (std::is_same_v<T, float>) {
+      reduce_kernels().exponentials_rows({x, rows, cols, stride}, out);
+    } else {
+      for (index_t r = 0; r < rows; ++r) out[r] = ref::sum_of_exponentials(x + r * stride, cols, 1);
+    }
+  }
+  static void cols(const T* x, index_t rows, index_t cols, index_t stride, Acc* out) {
+    if constexpr (std::is_same_v<T, float>) {
+      reduce_kernels().exponentials_cols({x, rows, cols, stride}, out);
+    } else {
+      for (index_t c = 0; c < cols; ++c) out[c] = ref::sum_of_exponentials(x + c, rows, stride);
+    }
+  }
+};
+
+// The float32 or float64 form of a reduction, whose results `finish` makes of the accumulators.
+template <template <typename> class R, typename Finish, typename... Options>
+Array run(const Plan& plan, const Finish& finish, Options... options) {
+  const auto as = [&](auto tag) {
+    using T = decltype(tag);
+    return reduction::execute<R<T>, T, T>(R<T>{options...}, plan, plan.input.data<const T>(),
+                                          dtype_of<T>::value,
+                                          [&](const auto& a) { return static_cast<T>(finish(a)); });
+  };
+  return plan.input.dtype() == DType::float32 ? as(float{}) : as(double{});
 }
 
 void check_floating(const char* op, const Array& a) {
@@ -100,9 +102,11 @@ Array spread_of(const char* op, const Array& a, const Dims& axes, double correct
   check_floating(op, a);
   const Dims sorted = normalize_axes(op, axes, a.rank());
   const Plan plan = make_plan(a, sorted, keepdims);
-  const Array centre = mean(plan.input, sorted, true);
   const double degrees = std::max(0.0, static_cast<double>(plan.count) - correction);
-  return map_sum(plan, sorted, {MapSum::square, &centre, degrees, root});
+  return run<MomentsReducer>(plan, [&](const CountedMoments& m) {
+    const double variance = m.deviations / degrees;
+    return root ? std::sqrt(variance) : variance;
+  });
 }
 
 }  // namespace
@@ -121,24 +125,16 @@ Array norm(const Array& a, double p, const Dims& axes, bool keepdims) {
   const Dims sorted = normalize_axes("norm", axes, a.rank());
   const Plan plan = make_plan(a, sorted, keepdims);
   const MapSum map = p == 0.0 ? MapSum::nonzero : p == 1.0 ? MapSum::magnitude : MapSum::square;
-  return map_sum(plan, sorted, {map, nullptr, 1.0, p == 2.0});
+  return run<MapReducer>(
+      plan, [&](double total) { return p == 2.0 ? std::sqrt(total) : total; }, map);
 }
 
 Array log_sum_exp(const Array& a, const Dims& axes, bool keepdims) {
   check_floating("logsumexp", a);
   const Dims sorted = normalize_axes("logsumexp", axes, a.rank());
-  const Plan plan = make_plan(a, sorted, true);
-  if (plan.count == 0) {
-    Array nothing = sum(a, axes, keepdims);
-    fill(nothing, -std::numeric_limits<double>::infinity());
-    return nothing;
-  }
-  const Array top = max_values(plan.input, sorted, true);
-  // An infinite maximum would give Inf - Inf.
-  const Array shift = where(unary(UnaryOp::isfinite, top), top, Operand(0.0));
-  const Array total = map_sum(plan, sorted, {MapSum::exponential, &shift});
-  const Array kept = add(unary(UnaryOp::log, total), shift);
-  return keepdims ? kept : reshape(kept, make_plan(a, sorted, false).shape);
+  const Plan plan = make_plan(a, sorted, keepdims);
+  return run<ExponentialsReducer>(plan,
+                                  [](const ScaledSum& s) { return std::log(s.sum) + s.origin; });
 }
 
 }  // namespace tilewise

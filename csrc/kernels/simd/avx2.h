@@ -99,6 +99,15 @@ TW_INLINE float reduce_add(VecF a) {
   const __m128 pair = _mm_add_ps(quad, _mm_movehl_ps(quad, quad));
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
 }
+// out[i] = the sum of the lanes of rows[i], lanes added in one order for all four.
+TW_INLINE void reduce_add4(const VecF (&rows)[4], float* out) {
+  const __m256 a = _mm256_add_ps(_mm256_unpacklo_ps(rows[0].v, rows[1].v),
+                                 _mm256_unpackhi_ps(rows[0].v, rows[1].v));
+  const __m256 b = _mm256_add_ps(_mm256_unpacklo_ps(rows[2].v, rows[3].v),
+                                 _mm256_unpackhi_ps(rows[2].v, rows[3].v));
+  const __m256 quad = _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
+  _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(quad), _mm256_extractf128_ps(quad, 1)));
+}
 TW_INLINE float reduce_max(VecF a) {
   const __m128 quad = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
   const __m128 pair = _mm_max_ps(quad, _mm_movehl_ps(quad, quad));

@@ -92,6 +92,20 @@ TW_INLINE float reduce_add(VecF a) {
   const __m128 pair = _mm_add_ps(quad, _mm_movehl_ps(quad, quad));
   return _mm_cvtss_f32(_mm_add_ss(pair, _mm_shuffle_ps(pair, pair, 1)));
 }
+// out[i] = the sum of the lanes of rows[i], lanes added in one order for all four.
+TW_INLINE void reduce_add4(const VecF (&rows)[4], float* out) {
+  __m256 half[4];
+  for (int i = 0; i < 4; ++i) {
+    half[i] =
+        _mm256_add_ps(_mm512_castps512_ps256(rows[i].v), _mm512_extractf32x8_ps(rows[i].v, 1));
+  }
+  const __m256 a =
+      _mm256_add_ps(_mm256_unpacklo_ps(half[0], half[1]), _mm256_unpackhi_ps(half[0], half[1]));
+  const __m256 b =
+      _mm256_add_ps(_mm256_unpacklo_ps(half[2], half[3]), _mm256_unpackhi_ps(half[2], half[3]));
+  const __m256 quad = _mm256_add_ps(_mm256_shuffle_ps(a, b, 0x44), _mm256_shuffle_ps(a, b, 0xee));
+  _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(quad), _mm256_extractf128_ps(quad, 1)));
+}
 TW_INLINE float reduce_max(VecF a) { return _mm512_reduce_max_ps(a.v); }
 TW_INLINE float reduce_min(VecF a) { return _mm512_reduce_min_ps(a.v); }
 

@@ -105,6 +105,10 @@ TW_INLINE void accumulate(double* p, VecF a) {
 }
 // Sums lanes pairwise in a fixed order.
 TW_INLINE float reduce_add(VecF a) { return (a.v[0] + a.v[2]) + (a.v[1] + a.v[3]); }
+// out[i] = the sum of the lanes of rows[i].
+TW_INLINE void reduce_add4(const VecF (&rows)[4], float* out) {
+  for (int i = 0; i < 4; ++i) out[i] = reduce_add(rows[i]);
+}
 TW_INLINE float reduce_max(VecF a) {
   const float x = a.v[0] > a.v[1] ? a.v[0] : a.v[1];
   const float y = a.v[2] > a.v[3] ? a.v[2] : a.v[3];
