@@ -71,7 +71,7 @@ bool stream_lines(const LoopNest& loops, const Array& dst, const Array& src) {
   const CopyKernels& kernels = copy_kernels();
   nest.parallel_blocks([&](const LoopBlock& b) {
     constexpr index_t page = 1024;  // floats
-    const bool follows = b.row_stride[from] == b.cols;
+    const bool follows = b.row_stride[from] == b.cols || b.row_stride[from] == 0;
     kernels.stream_rows({src.data<const float>() + b.offset[from], dst.data<float>() + b.offset[to],
                          b.rows, b.cols, b.row_stride[from], b.row_stride[to],
                          follows ? 0 : ceil_div(page, b.cols)});
