@@ -69,7 +69,7 @@ class Work:
     def tensor(self, case: Case, index: int) -> Any:
         spec, lib = case.inputs[index], self.lib
         value = lib.root.from_numpy(spec.array(index)).clone()
-        if len(spec.shape) >= 4 and not spec.classes:
+        if len(spec.shape) >= 4 and not spec.classes and not spec.plain:
             if self.form == "tilewise":
                 value = lib.root.autograd.wrap(value._array.channels_last())
             elif self.form != "torch":

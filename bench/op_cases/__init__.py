@@ -16,11 +16,16 @@ AREAS = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if p.stem != "
 
 @dataclass(frozen=True)
 class Input:
-    """An argument: normal values, or labels below `classes`; logical shape, N, C, spatial…."""
+    """An argument: normal values, or labels below `classes`; logical shape, N, C, spatial….
+
+    A `plain` one is C-contiguous in every form; others of rank four are channels-last, but in
+    PyTorch's contiguous form.
+    """
 
     shape: tuple[int, ...]
     classes: int = 0
     grad: bool = True
+    plain: bool = False
 
     def array(self, seed: int) -> np.ndarray:
         """The same values in every process."""

@@ -33,6 +33,16 @@ struct ResampleRuns {
   index_t stride;
 };
 
+// Up to two rows of the result from the same one or two rows of x; every pixel has one tap or two.
+struct ResamplePair {
+  const float* x[2];   // rows of x, `sources` of them
+  float weight[2][2];  // of each row of the result: what the rows of x count
+  float* y[2];         // rows of the result, `results` of them
+  int sources;
+  int results;
+  index_t pixel_stride;  // floats, in x and y
+};
+
 struct ResampleKernels {
   index_t width;  // lanes of a register
   // out = sum over r < count of weight[r] * rows[r]
@@ -42,6 +52,9 @@ struct ResampleKernels {
   void (*along)(const float* x, index_t x_stride, const ResampleTaps& taps, index_t channels,
                 float* y, index_t y_stride, bool past_caches);
   void (*along_steps)(const float* x, const ResampleSteps& steps, float* y, bool past_caches);
+  // y = the pixels of `taps` from the weighted sums of the rows, which stay in registers.
+  void (*pair)(const ResamplePair& rows, const ResampleTaps& taps, index_t channels,
+               bool past_caches);
   // After the last store past the caches, before other threads read. A fence drains the store
   // buffers, so there is one for many rows.
   void (*fence)();

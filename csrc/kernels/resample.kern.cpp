@@ -1,9 +1,12 @@
 // Loop order of `combine`: runs, registers of a run, rows. Up to eight rows are summed in registers
 // for each time that the result is written; the sums of further eights are added to it.
+// Of `pair`: blocks of a cache line or more of channels, pixels, rows of the result.
 // Of `along`: pixels, channels (four registers at a time, then one), taps.
 #include "kernels/resample.h"
 
 #include "kernels/simd/simd.h"
+
+#include "kernels/simd/partial.h"
 
 namespace tilewise {
 namespace TW_ISA {
@@ -141,9 +144,107 @@ void along_steps(const float* x, const ResampleSteps& s, float* y, bool past_cac
   if (rest > 0) store_partial(y + blocks * width, block_of(x, s, blocks), rest);
 }
 
+// The sums of one pixel of the rows of x, for each row of the result.
+template <int results, int registers>
+struct Column {
+  VecF sum[results][registers];
+};
+
+template <int sources, int results, int registers>
+TW_INLINE void add_rows(const ResamplePair& p, const VecF (&weight)[2][2], index_t at, index_t n,
+                        Column<results, registers>& column) {
+  for (int v = 0; v < registers; ++v) {
+    const index_t i = at + v * VecF::width;
+    const VecF upper = load_n(p.x[0] + i, n);
+    for (int r = 0; r < results; ++r) column.sum[r][v] = weight[r][0] * upper;
+    if (sources == 2) {
+      const VecF lower = load_n(p.x[1] + i, n);
+      for (int r = 0; r < results; ++r) {
+        column.sum[r][v] = fmadd(weight[r][1], lower, column.sum[r][v]);
+      }
+    }
+  }
+}
+
+// `n` channels from c on in each register. Neighbouring pixels of the result lie between the same
+// pixels of x, or between the next ones: columns are made once.
+template <int sources, int results, int registers, bool past>
+TW_INLINE void pair_strip(const ResamplePair& p, const ResampleTaps& t, index_t c, index_t n) {
+  VecF weight[2][2];
+  for (int r = 0; r < results; ++r) {
+    for (int s = 0; s < sources; ++s) weight[r][s] = set1(p.weight[r][s]);
+  }
+  Column<results, registers> left;
+  Column<results, registers> right;
+  for (int r = 0; r < results; ++r) {
+    for (int v = 0; v < registers; ++v) left.sum[r][v] = right.sum[r][v] = zero();
+  }
+  index_t left_at = -1;
+  index_t right_at = -1;
+  for (index_t o = 0; o < t.outputs; ++o) {
+    const index_t first = t.first[o];
+    if (left_at != first) {
+      if (right_at == first) {
+        left = right;
+      } else {
+        add_rows<sources>(p, weight, first * p.pixel_stride + c, n, left);
+      }
+      left_at = first;
+    }
+    const bool two = t.count[o] == 2;
+    if (two && right_at != first + 1) {
+      right_at = first + 1;
+      add_rows<sources>(p, weight, right_at * p.pixel_stride + c, n, right);
+    }
+    const VecF near = set1(t.weight[t.begin[o]]);
+    const VecF far = set1(two ? t.weight[t.begin[o] + 1] : 0.0F);
+    for (int r = 0; r < results; ++r) {
+      for (int v = 0; v < registers; ++v) {
+        VecF sum = near * left.sum[r][v];
+        if (two) sum = fmadd(far, right.sum[r][v], sum);
+        float* y = p.y[r] + o * p.pixel_stride + c + v * VecF::width;
+        if constexpr (past) {
+          stream(y, sum);
+        } else {
+          store_n(y, sum, n);
+        }
+      }
+    }
+  }
+}
+
+template <int sources, int results>
+void pair_of(const ResamplePair& p, const ResampleTaps& t, index_t channels, bool past_caches) {
+  constexpr index_t width = VecF::width;
+  constexpr int wide = width == 16 ? 4 : 2;  // what the registers hold
+  const bool past = past_caches && aligned(p.y[0]) && p.pixel_stride % width == 0 &&
+                    (results == 1 || aligned(p.y[1]));
+  index_t c = 0;
+  for (; c + wide * width <= channels; c += wide * width) {
+    if (past) {
+      pair_strip<sources, results, wide, true>(p, t, c, width);
+    } else {
+      pair_strip<sources, results, wide, false>(p, t, c, width);
+    }
+  }
+  for (; c < channels; c += width) {
+    pair_strip<sources, results, 1, false>(p, t, c, channels - c);
+  }
+}
+
+void pair(const ResamplePair& p, const ResampleTaps& t, index_t channels, bool past_caches) {
+  if (p.sources == 2) {
+    if (p.results == 2) return pair_of<2, 2>(p, t, channels, past_caches);
+    return pair_of<2, 1>(p, t, channels, past_caches);
+  }
+  if (p.results == 2) return pair_of<1, 2>(p, t, channels, past_caches);
+  pair_of<1, 1>(p, t, channels, past_caches);
+}
+
 }  // namespace
 
-const ResampleKernels resample_kernels{VecF::width, combine, along, along_steps, stream_fence};
+const ResampleKernels resample_kernels{VecF::width, combine, along,
+                                       along_steps, pair,    stream_fence};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

@@ -1,8 +1,10 @@
 #include "base/error.h"
+#include "ops/binary.h"
 #include "ops/copy.h"
 #include "ops/operand.h"
 #include "ops/pool_loops.h"
 #include "ops/pooling.h"
+#include "ops/reduce.h"
 #include "ops/resample.h"
 
 namespace tilewise {
@@ -69,6 +71,25 @@ void check_sizes(const char* op, const Dims& shape) {
   }
 }
 
+// Whether each channel becomes one number: a mean, which reads the pixels in the order of memory.
+bool is_global(const Dims& shape) {
+  bool one = true;
+  for (int i = 2; i < shape.size(); ++i) one = one && shape[i] == 1;
+  return one;
+}
+
+Dims spatial_axes(int rank) {
+  Dims axes;
+  for (int i = 2; i < rank; ++i) axes.push_back(i);
+  return axes;
+}
+
+index_t pixels_of(const Dims& shape) {
+  index_t pixels = 1;
+  for (int i = 2; i < shape.size(); ++i) pixels *= shape[i];
+  return pixels;
+}
+
 // dx for a gradient with no elements: all zeros.
 Array zeros(const Array& dx) {
   fill(dx, 0.0);
@@ -108,6 +129,9 @@ Array avg_pool_backward(const Array& dy, const Dims& input_shape, const AverageP
 Array adaptive_avg_pool_forward(const Array& x, const Dims& output_size) {
   check_input("adaptive_avg_pool", x);
   const Dims shape = adaptive_output_shape("adaptive_avg_pool", x.shape(), output_size);
+  if (is_global(shape) && x.size() > 0) {
+    return channels_last(mean(x, spatial_axes(x.rank()), true));
+  }
   Array y = Array::empty_channels_last(shape, x.dtype());
   if (y.size() > 0) resample(x, tables({}, adaptive_windows(x.shape(), shape), false), y);
   return y;
@@ -122,6 +146,10 @@ Array adaptive_avg_pool_backward(const Array& dy, const Dims& input_shape) {
   check_gradient(op, dy, shape);
   Array dx = Array::empty_channels_last(input_shape, dy.dtype());
   if (dx.size() == 0 || dy.size() == 0) return zeros(dx);
+  if (is_global(shape)) {
+    copy_into(dx, mul(dy, Operand(1.0 / static_cast<double>(pixels_of(input_shape)))));
+    return dx;
+  }
   resample(dy, tables({}, adaptive_windows(input_shape, shape), true), dx);
   return dx;
 }

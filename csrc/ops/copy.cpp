@@ -8,6 +8,7 @@
 #include "kernels/copy.h"
 #include "ops/loop_nest.h"
 #include "ops/operand.h"
+#include "ops/permute_copy.h"
 #include "ops/visit_dtype.h"
 
 namespace tilewise {
@@ -49,14 +50,51 @@ void copy_block(Dst* dst, const Src* src, const LoopBlock& b) {
   }
 }
 
+// Whether rows of an array begin and end with cache lines.
+bool has_whole_lines(const LoopNest& loops, int operand, const Array& a) {
+  constexpr index_t line = 16;
+  bool whole = loops.extent(loops.rank() - 1) % line == 0 &&
+               reinterpret_cast<std::uintptr_t>(a.bytes()) % 64 == 0;
+  for (int i = 0; i + 1 < loops.rank(); ++i) whole = whole && loops.stride(i, operand) % line == 0;
+  return whole;
+}
+
+// Rows of whole cache lines to memory, in the order of the source: stores past the caches may come
+// in any order, while reading wants to be foreseen.
+bool stream_lines(const LoopNest& loops, const Array& dst, const Array& src) {
+  if (loops.inner_stride(1) != 1 || !has_whole_lines(loops, 0, dst)) return false;
+  const LoopNest by_source(dst.shape(), {&src.strides(), &dst.strides()});
+  const bool forward = by_source.inner_stride(0) == 1 && by_source.inner_stride(1) == 1;
+  const LoopNest& nest = forward ? by_source : loops;
+  const int to = forward ? 1 : 0;
+  const int from = forward ? 0 : 1;
+  const CopyKernels& kernels = copy_kernels();
+  nest.parallel_blocks([&](const LoopBlock& b) {
+    constexpr index_t page = 1024;  // floats
+    const bool follows = b.row_stride[from] == b.cols || b.row_stride[from] == 0;
+    kernels.stream_rows({src.data<const float>() + b.offset[from], dst.data<float>() + b.offset[to],
+                         b.rows, b.cols, b.row_stride[from], b.row_stride[to],
+                         follows ? 0 : ceil_div(page, b.cols)});
+    kernels.fence();
+  });
+  return true;
+}
+
 // Four-byte elements, which the kernels move without looking at them. False where the strides are
 // of no kind that they know.
 bool copy_words(const LoopNest& loops, const Array& dst, const Array& src) {
   const CopyKernels& kernels = copy_kernels();
-  const bool past_caches = larger_than_caches(dst);
+  const bool past_caches = copy_sweeps_caches(dst, src);
   auto* to = dst.data<float>();
   const auto* from = src.data<const float>();
   if (loops.inner_stride(0) != 1) return false;
+  // Short rows are cheaper by the table than one by one.
+  constexpr index_t short_row = 32;
+  const index_t cols = loops.extent(loops.rank() - 1);
+  const bool scattered = loops.inner_stride(1) != 1 && loops.inner_stride(1) != 0;
+  if ((scattered || (loops.rank() > 1 && cols < short_row)) && copy_permuted(loops, dst, src)) {
+    return true;
+  }
   if (loops.inner_stride(1) > 1 && loops.row_stride(1) == 1) {
     // Squares of a block stay in L2 together with what they come from.
     constexpr index_t widest = 256;
@@ -68,15 +106,12 @@ bool copy_words(const LoopNest& loops, const Array& dst, const Array& src) {
         widest);
     return true;
   }
-  if (!past_caches || loops.inner_stride(1) > 1 || loops.inner_stride(1) < 0) return false;
+  if (!past_caches || scattered) return false;
+  if (stream_lines(loops, dst, src)) return true;
   const bool repeats = loops.inner_stride(1) == 0;
   loops.parallel_blocks([&](const LoopBlock& b) {
-    // A short row is worth it where it fills cache lines; parts of lines would be written twice.
-    constexpr index_t line = 16;
-    constexpr index_t long_row = 512;
-    const bool whole_lines = b.cols % line == 0 && b.row_stride[0] % line == 0 &&
-                             reinterpret_cast<std::uintptr_t>(to + b.offset[0]) % 64 == 0;
-    const bool stream = whole_lines || b.cols >= long_row;
+    constexpr index_t long_row = 512;  // parts of cache lines, which are written twice, are few
+    const bool stream = b.cols >= long_row;
     for (index_t r = 0; r < b.rows; ++r) {
       float* z = to + b.offset[0] + r * b.row_stride[0];
       const float* x = from + b.offset[1] + r * b.row_stride[1];

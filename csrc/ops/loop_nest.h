@@ -32,6 +32,11 @@ class LoopNest {
   index_t inner_stride(int operand) const { return dims_[rank_ - 1].stride[operand]; }
   index_t row_stride(int operand) const { return rank_ > 1 ? dims_[rank_ - 2].stride[operand] : 0; }
 
+  // The dimensions that are left, the innermost last.
+  int rank() const { return rank_; }
+  index_t extent(int dim) const { return dims_[dim].extent; }
+  index_t stride(int dim, int operand) const { return dims_[dim].stride[operand]; }
+
   // Blocks are as wide as the innermost dimension, up to `max_cols`. Those of one piece come in
   // order, on one thread.
   void parallel_blocks(FunctionRef<void(const LoopBlock&)> body,

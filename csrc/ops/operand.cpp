@@ -159,6 +159,13 @@ bool sweeps_caches(const Array& x, const Array& y) {
   return larger_than_caches(x) || larger_than_caches(y);
 }
 
+bool copy_sweeps_caches(const Array& dst, const Array& src) {
+  index_t span = 1;
+  for (int i = 0; i < src.rank(); ++i) span += (src.extent(i) - 1) * std::abs(src.strides()[i]);
+  const auto bytes = static_cast<index_t>(itemsize(dst.dtype()));
+  return (dst.size() + span) * bytes > cache_sizes().l3;
+}
+
 void check_writable(const char* op, const Array& a) {
   if (a.size() == 0) return;
   for (int i = 0; i < a.rank(); ++i) {

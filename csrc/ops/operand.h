@@ -62,6 +62,8 @@ bool overlap_differently(const Array& a, const Array& b, const Dims& b_strides);
 bool larger_than_caches(const Array& a);
 // Whether reading x while writing y leaves little of y in the caches: then y is stored past them.
 bool sweeps_caches(const Array& x, const Array& y);
+// Whether a copy does, gaps between the elements of src included.
+bool copy_sweeps_caches(const Array& dst, const Array& src);
 
 // Throws where several elements of `a` share memory, as after expand: the target of an in-place op.
 void check_writable(const char* op, const Array& a);

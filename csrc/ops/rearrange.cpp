@@ -129,22 +129,36 @@ Array repeat(const Array& a, const Dims& counts) {
   return out.storage() == a.storage() ? clone(out) : out;
 }
 
+namespace {
+
+// Copies src, rolled from dimension `dim` on, to dst: what stays before the end of a dimension and
+// what comes round to its start, part by part, so that each element moves once.
+void roll_parts(const Array& dst, const Array& src, const Dims& shifts, int dim) {
+  while (dim < shifts.size() && shifts[dim] == 0) ++dim;
+  if (dim == shifts.size()) return copy_into(dst, src);
+  const index_t extent = src.extent(dim);
+  const index_t shift = shifts[dim];
+  roll_parts(dst.slice(dim, shift, extent, 1), src.slice(dim, 0, extent - shift, 1), shifts,
+             dim + 1);
+  roll_parts(dst.slice(dim, 0, shift, 1), src.slice(dim, extent - shift, extent, 1), shifts,
+             dim + 1);
+}
+
+}  // namespace
+
 Array roll(const Array& a, const Dims& shifts, const Dims& dims) {
   TW_CHECK(shifts.size() == dims.size(), "roll: expected a shift for each dimension, got ",
            to_string(shifts), " and ", to_string(dims));
-  Array x = a;
+  Dims total(a.rank(), 0);  // of each dimension, in [0, extent)
   for (int i = 0; i < dims.size(); ++i) {
     const int dim = normalize_axis("roll", dims[i], a.rank());
-    if (a.size() == 0) continue;
-    const index_t extent = a.extent(dim);
+    const index_t extent = std::max<index_t>(1, a.extent(dim));
     const index_t shift = (shifts[i] % extent + extent) % extent;
-    if (shift == 0) continue;
-    Array out = Array::empty_like(x);
-    copy_into(out.slice(dim, shift, extent, 1), x.slice(dim, 0, extent - shift, 1));
-    copy_into(out.slice(dim, 0, shift, 1), x.slice(dim, extent - shift, extent, 1));
-    x = out;
+    total[dim] = (total[dim] + shift) % extent;
   }
-  return x.storage() == a.storage() ? clone(a) : x;
+  Array out = Array::empty_like(a);
+  if (a.size() > 0) roll_parts(out, a, total, 0);
+  return out;
 }
 
 Array triangle(const Array& input, index_t diagonal, bool upper) {

@@ -120,13 +120,27 @@ class Plan {
   // Whether the second pass can read a row of x where it is: no register reaches beyond it.
   bool reads_in_place() const { return !steps_ || w.in * channels >= kernels.width; }
 
+  // Rows of one source or two, pixels of one or two, and registers full of channels: no line is
+  // written between the passes.
+  bool pairs() const {
+    const auto few = [](const ResampleAxis& axis) {
+      return std::all_of(axis.count.begin(), axis.count.end(),
+                         [](std::int32_t taps) { return taps == 1 || taps == 2; });
+    };
+    return d.is_identity() && !copies_line_ && !steps_ && block_channels >= kernels.width &&
+           few(h) && few(w);
+  }
+
+  ResampleTaps taps() const {
+    return {w.first.data(), w.count.data(), w.begin.data(), weight_.data(), w.out};
+  }
+
   void along(const float* line, index_t stride, index_t count, float* y, bool past_caches) const {
     if (steps_) {
       kernels.along_steps(line, steps_->view(), y, past_caches);
       return;
     }
-    const ResampleTaps taps{w.first.data(), w.count.data(), w.begin.data(), weight_.data(), w.out};
-    kernels.along(line, stride, taps, count, y, channels, past_caches);
+    kernels.along(line, stride, taps(), count, y, channels, past_caches);
   }
 
   const ResampleAxis& d;
@@ -142,6 +156,35 @@ class Plan {
   bool copies_line_ = false;
   std::unique_ptr<StepTable> steps_;
 };
+
+// One row of y after the other, or two at once where they lie between the same rows of x.
+void make_pairs(const Plan& p, const float* x, float* y, index_t first, index_t last, index_t c,
+                index_t count, bool past_caches) {
+  const ResampleTaps taps = p.taps();
+  const ResampleAxis& h = p.h;
+  for (index_t row = first; row < last;) {
+    ResamplePair pair{};
+    const auto oh = static_cast<std::size_t>(row % h.out);
+    const index_t plane = row / h.out;
+    pair.sources = h.count[oh];
+    for (int s = 0; s < 2; ++s) {
+      const index_t source = plane * h.in + h.first[oh] + std::min(s, pair.sources - 1);
+      pair.x[s] = x + source * p.w.in * p.channels + c;
+    }
+    const bool next = row + 1 < last && oh + 1 < h.first.size() && h.first[oh + 1] == h.first[oh] &&
+                      h.count[oh + 1] == h.count[oh];
+    pair.results = next ? 2 : 1;
+    pair.pixel_stride = p.channels;
+    for (int r = 0; r < pair.results; ++r, ++row) {
+      const auto at = static_cast<std::size_t>(h.begin[oh + static_cast<std::size_t>(r)]);
+      for (int s = 0; s < pair.sources; ++s) {
+        pair.weight[r][s] = static_cast<float>(h.weight[at + static_cast<std::size_t>(s)]);
+      }
+      pair.y[r] = y + row * p.w.out * p.channels + c;
+    }
+    p.kernels.pair(pair, taps, count, past_caches);
+  }
+}
 
 // Makes rows of y one after the other, on one thread.
 class RowMaker {
@@ -227,9 +270,16 @@ void resample(const Array& input, const ResampleAxes& axes, const Array& y) {
   const index_t groups = ceil_div(plan.rows, grain);
   const index_t block = plan.block_channels;
   const index_t blocks = ceil_div(channels, block);
+  const bool pairs = plan.pairs();
   parallel_for(groups * blocks, [&](index_t piece) {
     const index_t c = piece % blocks * block;
     const index_t first = piece / blocks * grain;
+    if (pairs) {
+      make_pairs(plan, x.data<float>(), y.data<float>(), first, std::min(first + grain, plan.rows),
+                 c, std::min(block, channels - c), past_caches);
+      if (past_caches) plan.kernels.fence();
+      return;
+    }
     RowMaker maker(plan, x.data<float>(), y.data<float>(), past_caches);
     for (index_t row = first; row < std::min(first + grain, plan.rows); ++row) {
       maker.make(row, c, std::min(block, channels - c));

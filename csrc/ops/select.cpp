@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/threads.h"
 #include "kernels/binary.h"
+#include "kernels/copy.h"
 #include "ops/binary.h"
 #include "ops/copy.h"
 #include "ops/loop_nest.h"
@@ -36,6 +37,33 @@ void select_blocks(const LoopNest& nest, const SelectOperands& x) {
           block.cols);
     }
   });
+}
+
+// Rows of four-byte numbers side by side, or repeated. False where there are others.
+bool select_words(const LoopNest& nest, const SelectOperands& x) {
+  const auto in_order = [&](int operand) { return nest.inner_stride(operand) == 1; };
+  const auto repeats = [&](int operand) { return nest.inner_stride(operand) == 0; };
+  constexpr index_t short_row = 32;
+  if (!in_order(0) || !in_order(1) || !(in_order(2) || repeats(2)) ||
+      !(in_order(3) || repeats(3)) || nest.extent(nest.rank() - 1) < short_row) {
+    return false;
+  }
+  const bool past_caches = larger_than_caches(x.z);
+  const CopyKernels& kernels = copy_kernels();
+  nest.parallel_blocks([&](const LoopBlock& block) {
+    constexpr index_t long_row = 512;  // of which parts of cache lines are few
+    const bool stream = past_caches && block.cols >= long_row;
+    const auto base = [&](int operand, index_t row) {
+      return block.offset[operand] + row * block.row_stride[operand];
+    };
+    for (index_t r = 0; r < block.rows; ++r) {
+      kernels.select({x.condition.data<const std::uint8_t>() + base(1, r),
+                      x.a.data<const float>() + base(2, r), x.b.data<const float>() + base(3, r),
+                      x.z.data<float>() + base(0, r), block.cols, repeats(2), repeats(3), stream});
+    }
+    if (stream) kernels.fence();
+  });
+  return true;
 }
 
 struct Bounds {
@@ -72,6 +100,7 @@ Array where(const Array& condition, const Operand& a, const Operand& b) {
   const Dims left_strides = broadcast_strides(left, shape);
   const Dims right_strides = broadcast_strides(right, shape);
   const LoopNest nest(shape, {&z.strides(), &flag_strides, &left_strides, &right_strides});
+  if (itemsize(dtype) == sizeof(float) && select_words(nest, {flags, left, right, z})) return z;
   visit_dtype(dtype, [&](auto tag) {
     using T = decltype(tag);
     using Byte = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;

@@ -76,6 +76,11 @@ TW_INLINE void store_bools_partial(std::uint8_t* p, Mask mask, index_t n) {
   const int bits = _mm256_movemask_ps(mask.m);
   for (index_t i = 0; i < n; ++i) p[i] = static_cast<std::uint8_t>((bits >> i) & 1);
 }
+// True where the byte is not 0.
+TW_INLINE Mask load_bools(const std::uint8_t* p) {
+  const __m256i lanes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  return {_mm256_castsi256_ps(_mm256_cmpgt_epi32(lanes, _mm256_setzero_si256()))};
+}
 // Bit i is lane i.
 TW_INLINE std::uint32_t mask_bits(Mask mask) {
   return static_cast<std::uint32_t>(_mm256_movemask_ps(mask.m));

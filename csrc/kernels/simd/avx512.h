@@ -75,6 +75,11 @@ TW_INLINE void store_bools(std::uint8_t* p, Mask mask) {
 TW_INLINE void store_bools_partial(std::uint8_t* p, Mask mask, index_t n) {
   _mm_mask_storeu_epi8(p, first_lanes(n), _mm_maskz_set1_epi8(mask.m, 1));
 }
+// True where the byte is not 0.
+TW_INLINE Mask load_bools(const std::uint8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm_test_epi8_mask(bytes, bytes)};
+}
 TW_INLINE std::uint32_t mask_bits(Mask mask) { return mask.m; }
 TW_INLINE Mask mask_from_bits(std::uint32_t bits) { return {static_cast<__mmask16>(bits)}; }
 

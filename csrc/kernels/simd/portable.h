@@ -67,6 +67,10 @@ TW_INLINE std::uint32_t mask_bits(Mask mask) {  // bit i is lane i
   const Int4 bits = mask.m & Int4{1, 2, 4, 8};
   return static_cast<std::uint32_t>(bits[0] | bits[1] | bits[2] | bits[3]);
 }
+// True where the byte is not 0.
+TW_INLINE Mask load_bools(const std::uint8_t* p) {
+  return {Int4{p[0], p[1], p[2], p[3]} != Int4{0, 0, 0, 0}};
+}
 TW_INLINE Mask mask_from_bits(std::uint32_t bits) {
   const Int4 lane_bits{1, 2, 4, 8};
   const std::int32_t b = static_cast<std::int32_t>(bits);
