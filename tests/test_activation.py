@@ -100,7 +100,7 @@ def test_special_values_as_torch(isa: str, name: str) -> None:
     got, expected = x.grad.numpy(), t.grad.numpy()
     # Where x is NaN PyTorch's gradients differ between its own scalar and vector loops.
     numbers = ~np.isnan(values)
-    if name == "softsign":  # 0 here, inf / inf there
+    if name in ("softsign", "gelu"):  # the limits here, inf / inf or inf * 0 there
         numbers &= np.isfinite(values)
     np.testing.assert_allclose(got[numbers], expected[numbers], rtol=2e-6, atol=1e-7)
 

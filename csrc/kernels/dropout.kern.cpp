@@ -8,41 +8,53 @@ namespace tilewise {
 namespace TW_ISA {
 namespace {
 
-constexpr index_t block = 64;     // elements, bits of a mask word
-constexpr index_t counters = 16;  // of a block
+constexpr index_t word = 64;      // elements, bits of a mask word
+constexpr index_t counters = 16;  // of two words
+// Two blocks at a time.
+constexpr index_t words = 4;
+constexpr index_t pair = words * word;
+constexpr index_t pair_counters = 2 * counters;
 constexpr std::int32_t lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-// The mask of one block: a bit where the upper 24 bits of a word reach p * 2^24.
-TW_INLINE std::uint64_t keep_bits(std::uint64_t seed, std::uint64_t counter, VecF threshold) {
-  std::uint64_t bits = 0;
-  for (index_t first = 0; first < counters; first += VecI::width) {
-    const auto low = static_cast<std::int32_t>(static_cast<std::uint32_t>(counter));
-    const PhiloxWords words =
-        philox(seed, set1i(low) + load_i(lanes + first),
-               set1i(static_cast<std::int32_t>(static_cast<std::uint32_t>(counter >> 32))));
-    for (int j = 0; j < 4; ++j) {
-      const std::uint64_t kept = mask_bits(convert_f(shift_right<8>(words.v[j])) >= threshold);
-      bits |= kept << (16 * j + first);
+// The masks of two blocks.
+struct Decisions {
+  std::uint64_t words[4];
+};
+TW_INLINE Decisions decide(const PhiloxKeys& keys, std::uint64_t counter, VecI threshold) {
+  constexpr int sets = 2;
+  constexpr index_t w = VecI::width;
+  Decisions d{{0, 0, 0, 0}};
+  const VecI high = set1i(static_cast<std::int32_t>(static_cast<std::uint32_t>(counter >> 32)));
+  const VecI start = set1i(static_cast<std::int32_t>(static_cast<std::uint32_t>(counter)));
+  for (index_t i = 0; i < pair_counters; i += sets * w) {
+    VecI low[sets];
+    for (int s = 0; s < sets; ++s) {
+      const index_t first = i + s * w;
+      low[s] = start + load_i(lanes + first % counters) +
+               set1i(static_cast<std::int32_t>(first / counters * counters));
+    }
+    PhiloxWords drawn[sets];
+    philox(keys, low, high, drawn);
+    for (int s = 0; s < sets; ++s) {
+      const index_t first = i + s * w;
+      std::uint64_t* of_block = d.words + 2 * (first / counters);
+      for (int j = 0; j < 4; ++j) {
+        const index_t shift = 16 * j + first % counters;
+        const std::uint64_t kept = mask_bits(at_least(drawn[s].v[j], threshold));
+        const std::uint64_t swapped = mask_bits(at_least(swap_halves(drawn[s].v[j]), threshold));
+        of_block[0] |= kept << shift;
+        of_block[1] |= swapped << shift;
+      }
     }
   }
-  return bits;
+  return d;
+}
+TW_INLINE VecI threshold_of(const DropoutDraw& draw) {
+  return set1i(static_cast<std::int32_t>(draw.threshold));
 }
 
 TW_INLINE VecF factor(std::uint64_t bits, index_t first, VecF scale) {
   return select(mask_from_bits(static_cast<std::uint32_t>(bits >> first)), scale, zero());
-}
-
-TW_INLINE void apply(const float* x, std::uint64_t bits, VecF scale, float* y) {
-  for (index_t i = 0; i < block; i += VecF::width) {
-    store(y + i, load(x + i) * factor(bits, i, scale));
-  }
-}
-
-void apply_partial(const float* x, std::uint64_t bits, VecF scale, float* y, index_t count) {
-  for (index_t i = 0; i < count; i += VecF::width) {
-    const index_t n = count - i < VecF::width ? count - i : VecF::width;
-    store_partial(y + i, load_partial(x + i, n) * factor(bits, i, scale), n);
-  }
 }
 
 // x * scale + kept, or x * 0 + dropped.
@@ -55,50 +67,93 @@ struct Shifted {
     return fmadd(x, select(mask, scale, zero()), select(mask, kept, dropped));
   }
 };
+struct Scaled {
+  VecF scale;
+  TW_INLINE VecF apply(VecF x, std::uint64_t bits, index_t first) const {
+    return x * factor(bits, first, scale);
+  }
+};
 
-void apply_shifted(const float* x, std::uint64_t bits, const Shifted& s, float* y, index_t count) {
-  for (index_t i = 0; i < count; i += VecF::width) {
-    if (count - i >= VecF::width) {
-      store(y + i, s.apply(load(x + i), bits, i));
+// Up to 64 elements by one mask word.
+template <typename Form>
+TW_INLINE void apply(const float* x, std::uint64_t bits, const Form& form, float* y,
+                     bool streaming) {
+  for (index_t i = 0; i < word; i += VecF::width) {
+    const VecF value = form.apply(load(x + i), bits, i);
+    if (streaming) {
+      stream(y + i, value);
     } else {
-      store_partial(y + i, s.apply(load_partial(x + i, count - i), bits, i), count - i);
+      store(y + i, value);
     }
+  }
+}
+template <typename Form>
+TW_INLINE void apply_partial(const float* x, std::uint64_t bits, const Form& form, float* y,
+                             index_t count) {
+  for (index_t i = 0; i < count; i += VecF::width) {
+    const index_t n = count - i < VecF::width ? count - i : VecF::width;
+    store_partial(y + i, form.apply(load_partial(x + i, n), bits, i), n);
   }
 }
 
 void draw_mask(index_t count, DropoutDraw draw, std::uint64_t* mask) {
-  const VecF threshold = set1(draw.p * 0x1p24F);
+  const PhiloxKeys keys(draw.seed);
+  const VecI threshold = threshold_of(draw);
   std::uint64_t counter = draw.counter;
-  for (index_t i = 0; i < count; i += block, counter += counters) {
-    mask[i / block] = keep_bits(draw.seed, counter, threshold);
+  for (index_t i = 0; i < count; i += pair, counter += pair_counters) {
+    const Decisions d = decide(keys, counter, threshold);
+    for (index_t k = 0; k < words && k * word < count - i; ++k) mask[i / word + k] = d.words[k];
   }
 }
 
-void forward(const float* x, index_t count, DropoutDraw draw, float* y, std::uint64_t* mask) {
-  const VecF threshold = set1(draw.p * 0x1p24F);
-  const VecF scale = set1(draw.scale);
-  const Shifted shifted{scale, set1(draw.kept_shift), set1(draw.dropped_shift)};
-  const bool shifts = draw.kept_shift != 0.0F || draw.dropped_shift != 0.0F;
+template <typename Form>
+void forward_as(const Form& f, const float* x, index_t count, const DropoutDraw& draw, float* y,
+                std::uint64_t* mask, bool streaming) {
+  const Form form = f;
+  const PhiloxKeys keys(draw.seed);
+  const VecI threshold = threshold_of(draw);
   std::uint64_t counter = draw.counter;
-  for (index_t i = 0; i < count; i += block, counter += counters) {
-    const std::uint64_t bits = keep_bits(draw.seed, counter, threshold);
-    mask[i / block] = bits;
-    const index_t n = count - i < block ? count - i : block;
-    if (shifts) {
-      apply_shifted(x + i, bits, shifted, y + i, n);
-    } else if (n == block) {
-      apply(x + i, bits, scale, y + i);
-    } else {
-      apply_partial(x + i, bits, scale, y + i, n);
+  index_t i = 0;
+  for (; i + pair <= count; i += pair, counter += pair_counters) {
+    const Decisions d = decide(keys, counter, threshold);
+    for (index_t k = 0; k < words; ++k) {
+      mask[i / word + k] = d.words[k];
+      apply(x + i + k * word, d.words[k], form, y + i + k * word, streaming);
     }
   }
+  if (i == count) return;
+  const Decisions d = decide(keys, counter, threshold);
+  for (index_t k = 0; k < words && i < count; ++k, i += word) {
+    mask[i / word] = d.words[k];
+    apply_partial(x + i, d.words[k], form, y + i, count - i < word ? count - i : word);
+  }
 }
 
-void backward(const float* dy, const std::uint64_t* mask, index_t count, float scale, float* dx) {
-  const VecF s = set1(scale);
+TW_INLINE bool may_stream(bool wanted, const float* y) {
+  return wanted && reinterpret_cast<std::uintptr_t>(y) % (VecF::width * sizeof(float)) == 0;
+}
+
+void forward(const float* x, index_t count, DropoutDraw draw, float* y, std::uint64_t* mask,
+             bool wants_stream) {
+  const bool streaming = may_stream(wants_stream, y);
+  const VecF scale = set1(draw.scale);
+  if (draw.kept_shift != 0.0F || draw.dropped_shift != 0.0F) {
+    const Shifted form{scale, set1(draw.kept_shift), set1(draw.dropped_shift)};
+    forward_as(form, x, count, draw, y, mask, streaming);
+  } else {
+    forward_as(Scaled{scale}, x, count, draw, y, mask, streaming);
+  }
+  if (streaming) stream_fence();
+}
+
+void backward(const float* dy, const std::uint64_t* mask, index_t count, float scale, float* dx,
+              bool wants_stream) {
+  const bool streaming = may_stream(wants_stream, dx);
+  const Scaled form{set1(scale)};
   index_t i = 0;
-  for (; i + block <= count; i += block) apply(dy + i, mask[i / block], s, dx + i);
-  if (i < count) apply_partial(dy + i, mask[i / block], s, dx + i, count - i);
+  for (; i + word <= count; i += word) apply(dy + i, mask[i / word], form, dx + i, streaming);
+  if (streaming) stream_fence();
+  if (i < count) apply_partial(dy + i, mask[i / word], form, dx + i, count - i);
 }
 
 void scale_channels(const float* x, const float* factors, const float* shifts, index_t rows,

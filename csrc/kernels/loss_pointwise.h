@@ -48,8 +48,12 @@ struct LossParameters {
 // For whole registers without null operands: called through `run`.
 using LossKernel = void (*)(const LossRun<float>& run, const LossParameters& p, float* out);
 
+// The sum of the values.
+using LossSum = double (*)(const LossRun<float>& run, const LossParameters& p);
+
 struct LossRow {
   LossKernel value;  // NaN where an operand is outside the loss's domain
+  LossSum sum;
   LossKernel dx;
   LossKernel dt;  // null: -dx
   LossKernel dv;  // null: the loss has no third operand
@@ -67,6 +71,7 @@ struct PointwiseLossKernels {
   LossRow rows[pointwise_losses];
   // Any run through a row's kernel.
   void (*run)(LossKernel kernel, const LossRun<float>& run, const LossParameters& p, float* out);
+  double (*sum)(const LossRow& row, const LossRun<float>& run, const LossParameters& p);
   // out = x w g; may be x itself.
   void (*multiply)(const float* x, const LossFactors<float>& f, float* out, index_t count,
                    bool stream);

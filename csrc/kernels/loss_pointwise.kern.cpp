@@ -27,23 +27,8 @@ TW_INLINE VecF neg(VecF x) { return zero() - x; }
 TW_INLINE VecF sign(VecF x) {
   return select(x < zero(), set1(-1.0F), select(x > zero(), one(), zero()));
 }
-// log(1 + exp(-|x|)): log(1 + z) = z P(z) for z in [0, 1], P minimax of degree 10, where log1p()
-// would divide twice. 1.4 ulp.
-TW_INLINE VecF log1p_exp(VecF x) {
-  const VecF z = exp(neg(abs(x)));
-  VecF p = set1(1.98669659e-3F);
-  p = poly_step(p, z, -1.31878266e-2F);
-  p = poly_step(p, z, 4.10065737e-2F);
-  p = poly_step(p, z, -8.18804092e-2F);
-  p = poly_step(p, z, 1.23779959e-1F);
-  p = poly_step(p, z, -1.60876230e-1F);
-  p = poly_step(p, z, 1.98858203e-1F);
-  p = poly_step(p, z, -2.49864965e-1F);
-  p = poly_step(p, z, 3.33324975e-1F);
-  p = poly_step(p, z, -4.99999795e-1F);
-  p = poly_step(p, z, 9.99999999e-1F);
-  return p * z;
-}
+// log(1 + exp(-|x|)), 1.5 ulp
+TW_INLINE VecF log1p_exp(VecF x) { return log1p_of_fraction(exp_to_88(neg(abs(x)))); }
 // log(1 + exp(x))
 TW_INLINE VecF softplus(VecF x) { return max(zero(), x) + log1p_exp(x); }
 // sigmoid(x) and sigmoid(-x), both without cancellation.
@@ -52,7 +37,7 @@ struct Sigmoids {
   VecF q;
 };
 TW_INLINE Sigmoids sigmoids(VecF x) {
-  const VecF z = exp(neg(abs(x)));
+  const VecF z = exp_to_88(neg(abs(x)));
   const VecF large = one() / (one() + z);
   const VecF small = z * large;
   const Mask positive = x >= zero();
@@ -103,9 +88,11 @@ struct Bce {
 
 struct BceWithLogits {
   static TW_INLINE VecF value(In in, P) { return fmadd(one() - in.t, in.x, softplus(neg(in.x))); }
+  // The smaller of sigmoid(x) and sigmoid(-x) carries the digits.
   static TW_INLINE VecF dx(In in, P) {
-    const Sigmoids s = sigmoids(in.x);
-    return select(in.x >= zero(), one() - in.t - s.q, s.p - in.t);
+    const VecF z = exp_to_88(neg(abs(in.x)));
+    const VecF small = z / (one() + z);
+    return select(in.x >= zero(), one() - in.t - small, small - in.t);
   }
   static TW_INLINE VecF dt(In in, P) { return neg(in.x); }
 };
@@ -117,7 +104,7 @@ struct BceWithPosWeight {
   }
   static TW_INLINE VecF dx(In in, P) {
     const VecF weight = fmadd(in.v - one(), in.t, one());
-    const VecF z = exp(neg(abs(in.x)));
+    const VecF z = exp_to_88(neg(abs(in.x)));
     const VecF small = weight * (z / (one() + z));  // of sigmoid(-|x|)
     return select(in.x >= zero(), one() - in.t - small, small - in.t * in.v);
   }
@@ -308,32 +295,100 @@ struct Dv {
   }
 };
 
+// Operands come from memory, and the loops are long enough that the processor sees too few of them
+// ahead: it asks for lines this many elements early.
+constexpr index_t ahead = 192;
+TW_INLINE In read(const LossRun<float>& r, index_t i) {
+  prefetch(r.x + (i + ahead) * r.x_step);
+  prefetch(r.t + (i + ahead) * r.t_step);
+  return {load(r.x + i * r.x_step), load(r.t + i * r.t_step), load(r.v + i * r.v_step)};
+}
+
 // Whole registers of operands that are all there; the steps are those of the run.
 template <typename Row, typename Part>
-void registers(const LossRun<float>& r, const LossParameters& q, float* out) {
+void registers(const LossRun<float>& run, const LossParameters& q, float* out) {
+  const LossRun<float> r = run;
   const P p{set1(q.a), set1(q.b), set1(q.c)};
   const VecF scale = set1(q.scale);
   for (index_t i = 0; i < r.count; i += w) {
-    const In in{load(r.x + i * r.x_step), load(r.t + i * r.t_step), load(r.v + i * r.v_step)};
-    store(out + i, scale * Part::template of<Row>(in, p));
+    store(out + i, scale * Part::template of<Row>(read(r, i), p));
   }
 }
 
-// The tail goes through a register of its own, so that a formula is compiled once.
+// What a few registers of a row add up to.
+template <typename Row>
+struct Terms {
+  TW_INLINE void add(In in, P p) { sum = sum + Row::value(in, p); }
+  TW_INLINE VecF total() const { return sum; }
+  VecF sum = zero();
+};
+// The logarithms as one of the product of all 1 + z = 1 + exp(-|x|), less than 2^16, of which 1 is
+// left out so that it keeps the digits of small terms.
+template <>
+struct Terms<BceWithLogits> {
+  TW_INLINE void add(In in, P) {
+    const VecF z = exp_to_88(neg(abs(in.x)));
+    product = fmadd(product, z, product + z);
+    sum = sum + fmadd(one() - in.t, in.x, max(zero(), neg(in.x)));
+  }
+  TW_INLINE VecF total() const { return sum + log1p(product); }
+  VecF product = zero();
+  VecF sum = zero();
+};
+
+// Sixteen terms of a lane are added in float32.
+template <typename Row>
+double sum_registers(const LossRun<float>& run, const LossParameters& q) {
+  const LossRun<float> r = run;
+  const P p{set1(q.a), set1(q.b), set1(q.c)};
+  double total = 0;
+  for (index_t i = 0; i < r.count;) {
+    const index_t end = r.count - i < 16 * w ? r.count : i + 16 * w;
+    Terms<Row> terms;
+    for (; i < end; i += w) terms.add(read(r, i), p);
+    total += static_cast<double>(reduce_add(terms.total()));
+  }
+  return total * static_cast<double>(q.scale);
+}
+
+// A run cut into whole registers and the last few elements, padded to one, so that a formula is
+// compiled once.
+struct Cut {
+  TW_INLINE explicit Cut(const LossRun<float>& r)
+      : x(r.x, r.x_step),
+        t(r.t, r.t_step),
+        v(r.v, r.v_step),
+        rest(r.count % w),
+        whole{x.p, t.p, v.p, x.step, t.step, v.step, r.count - rest} {}
+  TW_INLINE LossRun<float> tail() {
+    x.pad(whole.count, rest);
+    t.pad(whole.count, rest);
+    v.pad(whole.count, rest);
+    return {x.p, t.p, v.p, 0, 0, 0, w};
+  }
+  Reader x;
+  Reader t;
+  Reader v;
+  index_t rest;
+  LossRun<float> whole;
+};
+
 void run(LossKernel kernel, const LossRun<float>& r, const LossParameters& q, float* out) {
-  Reader x(r.x, r.x_step);
-  Reader t(r.t, r.t_step);
-  Reader v(r.v, r.v_step);
-  const index_t rest = r.count % w;
-  const index_t whole = r.count - rest;
-  kernel({x.p, t.p, v.p, x.step, t.step, v.step, whole}, q, out);
-  if (rest == 0) return;
-  x.pad(whole, rest);
-  t.pad(whole, rest);
-  v.pad(whole, rest);
+  Cut cut(r);
+  kernel(cut.whole, q, out);
+  if (cut.rest == 0) return;
   alignas(64) float tail[w];
-  kernel({x.p, t.p, v.p, 0, 0, 0, w}, q, tail);
-  store_partial(out + whole, load(tail), rest);
+  kernel(cut.tail(), q, tail);
+  store_partial(out + cut.whole.count, load(tail), cut.rest);
+}
+
+double sum(const LossRow& row, const LossRun<float>& r, const LossParameters& q) {
+  Cut cut(r);
+  const double total = row.sum(cut.whole, q);
+  if (cut.rest == 0) return total;
+  alignas(64) float tail[w];
+  row.value(cut.tail(), q, tail);
+  return total + static_cast<double>(reduce_add(load_partial(tail, cut.rest)));
 }
 
 void multiply(const float* x, const LossFactors<float>& f, float* out, index_t count,
@@ -355,12 +410,14 @@ void multiply(const float* x, const LossFactors<float>& f, float* out, index_t c
 }
 
 template <typename Row>
-constexpr LossRow of_difference{registers<Row, Value>, registers<Row, Dx>, nullptr, nullptr};
+constexpr LossRow of_difference{registers<Row, Value>, sum_registers<Row>, registers<Row, Dx>,
+                                nullptr, nullptr};
 template <typename Row>
-constexpr LossRow of_two{registers<Row, Value>, registers<Row, Dx>, registers<Row, Dt>, nullptr};
+constexpr LossRow of_two{registers<Row, Value>, sum_registers<Row>, registers<Row, Dx>,
+                         registers<Row, Dt>, nullptr};
 template <typename Row>
-constexpr LossRow of_three{registers<Row, Value>, registers<Row, Dx>, registers<Row, Dt>,
-                           registers<Row, Dv>};
+constexpr LossRow of_three{registers<Row, Value>, sum_registers<Row>, registers<Row, Dx>,
+                           registers<Row, Dt>, registers<Row, Dv>};
 
 }  // namespace
 
@@ -379,10 +436,11 @@ const PointwiseLossKernels pointwise_loss_kernels{
      of_three<MarginRanking>,
      of_two<PoissonNll>,
      of_two<PoissonNllLog>,
-     {registers<GaussianNll, Value>, registers<GaussianNll, Dx>, nullptr,
-      registers<GaussianNll, Dv>},
+     {registers<GaussianNll, Value>, sum_registers<GaussianNll>, registers<GaussianNll, Dx>,
+      nullptr, registers<GaussianNll, Dv>},
      of_two<SigmoidFocal>},
     run,
+    sum,
     multiply};
 
 }  // namespace TW_ISA

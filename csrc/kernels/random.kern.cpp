@@ -18,7 +18,7 @@ struct Words {
   std::uint32_t v[4][block];
 };
 
-TW_INLINE void draw(std::uint64_t seed, std::uint64_t first, Words& words) {
+TW_INLINE void draw(const PhiloxKeys& keys, std::uint64_t first, Words& words) {
   std::int32_t low[block];
   std::int32_t high[block];
   for (index_t i = 0; i < block; ++i) {
@@ -27,9 +27,11 @@ TW_INLINE void draw(std::uint64_t seed, std::uint64_t first, Words& words) {
     high[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(counter >> 32));
   }
   for (index_t i = 0; i < block; i += VecI::width) {
-    const PhiloxWords w = philox(seed, load_i(low + i), load_i(high + i));
+    const VecI of_set[1] = {load_i(low + i)};
+    PhiloxWords w[1];
+    philox(keys, of_set, load_i(high + i), w);
     for (int j = 0; j < 4; ++j) {
-      store_i(reinterpret_cast<std::int32_t*>(words.v[j] + i), w.v[j]);
+      store_i(reinterpret_cast<std::int32_t*>(words.v[j] + i), w[0].v[j]);
     }
   }
 }
@@ -37,11 +39,12 @@ TW_INLINE void draw(std::uint64_t seed, std::uint64_t first, Words& words) {
 // values(words, numbers[4][block]) for each block; the results go out in the order of the counters.
 template <typename Values>
 TW_INLINE void fill(const CounterRun& run, float* out, const Values& values) {
+  const PhiloxKeys keys(run.seed);
   Words words;
   float numbers[4][block];
   float ordered[4 * block];
   for (index_t c = 0; c < run.count; c += block) {
-    draw(run.seed, run.first + static_cast<std::uint64_t>(c), words);
+    draw(keys, run.first + static_cast<std::uint64_t>(c), words);
     values(words, numbers);
     for (index_t i = 0; i < block; ++i) {
       for (index_t j = 0; j < 4; ++j) ordered[4 * i + j] = numbers[j][i];

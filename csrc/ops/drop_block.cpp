@@ -22,8 +22,9 @@ namespace tilewise {
 namespace {
 
 constexpr const char* op = "drop_block";
-constexpr index_t word = 64;      // elements of a mask word
-constexpr index_t counters = 16;  // of a word
+constexpr index_t word = 64;    // elements of a mask word
+constexpr index_t block = 128;  // elements that the counters below decide
+constexpr index_t counters = 16;
 
 // Samples of up to three dimensions and the places where blocks start.
 struct Blocks {
@@ -77,18 +78,16 @@ void check(const Array& x, index_t block_size) {
 // Bits are set where no block starts.
 void draw_starts(index_t count, double gamma, RandomPosition position, DType dtype,
                  std::uint64_t* bits) {
-  const auto chance = static_cast<float>(gamma);
+  const std::uint32_t threshold = ref::dropout_threshold(gamma);
   parallel_ranges(count, elementwise_grain, [&](index_t first, index_t last) {
-    const std::uint64_t counter =
-        position.counter + static_cast<std::uint64_t>(first / word * counters);
     if (dtype == DType::float32) {
-      const DropoutDraw draw{position.seed, counter, chance, 1, 0, 0};
+      const auto further = static_cast<std::uint64_t>(first / block * counters);
+      const DropoutDraw draw{position.seed, position.counter + further, threshold, 1, 0, 0};
       dropout_kernels().draw(last - first, draw, bits + first / word);
       return;
     }
     for (index_t i = first; i < last; i += word) {
-      const auto further = static_cast<std::uint64_t>((i - first) / word * counters);
-      bits[i / word] = ref::dropout_mask(position.seed, counter + further, chance);
+      bits[i / word] = ref::dropout_mask(position.seed, position.counter, i / word, threshold);
     }
   });
 }

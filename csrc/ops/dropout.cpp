@@ -8,13 +8,15 @@
 #include "kernels/dropout.h"
 #include "ops/channel_rows.h"
 #include "ops/copy.h"
+#include "ops/operand.h"
 #include "ref/dropout.h"
 
 namespace tilewise {
 namespace {
 
-constexpr index_t block = 64;     // elements that one mask word decides
-constexpr index_t counters = 16;  // that this takes
+constexpr index_t word = 64;    // elements that one mask word decides
+constexpr index_t block = 128;  // elements that the counters below decide
+constexpr index_t counters = 16;
 
 void check(const char* op, const Array& x, double p) {
   TW_CHECK_TYPE(is_floating(x.dtype()), op, ": expected a floating tensor, got ",
@@ -38,7 +40,7 @@ Form form_of(DropoutKind kind, double p) {
   return {scale, kept, kept - limit * scale};
 }
 
-index_t mask_words(index_t elements) { return ceil_div(elements, block); }
+index_t mask_words(index_t elements) { return ceil_div(elements, word); }
 
 std::uint64_t counter_of(RandomPosition position, index_t element) {
   return position.counter + static_cast<std::uint64_t>(element / block * counters);
@@ -49,10 +51,11 @@ Array draw_choices(const Dims& shape, DType dtype, double p, RandomPosition posi
                    double dropped) {
   Array choices = Array::empty(shape, dtype);
   const index_t count = choices.size();
-  for (index_t i = 0; i < count; i += block) {
+  const std::uint32_t threshold = ref::dropout_threshold(p);
+  for (index_t i = 0; i < count; i += word) {
     const std::uint64_t mask =
-        ref::dropout_mask(position.seed, counter_of(position, i), static_cast<float>(p));
-    for (index_t j = i; j < std::min(i + block, count); ++j) {
+        ref::dropout_mask(position.seed, position.counter, i / word, threshold);
+    for (index_t j = i; j < std::min(i + word, count); ++j) {
       const double value = (mask >> (j - i) & 1U) != 0 ? kept : dropped;
       if (dtype == DType::float32) {
         choices.data<float>()[j] = static_cast<float>(value);
@@ -104,22 +107,25 @@ Array apply_mask(const Array& dy, const Array& mask, double scale) {
   }
   const auto kernel = dropout_kernels().backward;
   const auto factor = static_cast<float>(scale);
+  const bool past_caches = larger_than_caches(dx);
   parallel_ranges(dy.size(), elementwise_grain, [&](index_t first, index_t last) {
-    kernel(dy.data<float>() + first, words + first / block, last - first, factor,
-           dx.data<float>() + first);
+    kernel(dy.data<float>() + first, words + first / word, last - first, factor,
+           dx.data<float>() + first, past_caches);
   });
   return dx;
 }
 
-static_assert(elementwise_grain % block == 0, "pieces start at whole mask words");
+static_assert(elementwise_grain % block == 0, "pieces start at whole blocks");
 
 }  // namespace
 
 RandomPosition reserve_dropout(Generator& generator, index_t elements) {
-  // Blocks start at multiples of 16 counters: the low word never carries within one.
+  // A draw starts at a multiple of 32 counters, for kernels take two blocks at a time: the low word
+  // never carries within them.
   const std::uint64_t before = generator.offset();
-  const std::uint64_t first = (before + counters - 1) / counters * counters;
-  const auto used = static_cast<std::uint64_t>(mask_words(elements) * counters);
+  constexpr std::uint64_t together = 2 * counters;
+  const std::uint64_t first = (before + together - 1) / together * together;
+  const auto used = static_cast<std::uint64_t>(ceil_div(elements, block) * counters);
   generator.reserve(first - before + used);
   return {generator.seed(), first};
 }
@@ -133,25 +139,26 @@ DropoutResult dropout_forward(const Array& input, double p, RandomPosition posit
   const Form form = form_of(kind, p);
   DropoutResult r{empty_as(x), Array::empty({words * 8}, DType::uint8)};
   auto* mask = reinterpret_cast<std::uint64_t*>(r.mask.bytes());
+  const std::uint32_t threshold = ref::dropout_threshold(p);
   if (x.dtype() == DType::float64) {
     for (index_t w = 0; w < words; ++w) {
-      mask[w] =
-          ref::dropout_mask(position.seed, counter_of(position, w * block), static_cast<float>(p));
+      mask[w] = ref::dropout_mask(position.seed, position.counter, w, threshold);
     }
     ref::dropout_apply_shifted(x.data<double>(), mask, count, form.scale, form.kept, form.dropped,
                                r.y.data<double>());
     return r;
   }
   const auto kernel = dropout_kernels().forward;
+  const bool past_caches = larger_than_caches(r.y);
   parallel_ranges(count, elementwise_grain, [&](index_t first, index_t last) {
     const DropoutDraw draw{position.seed,
                            counter_of(position, first),
-                           static_cast<float>(p),
+                           threshold,
                            static_cast<float>(form.scale),
                            static_cast<float>(form.kept),
                            static_cast<float>(form.dropped)};
     kernel(x.data<float>() + first, last - first, draw, r.y.data<float>() + first,
-           mask + first / block);
+           mask + first / word, past_caches);
   });
   return r;
 }

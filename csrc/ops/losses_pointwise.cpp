@@ -135,6 +135,17 @@ struct Problem {
   Dims strides[slots];
 };
 
+double sum_of(const float* x, index_t n) {
+  double total = 0;
+  reduce_kernels().sum_rows({x, 1, n, n}, &total);
+  return total;
+}
+double sum_of(const double* x, index_t n) {
+  double total = 0;
+  for (index_t i = 0; i < n; ++i) total += x[i];
+  return total;
+}
+
 // One column of the table: the float32 kernel and the float64 loop under one name.
 struct Part {
   LossKernel LossRow::* kernel;
@@ -147,7 +158,8 @@ constexpr Part dv_part{&LossRow::dv, &ref::LossFunctions::dv};
 
 struct Formula {
   Formula(PointwiseLoss loss, Part part, const PointwiseLossOptions& o, double factor)
-      : kernel(pointwise_loss_kernels().rows[static_cast<int>(loss)].*part.kernel),
+      : row(pointwise_loss_kernels().rows[static_cast<int>(loss)]),
+        kernel(row.*part.kernel),
         function(ref::pointwise_losses[static_cast<int>(loss)].*part.function),
         parameters{static_cast<float>(o.a), static_cast<float>(o.b), static_cast<float>(o.c),
                    static_cast<float>(factor)},
@@ -164,6 +176,17 @@ struct Formula {
     }
   }
 
+  // Of the values.
+  double sum(const LossRun<float>& run) const {
+    return pointwise_loss_kernels().sum(row, run, parameters);
+  }
+  double sum(const LossRun<double>& run) const {
+    double values[tile];
+    fill(run, values);
+    return sum_of(values, run.count);
+  }
+
+  const LossRow& row;
   LossKernel kernel;
   ref::LossFunction function;
   LossParameters parameters;
@@ -178,17 +201,6 @@ void multiply(const double* x, const LossFactors<double>& f, double* out, index_
   for (index_t i = 0; i < n; ++i) {
     out[i] = x[i] * (f.w ? f.w[i * f.w_step] : 1.0) * (f.g ? f.g[i * f.g_step] : 1.0);
   }
-}
-
-double sum_of(const float* x, index_t n) {
-  double total = 0;
-  reduce_kernels().sum_rows({x, 1, n, n}, &total);
-  return total;
-}
-double sum_of(const double* x, index_t n) {
-  double total = 0;
-  for (index_t i = 0; i < n; ++i) total += x[i];
-  return total;
 }
 
 bool has_domain(PointwiseLoss loss) {
@@ -212,6 +224,17 @@ void check_domain(const Problem& p, bool outside) {
                                         : ": expected no negative element in var");
 }
 
+template <typename T>
+LossRun<T> run_of(const Problem& p, const LoopBlock& b, index_t row, index_t col, index_t n) {
+  return {p.at<T>(Problem::x, b, row, col),
+          p.at<T>(Problem::t, b, row, col),
+          p.at<T>(Problem::v, b, row, col),
+          b.col_stride[Problem::x],
+          b.col_stride[Problem::t],
+          b.col_stride[Problem::v],
+          n};
+}
+
 // Writes the terms to `out` where it is defined; returns their sum where `sums`.
 template <typename T>
 double evaluate(const Problem& p, const Formula& formula, const Array& out, bool sums) {
@@ -229,25 +252,26 @@ double evaluate(const Problem& p, const Formula& formula, const Array& out, bool
       const index_t row = i % b.rows;
       const index_t col = i / b.rows * tile;
       const index_t n = std::min(tile, b.cols - col);
-      T* destination =
-          out.defined() ? out.data<T>() + b.offset[0] + row * b.row_stride[0] + col : buffer;
-      const bool direct = !factors && !stream;
-      T* values = direct ? destination : buffer;
-      const LossRun<T> run{p.at<T>(Problem::x, b, row, col),
-                           p.at<T>(Problem::t, b, row, col),
-                           p.at<T>(Problem::v, b, row, col),
-                           b.col_stride[Problem::x],
-                           b.col_stride[Problem::t],
-                           b.col_stride[Problem::v],
-                           n};
-      formula.fill(run, values);
-      if (checked && std::isnan(sum_of(values, n)) && outside_domain(p.loss, run)) outside = true;
-      if (!direct && (factors || out.defined())) {
-        const LossFactors<T> f{p.at<T>(Problem::w, b, row, col), p.at<T>(Problem::g, b, row, col),
-                               b.col_stride[Problem::w], b.col_stride[Problem::g]};
-        multiply(values, f, destination, n, stream);
+      const LossRun<T> run = run_of<T>(p, b, row, col, n);
+      double total = 0;
+      if (!out.defined() && !factors) {
+        total = formula.sum(run);
+        if (checked && std::isnan(total) && outside_domain(p.loss, run)) outside = true;
+      } else {
+        T* destination =
+            out.defined() ? out.data<T>() + b.offset[0] + row * b.row_stride[0] + col : buffer;
+        const bool direct = !factors && !stream;
+        T* values = direct ? destination : buffer;
+        formula.fill(run, values);
+        if (checked && std::isnan(sum_of(values, n)) && outside_domain(p.loss, run)) outside = true;
+        if (!direct) {
+          const LossFactors<T> f{p.at<T>(Problem::w, b, row, col), p.at<T>(Problem::g, b, row, col),
+                                 b.col_stride[Problem::w], b.col_stride[Problem::g]};
+          multiply(values, f, destination, n, stream);
+        }
+        if (sums) total = sum_of(destination, n);
       }
-      if (sums) partial[static_cast<std::size_t>(b.piece)] += sum_of(destination, n);
+      partial[static_cast<std::size_t>(b.piece)] += total;
     }
   });
   check_domain(p, outside);

@@ -7,15 +7,26 @@
 
 namespace tilewise::ref {
 
-// The decisions for 64 elements, a bit each, set where the element is kept. Counter i of the
-// block's 16 gives four random words; word j decides element 16 j + i by its upper 24 bits.
-inline std::uint64_t dropout_mask(std::uint64_t seed, std::uint64_t counter, float p) {
+// What a random word must reach for its element to be kept.
+inline std::uint32_t dropout_threshold(double p) {
+  const double threshold = p * 0x1p32 + 0.5;
+  return threshold < 0x1p32 ? static_cast<std::uint32_t>(threshold) : 0xffffffffU;
+}
+
+// Mask word `index` of a draw that starts at `counter`: the decisions for 64 elements, a bit each,
+// set where the element is kept. A counter gives four random words, 16 counters serve two mask
+// words: word j of counter i decides element 16 j + i of the first, and with its halves exchanged
+// that of the second. So 16 bits of its own lead each decision, and the other's refine it.
+inline std::uint64_t dropout_mask(std::uint64_t seed, std::uint64_t counter, index_t index,
+                                  std::uint32_t threshold) {
+  const std::uint64_t first = counter + static_cast<std::uint64_t>(index / 2 * 16);
   std::uint64_t bits = 0;
   for (int i = 0; i < 16; ++i) {
-    const Philox4 words = philox4x32(seed, counter + static_cast<std::uint64_t>(i));
+    const Philox4 words = philox4x32(seed, first + static_cast<std::uint64_t>(i));
     for (int j = 0; j < 4; ++j) {
-      const float fraction = static_cast<float>(words.v[j] >> 8) * 0x1p-24F;
-      if (fraction >= p) bits |= std::uint64_t{1} << (16 * j + i);
+      const std::uint32_t word = words.v[j];
+      const std::uint32_t decision = index % 2 == 0 ? word : (word << 16) | (word >> 16);
+      if (decision >= threshold) bits |= std::uint64_t{1} << (16 * j + i);
     }
   }
   return bits;

@@ -53,6 +53,9 @@ TW_INLINE VecF round_nearest(VecF a) {
 }
 TW_INLINE VecF floor(VecF a) { return {_mm256_floor_ps(a.v)}; }
 TW_INLINE VecF ceil(VecF a) { return {_mm256_ceil_ps(a.v)}; }
+// No such instruction here.
+constexpr bool scales_by_powers = false;
+TW_INLINE VecF scale_by_power(VecF a, VecF /*n*/) { return a; }
 
 TW_INLINE Mask operator<(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
 TW_INLINE Mask operator<=(VecF a, VecF b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LE_OQ)}; }
@@ -146,6 +149,13 @@ TW_INLINE VecI operator|(VecI a, VecI b) { return {_mm256_or_si256(a.v, b.v)}; }
 TW_INLINE VecF permute(VecF a, VecI from) { return {_mm256_permutevar8x32_ps(a.v, from.v)}; }
 TW_INLINE Mask operator==(VecI a, VecI b) {
   return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(a.v, b.v))};
+}
+// Unsigned a >= b, and the 16-bit halves of each lane exchanged.
+TW_INLINE Mask at_least(VecI a, VecI b) {
+  return {_mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_max_epu32(a.v, b.v), a.v))};
+}
+TW_INLINE VecI swap_halves(VecI a) {
+  return {_mm256_or_si256(_mm256_slli_epi32(a.v, 16), _mm256_srli_epi32(a.v, 16))};
 }
 TW_INLINE VecI mul_low(VecI a, VecI b) { return {_mm256_mullo_epi32(a.v, b.v)}; }
 // The low and high words of the 64-bit products of unsigned lanes.

@@ -54,6 +54,9 @@ TW_INLINE VecF floor(VecF a) {
 TW_INLINE VecF ceil(VecF a) {
   return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC)};
 }
+// a 2^n for a whole n: infinity above the largest float, 0 below the smallest normal one.
+constexpr bool scales_by_powers = true;
+TW_INLINE VecF scale_by_power(VecF a, VecF n) { return {_mm512_scalef_ps(a.v, n.v)}; }
 
 TW_INLINE Mask operator<(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
 TW_INLINE Mask operator<=(VecF a, VecF b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)}; }
@@ -131,6 +134,9 @@ TW_INLINE VecI operator|(VecI a, VecI b) { return {_mm512_or_si512(a.v, b.v)}; }
 // Lane i is a[from[i]]; from[i] in [0, width).
 TW_INLINE VecF permute(VecF a, VecI from) { return {_mm512_permutexvar_ps(from.v, a.v)}; }
 TW_INLINE Mask operator==(VecI a, VecI b) { return {_mm512_cmpeq_epi32_mask(a.v, b.v)}; }
+// Unsigned a >= b.
+TW_INLINE Mask at_least(VecI a, VecI b) { return {_mm512_cmpge_epu32_mask(a.v, b.v)}; }
+TW_INLINE VecI swap_halves(VecI a) { return {_mm512_rol_epi32(a.v, 16)}; }
 TW_INLINE VecI mul_low(VecI a, VecI b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
 // The low and high words of the 64-bit products of unsigned lanes.
 TW_INLINE void mul_wide(VecI a, VecI b, VecI& low, VecI& high) {

@@ -4,15 +4,15 @@
 // or sign back. Largest error in units in the last place, measured on every instruction set over
 // all exponents by tests/test_unary.py, which reads this table:
 //
-//   exp 1.1 · exp2 1.2 · expm1 1.6 · log 0.9 · log2 1.7 · log10 2.0 · log1p 0.9 · rsqrt 1.6
-//   sin 1.7 · cos 1.7 · tan 3.8 (up to |x| = 8192; rounded doubles beyond) · tanh 1.5
-//   sigmoid 2.3
+//   exp 1.1 · exp2 1.2 · expm1 1.7 · log 0.9 · log2 1.7 · log10 2.0 · log1p 0.9 · rsqrt 1.6
+//   sin 1.7 · cos 1.7 · tan 3.8 (up to |x| = 8192; rounded doubles beyond) · tanh 2.5
+//   sigmoid 2.5
 //
 // Denormal numbers count as zero, as everywhere in the float32 kernels: exp gives 0 where the
 // result would be below 2^-126. NaN goes in and comes out; infinities give the limits.
 //
-// Coefficients: exp, tanh, sin, cos from Cephes (S. L. Moshier, single precision); log and log1p
-// from FreeBSD msun (e_logf.c).
+// Coefficients: sin, cos, exp2 from Cephes (S. L. Moshier, single precision); log and log1p from
+// FreeBSD msun (e_logf.c); exp: minimax fits in double.
 #pragma once
 
 namespace tilewise {
@@ -46,10 +46,9 @@ TW_INLINE ExpParts split_exp(VecF x) {
   r = fnmadd(n, set1(-2.12194440e-4F), r);
   // In pairs: Horner's chain of dependent steps would take longer than the steps themselves.
   const VecF r2 = r * r;
-  const VecF high = poly_step(set1(1.9875691500e-4F), r, 1.3981999507e-3F);
-  const VecF middle = poly_step(set1(8.3334519073e-3F), r, 4.1665795894e-2F);
-  const VecF low = poly_step(set1(1.6666665459e-1F), r, 5.0000001201e-1F);
-  const VecF p = fmadd(fmadd(high, r2, middle), r2, low);
+  const VecF middle = poly_step(set1(8.369248360e-3F), r, 4.166828096e-2F);
+  const VecF low = poly_step(set1(1.666651666e-1F), r, 4.999999404e-1F);
+  const VecF p = fmadd(fmadd(set1(1.382074552e-3F), r2, middle), r2, low);
   return {shifted, n, fmadd(p, r2, r)};
 }
 
@@ -59,8 +58,13 @@ TW_INLINE VecF times_power(VecF p, VecF shifted) {
   return bit_cast_f(bit_cast_i(p) + shift_left<23>(bit_cast_i(shifted)));
 }
 
-// exp(x) = 2^n exp(r).
+// exp(x) = 2^n exp(r). An instruction that scales by 2^n knows the limits of the exponent; without
+// it they are compared with.
 TW_INLINE VecF exp(VecF x) {
+  if constexpr (scales_by_powers) {  // limits of n: NaN goes through
+    const ExpParts parts = split_exp(min(set1(150.0F), max(set1(-150.0F), x)));
+    return scale_by_power(parts.expm1 + set1(1.0F), parts.n);
+  }
   const ExpParts parts = split_exp(x);
   const VecF scaled = times_power(parts.expm1 + set1(1.0F), parts.shifted);
   const VecF large = x + set1(__builtin_inff());  // also lets NaN through
@@ -68,19 +72,31 @@ TW_INLINE VecF exp(VecF x) {
   return select(x < set1(-87.3365402F), zero(), result);
 }
 
-// exp(x) for x <= 0 with fewer checks; what NaN gives is not defined.
-TW_INLINE VecF exp_of_negative(VecF x) {
+// exp(x) for x <= 88 with fewer checks; what NaN gives is not defined.
+TW_INLINE VecF exp_to_88(VecF x) {
+  if constexpr (scales_by_powers) {
+    const ExpParts parts = split_exp(max(set1(-150.0F), x));
+    return scale_by_power(parts.expm1 + set1(1.0F), parts.n);
+  }
   const ExpParts parts = split_exp(x);
   const VecF scaled = times_power(parts.expm1 + set1(1.0F), parts.shifted);
   return select(x < set1(-87.3365402F), zero(), scaled);
 }
 
-// exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1), in halves, for 2^128 is no float.
+// exp(x) - 1 = 2^n (exp(r) - 1) + (2^n - 1): as 2^n (exp(r) - 1 + (1 - 2^-n)), or in halves, for
+// 2^128 is no float.
 TW_INLINE VecF expm1(VecF x) {
-  const ExpParts parts = split_exp(max(set1(-20.0F), x));
-  const VecF half_power = times_power(set1(0.5F), parts.shifted);
-  const VecF half = fmadd(half_power, parts.expm1, half_power - set1(0.5F));
-  const VecF result = select(x <= set1(88.7228317F), half + half, x + set1(__builtin_inff()));
+  VecF result;
+  if constexpr (scales_by_powers) {
+    const ExpParts parts = split_exp(min(set1(150.0F), max(set1(-20.0F), x)));
+    const VecF rest = set1(1.0F) - scale_by_power(set1(1.0F), zero() - parts.n);
+    result = scale_by_power(parts.expm1 + rest, parts.n);
+  } else {
+    const ExpParts parts = split_exp(max(set1(-20.0F), x));
+    const VecF half_power = times_power(set1(0.5F), parts.shifted);
+    const VecF half = fmadd(half_power, parts.expm1, half_power - set1(0.5F));
+    result = select(x <= set1(88.7228317F), half + half, x + set1(__builtin_inff()));
+  }
   return select(abs(x) < set1(0x1p-25F), x, result);  // keeps -0, and what halving would lose
 }
 
@@ -98,6 +114,21 @@ TW_INLINE VecF exp2(VecF x) {
   const VecF large = x + set1(__builtin_inff());
   const VecF result = select(x < set1(128.0F), times_power(p, shifted), large);
   return select(x < set1(-126.0F), zero(), result);
+}
+
+// 2^x for x in (-1000, 120), by a polynomial of degree 5: relative error 1.2e-7 beside rounding.
+TW_INLINE VecF exp2_rough(VecF x) {
+  const VecF magic = set1(round_magic);
+  const VecF shifted = x + magic;
+  const VecF n = shifted - magic;
+  const VecF r = x - n;
+  const VecF r2 = r * r;
+  const VecF high = poly_step(set1(1.325673191e-3F), r, 9.671698324e-3F);
+  const VecF middle = poly_step(set1(5.550768599e-2F), r, 2.402224094e-1F);
+  const VecF low = poly_step(set1(6.931469440e-1F), r, 1.0F);
+  const VecF p = fmadd(fmadd(high, r2, middle), r2, low);
+  if constexpr (scales_by_powers) return scale_by_power(p, n);
+  return select(x < set1(-126.0F), zero(), times_power(p, shifted));
 }
 
 // u = 2^k (1 + f) with sqrt(1/2) <= 1 + f < sqrt(2), for u > 0.
@@ -160,19 +191,26 @@ TW_INLINE VecF log1p(VecF x) {
   return select(x == zero(), x, y);  // keeps -0
 }
 
-// Odd polynomial near 0, 1 - 2 / (exp(2 |x|) + 1) elsewhere.
+// log(1 + z) = 2 atanh(s) for z in [0, 1], s = z / (2 + z). One quotient occupies the multipliers
+// less than the six more terms of a polynomial in z.
+TW_INLINE VecF log1p_of_fraction(VecF z) {
+  const VecF s = z / (z + set1(2.0F));
+  const VecF s2 = s * s;
+  VecF p = set1(1.4012232812e-01F);
+  p = poly_step(p, s2, 1.3999569706e-01F);
+  p = poly_step(p, s2, 2.0010849594e-01F);
+  p = poly_step(p, s2, 3.3333206565e-01F);
+  const VecF twice = s + s;
+  return fmadd(p * s2, twice, twice);
+}
+
+// m / (m + 2) for m = exp(2 |x|) - 1, which keeps the digits of small x.
 TW_INLINE VecF tanh(VecF x) {
-  const VecF magnitude = abs(x);
-  const VecF z = x * x;
-  VecF p = set1(-5.70498872745e-3F);
-  p = poly_step(p, z, 2.06390887954e-2F);
-  p = poly_step(p, z, -5.37397155531e-2F);
-  p = poly_step(p, z, 1.33314422036e-1F);
-  p = poly_step(p, z, -3.33332819422e-1F);
-  const VecF near = fmadd(p * z, x, x);
-  const VecF e = exp(magnitude + magnitude);
-  const VecF far = set1(1.0F) - set1(2.0F) / (e + set1(1.0F));
-  return select(magnitude < set1(0.625F), near, with_sign(far, x));
+  const VecF a = min(set1(10.0F), abs(x));  // 1 above; NaN goes through
+  const ExpParts parts = split_exp(a + a);
+  const VecF power = times_power(set1(1.0F), parts.shifted);
+  const VecF m = fmadd(power, parts.expm1, power - set1(1.0F));
+  return with_sign(m / (m + set1(2.0F)), x);
 }
 
 TW_INLINE VecF sigmoid(VecF x) { return set1(1.0F) / (set1(1.0F) + exp(zero() - x)); }

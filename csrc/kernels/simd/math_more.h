@@ -1,7 +1,7 @@
 // More elementary functions on registers: inverse trigonometric, hyperbolic, error functions.
 // Include after kernels/simd/math.h, which says how such functions are made and how exact they are.
 //
-//   asin 1.9 · acos 1.4 · atan 1.6 · sinh 2.3 · cosh 1.8 · asinh 1.9 · acosh 1.7 · atanh 2.1
+//   asin 1.9 · acos 1.4 · atan 1.6 · sinh 2.4 · cosh 1.8 · asinh 1.9 · acosh 1.7 · atanh 2.1
 //   erf 2.7 · erfc 5.4 · erfinv 3.7
 //
 // Coefficients: asin from Cephes (S. L. Moshier, single precision); erfinv from M. Giles,

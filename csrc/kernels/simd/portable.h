@@ -47,6 +47,9 @@ TW_INLINE VecF operator*(VecF a, VecF b) { return {a.v * b.v}; }
 TW_INLINE VecF operator/(VecF a, VecF b) { return {a.v / b.v}; }
 TW_INLINE VecF fmadd(VecF a, VecF b, VecF c) { return {a.v * b.v + c.v}; }
 TW_INLINE VecF fnmadd(VecF a, VecF b, VecF c) { return {c.v - a.v * b.v}; }
+// No such instruction here.
+constexpr bool scales_by_powers = false;
+TW_INLINE VecF scale_by_power(VecF a, VecF /*n*/) { return a; }
 
 TW_INLINE Mask operator<(VecF a, VecF b) { return {a.v < b.v}; }
 TW_INLINE Mask operator<=(VecF a, VecF b) { return {a.v <= b.v}; }
@@ -150,6 +153,9 @@ TW_INLINE VecF permute(VecF a, VecI from) {
   return {Float4{a.v[from.v[0]], a.v[from.v[1]], a.v[from.v[2]], a.v[from.v[3]]}};
 }
 TW_INLINE Mask operator==(VecI a, VecI b) { return {a.v == b.v}; }
+// Unsigned a >= b, and the 16-bit halves of each lane exchanged.
+TW_INLINE Mask at_least(VecI a, VecI b) { return {(Int4)((UInt4)a.v >= (UInt4)b.v)}; }
+TW_INLINE VecI swap_halves(VecI a) { return {(Int4)(((UInt4)a.v << 16) | ((UInt4)a.v >> 16))}; }
 TW_INLINE VecI mul_low(VecI a, VecI b) { return {(Int4)((UInt4)a.v * (UInt4)b.v)}; }
 // The low and high words of the 64-bit products of unsigned lanes.
 TW_INLINE void mul_wide(VecI a, VecI b, VecI& low, VecI& high) {
