@@ -32,7 +32,7 @@ def load_photos(path, seed):
     """Photos to learn from, changed at random, and those to measure on."""
     source = data.ImageTar(path) if path.endswith((".tar", ".gz")) else data.ImageFolder(path)
     plain, augmented = copy.copy(source), copy.copy(source)
-    normalize = T.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    normalize = T.Normalize(data.IMAGENET_MEAN, data.IMAGENET_STD)
     plain.transform = T.Compose([T.Resize((SIZE, SIZE)), T.ToTensor(), normalize])
     augmented.transform = T.Compose(
         [

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import as_int, wrong_type
-from tilewise.analysis import text
+from tilewise._formatting import format_bytes
 from tilewise.analysis.steps import Plan, Step
 from tilewise.analysis.traced import trace_modes
 from tilewise.creation import zeros
@@ -100,14 +100,14 @@ class MemoryEstimate:
             (f"state of {self.optimizer or 'no optimizer'}", self.optimizer_state),
             ("activations kept for the gradients", self.kept_activations),
         ]
-        lines = [f"{name:<36}{text.size(count):>11}" for name, count in rows]
+        lines = [f"{name:<36}{format_bytes(count):>11}" for name, count in rows]
         peaks = (
             ("inference", self.inference_peak, self.inference_at),
             ("training step", self.training_peak, self.training_at),
         )
         for name, count, at in peaks:
             what = f"peak of {name}, batch {self.batch}"
-            lines.append(f"{what:<36}{text.size(count):>11}  at {at}")
+            lines.append(f"{what:<36}{format_bytes(count):>11}  at {at}")
         if self.assumed:
             lines.append(f"taken to keep inputs and outputs: {', '.join(self.assumed)}")
         return "\n".join(lines)
