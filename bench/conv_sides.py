@@ -157,6 +157,30 @@ class TorchSide:
         return lambda: backward(dy(), x(), w, *rest, mask)[0 if of_data else 1]
 
 
+def onnx_model(conv: Conv, weight: np.ndarray) -> bytes:
+    """The layer as ONNX: its shapes are fixed, its weights an initialiser."""
+    import tilewise as tw
+
+    kinds = {1: tw.nn.Conv1d, 2: tw.nn.Conv2d, 3: tw.nn.Conv3d}
+    filters, channels = conv.weight[0], conv.input[1]
+    layer = kinds[len(conv.kernel)](
+        channels,
+        filters,
+        conv.kernel,
+        conv.stride,
+        conv.pad,
+        conv.dilation,
+        conv.groups,
+        bias=False,
+    )
+    with tw.no_grad():
+        layer.weight.copy_(tw.from_numpy(weight))
+    proto = tw.onnx.export(
+        layer, tw.zeros(conv.input), input_names=["x"], output_names=["y"], dynamic_batch=False
+    )
+    return proto.SerializeToString()
+
+
 class OnnxSide:
     """A model of one Conv node; forward only. Input and output stay where they are."""
 
@@ -172,11 +196,9 @@ class OnnxSide:
         self.options.log_severity_level = 3
 
     def prepare(self, conv: Conv, direction: str) -> Call:
-        from onnx_model import conv_model
-
         given = operands(conv, direction)
         session = self.runtime.InferenceSession(
-            conv_model(conv, given["w"]), self.options, providers=["CPUExecutionProvider"]
+            onnx_model(conv, given["w"]), self.options, providers=["CPUExecutionProvider"]
         )
         value = self.runtime.OrtValue.ortvalue_from_numpy
         y = value(np.zeros(conv.output, np.float32))

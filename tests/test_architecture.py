@@ -38,7 +38,7 @@ CONTAINERS = {
 PYTHON_FLOORS = [
     {"_core", "_version"},
     {"_openmp"},
-    {"_arguments", "_dtypes", "_formatting", "_hooks"},
+    {"_arguments", "_dtypes", "_formatting", "_hooks", "_imagenet"},
     {"autograd"},
     {"random"},
     {"_ops"},

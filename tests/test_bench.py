@@ -17,7 +17,7 @@ BENCH = REPO / "bench"
 conv_shapes = pytest.importorskip("conv_shapes", reason="bench/ is not beside the tests")
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
-HAS_ONNXRUNTIME = importlib.util.find_spec("onnxruntime") is not None
+HAS_ONNXRUNTIME = all(importlib.util.find_spec(name) for name in ("onnx", "onnxruntime"))
 
 
 def run_script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +34,7 @@ def test_networks_measures_and_writes(task: str, tmp_path: Path) -> None:
     forms = ["tilewise"]
     if HAS_TORCH:
         forms.append("torch")  # checks that both start with the same result
-    if task == "infer" and HAS_ONNXRUNTIME and importlib.util.find_spec("onnx") is not None:
+    if task == "infer" and HAS_ONNXRUNTIME:
         forms.append("onnxruntime")
     done = networks(
         *("--networks", "lenet", "--tasks", task, "--threads", "1", "--memory", "default"),

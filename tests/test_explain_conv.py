@@ -35,7 +35,7 @@ def test_table(isa: str) -> None:
         "conv2d: input (2, 8, 20, 20), weight (16, 8, 3, 3), output (2, 16, 9, 9), float32, " + isa
     )
     assert "186624 multiply-adds" in lines[0]
-    assert re.search(r"^forward: \w+, workspace [\d.]+ (bytes|KiB|MiB)$", text, re.MULTILINE)
+    assert re.search(r"^forward: \w+, workspace [\d.]+ (B|KiB|MiB)$", text, re.MULTILINE)
     assert re.search(r"^  not winograd4 +the stride is not 1$", text, re.MULTILINE)
     assert re.search(
         r"^  not im2col +[\d.]+ times the expected time, workspace ", text, re.MULTILINE

@@ -9,7 +9,7 @@ import pytest
 
 import tilewise as tw
 from helpers import fact_table
-from tilewise import graph, models, nn
+from tilewise import models, nn
 
 FACTS, fact = fact_table()
 
@@ -54,11 +54,10 @@ def _() -> None:
 
 @fact("conv 16→32 k3 on 64²: 4,640; maps 65,536 and 131,072; the dense layer 8,590,065,664")
 def _() -> None:
-    layer = nn.Conv2d(16, 32, 3, padding=1)
-    x = tw.zeros(1, 16, 64, 64)
-    y = layer(x)
-    assert (parameters(layer), x.numel(), y.numel()) == (4_640, 65_536, 131_072)
-    assert x.numel() * y.numel() + y.numel() == 8_590_065_664
+    found = tw.summary(nn.Conv2d(16, 32, 3, padding=1), (16, 64, 64))
+    x, y = (int(np.prod(shape)) for shape in (*found.input_shapes, found.layers[0].output_shape))
+    assert (found.totals.parameters, x, y) == (4_640, 65_536, 131_072)
+    assert x * y + y == 8_590_065_664
     with nn.init.skip():  # the same at a quarter of the side, where it can be made
         dense = nn.Linear(16 * 16**2, 32 * 16**2)
     assert parameters(dense) == 16 * 16**2 * 32 * 16**2 + 32 * 16**2
@@ -93,23 +92,24 @@ def _() -> None:
 def _() -> None:
     model = unfilled("fashion_cnn")
     assert isinstance(model, models.FashionCNN)
+    table = [320, 128, 9248, 128, 18496, 256, 36928, 256, 1_606_144, 2048, 5130]
     layers = [*model.features, *model.classifier]
-    counts = [n for layer in layers if (n := models.count_parameters(layer, "keras"))]
-    assert counts == [320, 128, 9248, 128, 18496, 256, 36928, 256, 1_606_144, 2048, 5130]
-    assert parameters(model) == 1_677_674
+    assert [n for layer in layers if (n := models.count_parameters(layer, "keras"))] == table
+    found = tw.summary(model, (1, 28, 28))
+    assert [n for row in found.layers if (n := row.parameters + row.statistics)] == table
+    assert (found.totals.trainable, found.totals.statistics) == (1_677_674, 1_408)
     assert models.count_parameters(model, "keras") == 1_677_674 + 1_408 == 1_679_082
 
 
 @fact("dogs-vs-cats CNN: 896 … 2,359,808 16,777,728 513; 23,214,017; maps 150 75 37 18 8")
 def _() -> None:
-    model = unfilled("dogs_vs_cats")
-    assert [parameters(layer) for layer in weight_layers(model)] == [
+    found = tw.summary(unfilled("dogs_vs_cats"), (3, 150, 150))
+    assert [layer.parameters for layer in found.layers if layer.parameters] == [
         896, 18_496, 73_856, 147_584, 295_168, 1_180_160, 2_359_808, 2_359_808, 16_777_728, 513,
     ]  # fmt: skip
-    assert parameters(model) == 23_214_017
-    nodes = graph.trace(model.eval(), tw.zeros(1, 3, 150, 150)).nodes
-    sides = [150, *(n.outputs[0].shape[-1] for n in nodes if n.op == "MaxPool2d")]
-    assert sides == [150, 75, 37, 18, 8]
+    assert found.totals.parameters == 23_214_017
+    sides = [row.output_shape[-1] for row in found.layers if row.type == "MaxPool2d"]
+    assert [150, *sides] == [150, 75, 37, 18, 8]
 
 
 @fact("VGG A, A-LRN / B / C / D / E: 132,863,336 … 143,667,240; weight layers 11 13 16 16 19")
@@ -140,16 +140,13 @@ def _() -> None:
     one, two = unfilled("alexnet_one_tower"), unfilled("alexnet_two_tower")
     assert (parameters(two), parameters(one)) == (60_965_224, 62_378_344)
     assert parameters(unfilled("alexnet")) == 61_100_840
-    units, work = 0, {"Conv2d": 0, "Linear": 0}
-    for node in graph.trace(two.eval(), tw.zeros(1, 3, 227, 227)).nodes:
-        if isinstance(node.module, (nn.Conv2d, nn.Linear)):
-            count = int(np.prod(node.outputs[0].shape))
-            units += count
-            work[node.op] += count * int(np.prod(node.module.weight.shape[1:]))
-    assert units == 659_272
-    linear = sum(parameters(layer) for layer in weight_layers(two) if isinstance(layer, nn.Linear))
-    assert round(100 * linear / parameters(two)) == 96
-    assert round(100 * work["Conv2d"] / sum(work.values())) == 92
+    found = tw.summary(two, (3, 227, 227))
+    weighted = [layer for layer in found.layers if layer.parameters]
+    assert sum(int(np.prod(layer.output_shape)) for layer in weighted) == 659_272
+    linear = sum(layer.parameters for layer in weighted if layer.type == "Linear")
+    assert round(100 * linear / found.totals.parameters) == 96
+    products = sum(layer.multiply_adds for layer in weighted if layer.type == "Conv2d")
+    assert round(100 * products / found.totals.multiply_adds) == 92
 
 
 # ------------------------------------------------------------------ the ImageNet zoo

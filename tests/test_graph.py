@@ -225,3 +225,65 @@ def test_every_layer_is_known() -> None:
         if isinstance(kind, type) and issubclass(kind, nn.Module):
             computes = kind.forward is not nn.Module.forward and kind is not nn.Sequential
             assert (id(kind.forward.__code__) in forwards) == computes, name
+
+
+class Normalised(nn.Module):
+    """A parameter of its own, which is normalised like the layers around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(tw.randn(4, 3, 3, 3))
+        self.last = nn.utils.weight_norm(nn.Conv2d(4, 2, 1), dim=None)
+
+    def forward(self, x: tw.Tensor) -> tw.Tensor:
+        return self.last(F.conv2d(x, self.weight).relu())
+
+
+def normalised() -> nn.Module:
+    stem = nn.utils.weight_norm(nn.Conv2d(3, 3, 3, padding=1, bias=False))
+    head = nn.utils.weight_norm(nn.Linear(72, 5), dim=1)
+    return nn.Sequential(stem, nn.utils.weight_norm(Normalised()), nn.Flatten(), head)
+
+
+def test_weights_that_are_normalised() -> None:
+    net = normalised()
+    g = graph.trace(net, tw.zeros(1, 3, 8, 8))
+    assert [node.op for node in g.nodes] == [
+        "Conv2d", "weight_norm", "conv2d", "relu", "Conv2d", "Flatten", "Linear",
+    ]  # fmt: skip
+    assert [value.name for value in g.nodes[1].inputs] == ["1.weight_v", "1.weight_g"]
+    with tw.no_grad():  # the graph computes with the parameters as they are now
+        for parameter in net.parameters():
+            parameter.add_(0.25)
+    x = tw.randn(2, 3, 8, 8)
+    np.testing.assert_array_equal(g.run(x).numpy(), net(x).detach().numpy())
+    net(x).sum().backward()
+    assert all(parameter.grad is not None for parameter in net.parameters())
+
+
+def asked(self: nn.Module) -> float:
+    return 2.0 if self.training else 1.0
+
+
+class Asking(nn.Module):
+    """Asks for its mode in one of several ways, or not."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = {
+            "attribute": lambda: 2.0 if self.training else 1.0,
+            "string": lambda: float(getattr(self, "training")) + 1,  # noqa: B009
+            "function": lambda: asked(self),
+            "no": lambda: 1.0,
+        }[how]
+        self.parts = nn.ModuleList([nn.Dropout(), nn.BatchNorm1d(3), nn.Dropout()])
+
+    def forward(self, x: tw.Tensor) -> tw.Tensor:
+        for part in self.parts[:2]:
+            x = part(x)
+        return x * self.how()
+
+
+@pytest.mark.parametrize("how", ["attribute", "string", "function", "no"])
+def test_whether_a_model_asks_for_its_mode(how: str) -> None:
+    assert graph.trace(Asking(how), tw.ones(2, 3)).asks_mode == (how != "no")

@@ -147,11 +147,21 @@ def plain(width: int) -> nn.Module:
     return nn.Sequential(*layers, *tail)
 
 
+def normalised(width: int) -> nn.Module:
+    """The same with weights that are made before each pass."""
+    model = plain(width)
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.utils.weight_norm(layer)
+    return model
+
+
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int]] = {
     "LeNet-5": (lambda: models.create("lenet5"), (1, 28, 28), 48),
     "Fashion-MNIST CNN": (lambda: models.create("fashion_cnn"), (1, 28, 28), 32),
     "ResNet-20": (lambda: models.create("resnet20_cifar"), (3, 32, 32), 16),
     "VGG-like": (lambda: plain(16), (3, 32, 32), 24),
+    "weight norm": (lambda: normalised(32), (3, 32, 32), 2),
     "SqueezeNet": (lambda: models.create("squeezenet1_1", num_classes=10), (3, 64, 64), 8),
     "MobileNetV2": (lambda: models.create("mobilenet_v2", num_classes=10), (3, 64, 64), 4),
     "ShuffleNet": (lambda: models.create("shufflenet_v2_x0_5", num_classes=10), (3, 64, 64), 8),

@@ -360,3 +360,25 @@ def test_networks(name: str) -> None:
     tw.manual_seed(0)
     case = Case(name, nn.Identity, ((2, *SMALL_ZOO[name]),))
     check(models.create(name), case, 18)
+
+
+@needs_runtime
+def test_normalised_weights_have_the_names_that_they_would_have_without() -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(tw.randn(4, 3, 3, 3))
+
+        def forward(self, x: tw.Tensor) -> tw.Tensor:
+            return F.conv2d(x, self.weight)
+
+    layers = [nn.Conv2d(3, 3, 3), Own(), nn.Conv2d(4, 2, 1, bias=False)]
+    net = nn.Sequential(*[nn.utils.weight_norm(layer) for layer in layers])
+    with tw.no_grad():
+        for module in net:
+            module.weight_g.mul_(1.5)
+    x = tw.randn(3, 3, 8, 8)
+    proto = export(net, x)
+    names = {initializer.name for initializer in proto.graph.initializer}
+    assert names == {"0.weight", "0.bias", "1.weight", "2.weight"}
+    assert_equal(run(proto, [x.numpy()]), flat(net(x)))

@@ -60,6 +60,17 @@ def test_confusion_matrix(tmp_path: Path) -> None:
     check_picture(tmp_path / "m.png")
 
 
+def test_confusion_matrix_of_many_classes_is_no_larger(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed: pip install .[data]")
+    sizes = []
+    for count in (30, 250):
+        names = [f"{i}" for i in range(count)]
+        viz.confusion_matrix(np.eye(count, dtype=int), names, tmp_path / "m.png")
+        with image.open(tmp_path / "m.png") as picture:
+            sizes.append(picture.size)
+    assert sizes[0] == sizes[1]
+
+
 def test_the_same_picture_has_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         viz.confusion_matrix(np.eye(2, dtype=int), ["0", "1"], tmp_path / name)

@@ -1,4 +1,4 @@
-"""How a tensor prints: as in PyTorch."""
+"""How tensors print (as in PyTorch), and numbers of bytes."""
 
 from __future__ import annotations
 
@@ -74,3 +74,17 @@ def format_tensor(
     elif requires_grad:
         suffix += ", requires_grad=True"
     return f"{prefix}{body}{suffix})"
+
+
+def format_bytes(count: float) -> str:
+    """Bytes in the largest unit of which there is at least one.
+
+    Example:
+        >>> format_bytes(60_950_432)
+        '58.1 MiB'
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024 or unit == "GiB":
+            break
+        count /= 1024
+    return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"

@@ -22,7 +22,7 @@ _ROWS = {
     "localresponsenorm",
     "y": "softmax logsoftmax softmin",
     "xy": "lppool amax amin logsumexp normalize var std",
-    "a": "matmul bmm mm maximum minimum fmax fmin remainder",
+    "a": "matmul bmm mm maximum minimum fmax fmin remainder weightnorm",
     "o": "mul",
     "ay": "div pow hypot",
     "p": "maxpool adaptivemaxpool globalmaxpool fractionalmaxpool maxunpool",

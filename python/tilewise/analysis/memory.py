@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import as_int, wrong_type
-from tilewise.analysis import text
+from tilewise._formatting import format_bytes
 from tilewise.analysis.steps import Plan, Step
-from tilewise.analysis.traced import trace_batch
+from tilewise.analysis.traced import trace_modes
 from tilewise.creation import zeros
+from tilewise.nn.weight_norm import normalised_of
 
 if TYPE_CHECKING:
     from tilewise.analysis.traced import InputShape, Traced
@@ -86,14 +87,14 @@ class MemoryEstimate:
             (f"state of {self.optimizer or 'no optimizer'}", self.optimizer_state),
             ("activations kept for the gradients", self.kept_activations),
         ]
-        lines = [f"{name:<36}{text.size(count):>11}" for name, count in rows]
+        lines = [f"{name:<36}{format_bytes(count):>11}" for name, count in rows]
         peaks = (
             ("inference", self.inference_peak, self.inference_at),
             ("training step", self.training_peak, self.training_at),
         )
         for name, count, at in peaks:
             what = f"peak of {name}, batch {self.batch}"
-            lines.append(f"{what:<36}{text.size(count):>11}  at {at}")
+            lines.append(f"{what:<36}{format_bytes(count):>11}  at {at}")
         if self.assumed:
             lines.append(f"taken to keep inputs and outputs: {', '.join(self.assumed)}")
         return "\n".join(lines)
@@ -266,8 +267,9 @@ class _Run:
 
 
 def _held_by(model: Module) -> int:
-    """Parameters and buffers, each once."""
-    tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}
+    """Parameters and buffers, each once, and what `weight_norm` makes of parameters."""
+    made = [t for module in model.modules() for t in normalised_of(module).values()]
+    tensors = {id(t): t for t in (*model.parameters(), *model.buffers(), *made)}
     return sum(_core.block_bytes(tensor.nbytes) for tensor in tensors.values())
 
 
@@ -340,7 +342,7 @@ def memory_estimate(
     optimizer state yet.
 
     Args:
-        model: the network; it runs once on one sample in each mode.
+        model: the network; it runs on one sample, twice if its code asks for the mode.
         input_shape: (C, H, W) without a batch, a list of shapes for several inputs, or tensors.
         batch: images a step.
         optimizer: a name ("adamw", "sgd", "momentum" for SGD with momentum, …), an optimizer, a
@@ -360,9 +362,8 @@ def memory_estimate(
     op = "memory_estimate"
     as_int(op, "batch", batch, 1)
     name, states = optimizer_of(op, optimizer)
-    inference = Plan(trace_batch(op, model, input_shape, batch, training=False), training=False)
-    training = Plan(trace_batch(op, model, input_shape, batch, training=True), training=True)
-    return estimate_of(inference, training, (name, states))
+    trained, idle = trace_modes(op, model, input_shape, batch)
+    return estimate_of(Plan(idle, training=False), Plan(trained, training=True), (name, states))
 
 
 def estimate_of(inference: Plan, training: Plan, optimizer: tuple[str, int]) -> MemoryEstimate:

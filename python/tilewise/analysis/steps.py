@@ -17,6 +17,7 @@ from tilewise.analysis.kept import (
 )
 from tilewise.analysis.kinds import data, kind_of, setting
 from tilewise.analysis.traced import within
+from tilewise.nn.weight_norm import normalised_of
 
 if TYPE_CHECKING:
     from tilewise.analysis.traced import Traced
@@ -190,7 +191,8 @@ class Plan:
             step.scratch -= step.packed
             return
         data_bytes = choice.backward_data.workspace if sent else 0
-        step.backward = (data_bytes, choice.backward_weight.workspace + copy)
+        made = sum(t.nbytes for t in normalised_of(node.module).values()) if node.module else 0
+        step.backward = (data_bytes, choice.backward_weight.workspace + copy + made)
 
     # ------------------------------------------------------------ how long values are held
 
@@ -239,7 +241,8 @@ def _trains(tensor: Tensor | None) -> bool:
 
 def _weight_trains(node: Node) -> bool:
     if node.module is not None:
-        return bool(node.module.weight.requires_grad)
+        parts = (getattr(node.module, name, None) for name in ("weight", "weight_g", "weight_v"))
+        return any(_trains(part) for part in parts)
     weight = node.arguments.get("weight")
     return weight is not None and (weight.kind == "node" or _trains(weight.tensor))
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from tilewise._formatting import format_bytes
 from tilewise.analysis import text
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def _cells(layer: Layer) -> tuple[str, ...]:
         text.shape(layer.output_shape),
         _number(layer.parameters + layer.statistics),
         _short(layer.multiply_adds),
-        text.size(layer.activation_bytes),
-        text.size(layer.kept_bytes) if layer.kept_bytes else "-",
+        format_bytes(layer.activation_bytes),
+        format_bytes(layer.kept_bytes) if layer.kept_bytes else "-",
         _field(layer),
         _algorithm(layer),
     )
@@ -82,13 +83,13 @@ def _totals(summary: Summary) -> list[str]:
     counts += [f"{totals.unused:,} of parts that did not run"] if totals.unused else []
     kept, peaks = memory.kept_activations, (memory.inference_peak, memory.training_peak)
     all_parameters = f"{totals.parameters + totals.statistics:,} ({', '.join(counts)})"
-    outputs = text.size(totals.activation_bytes)
+    outputs = format_bytes(totals.activation_bytes)
     user = memory.optimizer or "no optimizer"
-    needs = f"{text.size(peaks[0])} in inference, {text.size(peaks[1])} in a training step"
+    needs = f"{format_bytes(peaks[0])} in inference, {format_bytes(peaks[1])} in a training step"
     rows = [
-        ("parameters", f"{all_parameters}, {text.size(totals.parameter_bytes)}"),
+        ("parameters", f"{all_parameters}, {format_bytes(totals.parameter_bytes)}"),
         ("multiply-adds", f"{_short(totals.multiply_adds)} for a batch of {summary.batch}"),
-        ("activations", f"{outputs} in all outputs, {text.size(kept)} kept for the gradients"),
+        ("activations", f"{outputs} in all outputs, {format_bytes(kept)} kept for the gradients"),
         ("peak memory", f"{needs} with {user}"),
     ]
     unknown = dict.fromkeys((*memory.assumed, *(summary.field.assumed if summary.field else ())))

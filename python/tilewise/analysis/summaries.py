@@ -12,7 +12,7 @@ from tilewise.analysis.costs import explained, multiply_adds, parameters_of
 from tilewise.analysis.memory import MemoryEstimate, estimate_of, optimizer_of
 from tilewise.analysis.receptive_fields import ReceptiveField
 from tilewise.analysis.steps import Plan
-from tilewise.analysis.traced import trace_batch
+from tilewise.analysis.traced import trace_modes
 from tilewise.nn import Parameter
 
 if TYPE_CHECKING:
@@ -255,9 +255,9 @@ def summary(
 ) -> Summary:
     """What a network is made of and what it costs, a row a layer.
 
-    The model runs twice on one sample; sizes for a larger batch are computed. Layers run
-    as in evaluation; modules of one's own run in the mode that they are in, so that outputs which
-    exist in training only are listed until `model.eval()`.
+    The model runs on one sample, a second time if its code asks for the mode; sizes for a larger
+    batch are computed. Layers run as in evaluation; modules of one's own run in the mode that they
+    are in, so that outputs which exist in training only are listed until `model.eval()`.
 
     Args:
         model: any network that `tilewise.graph.trace` can follow.
@@ -297,7 +297,6 @@ def summary(
     op = "summary"
     as_choice(op, "style", style, tuple(styles.STYLES))
     named = optimizer_of(op, optimizer)
-    training = trace_batch(op, model, input_shape, batch, training=True)
-    inference = trace_batch(op, model, input_shape, batch, training=False)
+    training, inference = trace_modes(op, model, input_shape, batch)
     memory = estimate_of(Plan(inference, training=False), Plan(training, training=True), named)
     return Summary(training if model.training else inference, memory, style)

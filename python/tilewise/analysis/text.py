@@ -23,20 +23,6 @@ def grid(head: Sequence[str], body: Sequence[Sequence[str]], align: str) -> list
     return [line(head), rule, *map(line, body)]
 
 
-def size(count: float) -> str:
-    """Bytes in the largest unit of which there is at least one.
-
-    Example:
-        >>> size(60_950_432)
-        '58.1 MiB'
-    """
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024 or unit == "GiB":
-            break
-        count /= 1024
-    return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-
-
 def shape(sizes: Sequence[int]) -> str:
     """A shape, as in 1×64×112×112."""
     return "×".join(map(str, sizes)) or "scalar"

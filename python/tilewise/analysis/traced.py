@@ -150,6 +150,19 @@ def trace_batch(
     return traced
 
 
+def trace_modes(
+    op: str, model: Module, input_shape: InputShape, batch: int = 1
+) -> tuple[Traced, Traced]:
+    """A model in training and in evaluation; see `trace_batch`.
+
+    It runs once where its code does not ask for the mode, and both are the same object.
+    """
+    training = trace_batch(op, model, input_shape, batch, training=True)
+    if not training.graph.asks_mode:
+        return training, training
+    return training, trace_batch(op, model, input_shape, batch, training=False)
+
+
 def node_names(nodes: Sequence[Node]) -> list[str]:
     """A name for each node: the layer's, or the function's with the path of its module."""
     names = []

@@ -6,6 +6,7 @@ Example:
     >>> loader = data.DataLoader(train, batch_size=128, shuffle=True)  # doctest: +SKIP
 """
 
+from .._imagenet import IMAGENET_MEAN, IMAGENET_STD
 from . import transforms
 from .cifar import CIFAR10, CIFAR100
 from .collate import default_collate
@@ -18,10 +19,6 @@ from .loader import DataLoader, SampleError
 from .pillow import pil_to_tensor, to_pil_image
 from .tar import ImageTar
 from .vision import MNIST, FashionMNIST
-
-# Of ImageNet's training pixels, scaled to [0, 1]: the figures that torchvision's models expect.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 __all__ = [
     "CIFAR10",

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from .._arguments import as_bool
 from . import catalog
 from .folder import ImageFiles, ImageFolder
-from .labelled import ImageArrays
+from .labelled import PublishedImages
 from .tar import ImageTar
 from .tar_format import read_members
 
@@ -221,7 +221,7 @@ class _Copy:
     path: Path
 
 
-class CIFAR10(ImageArrays):
+class CIFAR10(PublishedImages):
     """CIFAR-10: 50,000 + 10,000 colour images of 32×32 pixels in 10 classes.
 
     Read from the binary form, unpacked (`data_batch_1.bin` …) or as `cifar-10-binary.tar.gz`, or
@@ -290,6 +290,7 @@ class CIFAR10(ImageArrays):
         self.train = as_bool(type(self).__name__, "train", train)
         copy = _locate(spec, root, download)
         self.path = copy.path
+        self.origin = str(copy.path)
         self.classes = list(spec.coarse_classes if coarse else spec.classes)
         self.lossless = copy.kind in ("binary", "archive")
         if self.lossless:
@@ -299,15 +300,6 @@ class CIFAR10(ImageArrays):
                 raise ValueError(f"{spec.name}: {copy.path} has no coarse labels")
             images, labels = _read_images(spec, copy, self.train)
         super().__init__(images, labels, transform, target_transform)
-
-    @property
-    def fingerprint_name(self) -> str:
-        """What the fingerprint begins with: the name of the dataset."""
-        return self.spec.name
-
-    def __repr__(self) -> str:
-        split = "train" if self.train else "test"
-        return f"{type(self).__name__}({split}, {len(self):,} images from {self.path})"
 
 
 class CIFAR100(CIFAR10):

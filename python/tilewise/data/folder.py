@@ -26,30 +26,43 @@ LabelOf = Callable[[str], str | int]
 
 
 class ImageFiles(LabelledImages):
-    """Base of the datasets whose images are files: subclasses define `content`.
+    """Base of the datasets whose images are files: subclasses define `find`, `class_of`, `content`.
 
     Args:
-        names: of the images, in the order of the dataset.
-        labels: of the images: names of classes, or integers.
-        transform, target_transform: of an image, and of a label; any callables.
+        root: where the files are.
+        transform: applied to each image; any callable. Those of `tilewise.data.transforms` run on
+            a whole batch at once. Without one, images are uint8 (H, W, 3).
+        target_transform: applied to each label; any callable.
+        label: the class of a file by its name: a name, or an integer that is the label.
+        select: which files belong to the dataset, by their names.
         mode: "RGB", "L" (grey) or "RGBA".
-        cache_bytes: decoded images are kept in memory up to this many bytes.
+        cache_bytes: decoded images are kept in memory up to this many bytes; those read first stay.
         max_pixels: the most that an image may hold.
+
+    Raises:
+        FileNotFoundError: there is no image.
     """
 
     def __init__(
         self,
-        names: Sequence[str],
-        labels: Sequence[str] | Sequence[int],
+        root: str | os.PathLike[str],
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[Any], Any] | None = None,
         *,
-        transform: Callable[[Any], Any] | None,
-        target_transform: Callable[[Any], Any] | None,
-        mode: str,
-        cache_bytes: int,
-        max_pixels: int,
+        label: LabelOf | None = None,
+        select: Callable[[str], bool] | None = None,
+        mode: str = "RGB",
+        cache_bytes: int = 0,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         op = type(self).__name__
-        self.names = list(names)
+        self.root = Path(root)
+        self.names, others = self.find(lambda name: select is None or select(name))
+        if not self.names:
+            raise FileNotFoundError(f"{op}: {self.root} holds no image ({', '.join(EXTENSIONS)})")
+        if others:
+            logger.info("%s: %s: %s other files", op, self.root, f"{others:,}")
+        labels: Any = [(label or self.class_of)(name) for name in self.names]
         self.classes, self.labels = _numbered(op, labels)
         self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
         self.transform = transform
@@ -61,13 +74,25 @@ class ImageFiles(LabelledImages):
         self._cache: dict[int, npt.NDArray[np.uint8]] = {}
         self._lock = threading.Lock()
 
+    def find(self, wanted: Callable[[str], bool]) -> tuple[list[str], int]:
+        """The names of the wanted images, sorted, and how many other files there are."""
+        raise NotImplementedError(f"{type(self).__name__} must define find")
+
+    def class_of(self, name: str) -> str:
+        """The class of a file."""
+        raise NotImplementedError(f"{type(self).__name__} must define class_of")
+
     def content(self, index: int) -> bytes:
         """The bytes of image file `index`."""
         raise NotImplementedError(f"{type(self).__name__} must define content")
 
     def describe(self, index: int) -> str:
-        """The name of image `index`, for messages."""
-        return self.names[index]
+        """The place of image `index`, for messages."""
+        raise NotImplementedError(f"{type(self).__name__} must define describe")
+
+    def __repr__(self) -> str:
+        name, classes = type(self).__name__, len(self.classes)
+        return f"{name}({self.root}, {len(self):,} images in {classes} classes)"
 
     def image(self, index: int) -> npt.NDArray[np.uint8]:
         """Image `index`, decoded: uint8 (H, W, 3), (H, W) for "L", or (H, W, 4)."""
@@ -164,41 +189,15 @@ class ImageFolder(ImageFiles):
         (2, ['cat', 'dog'], (1, 2, 3), 1)
     """
 
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
-        *,
-        label: LabelOf | None = None,
-        select: Callable[[str], bool] | None = None,
-        mode: str = "RGB",
-        cache_bytes: int = 0,
-        max_pixels: int = MAX_PIXELS,
-    ) -> None:
-        self.root = Path(root)
+    def find(self, wanted: Callable[[str], bool]) -> tuple[list[str], int]:
+        """The paths of the wanted images below root, sorted, and how many other files there are."""
         if not self.root.is_dir():
             raise FileNotFoundError(f"ImageFolder: there is no folder {self.root}")
         names, others = _walk(self.root)
-        if select is not None:
-            names = [name for name in names if select(name)]
-        if not names:
-            raise FileNotFoundError(
-                f"ImageFolder: {self.root} holds no image ({', '.join(EXTENSIONS)})"
-            )
-        if others:
-            logger.info("ImageFolder: %s: %s files are no images", self.root, f"{others:,}")
-        super().__init__(
-            names,
-            [self._class_of(name) if label is None else label(name) for name in names],  # type: ignore[arg-type]
-            transform=transform,
-            target_transform=target_transform,
-            mode=mode,
-            cache_bytes=cache_bytes,
-            max_pixels=max_pixels,
-        )
+        return [name for name in names if wanted(name)], others
 
-    def _class_of(self, name: str) -> str:
+    def class_of(self, name: str) -> str:
+        """The first folder of a path."""
         folder, slash, _ = name.partition("/")
         if not slash:
             raise ValueError(
@@ -214,9 +213,6 @@ class ImageFolder(ImageFiles):
     def describe(self, index: int) -> str:
         """The path of image `index`."""
         return str(self.root / self.names[index])
-
-    def __repr__(self) -> str:
-        return f"ImageFolder({self.root}, {len(self):,} images in {len(self.classes)} classes)"
 
 
 def _walk(root: Path) -> tuple[list[str], int]:

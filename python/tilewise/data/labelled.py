@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -172,3 +172,31 @@ class ImageArrays(LabelledImages):
     def fingerprint_name(self) -> str:
         """What the fingerprint begins with."""
         return type(self).__name__
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class PublishedImages(ImageArrays):
+    """Base of the sets that everybody has: a split of what `spec` describes.
+
+    Attributes:
+        spec: has the name, by which copies of the set are the same wherever they were found.
+        train: the training images, or the test images.
+        origin: where they were found, for people.
+    """
+
+    spec: ClassVar[_Named]
+    train: bool
+    origin: str
+
+    @property
+    def fingerprint_name(self) -> str:
+        """What the fingerprint begins with: the name of the dataset."""
+        return self.spec.name
+
+    def __repr__(self) -> str:
+        split = "train" if self.train else "test"
+        return f"{type(self).__name__}({split}, {len(self):,} images from {self.origin})"

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-from .decode import EXTENSIONS, MAX_PIXELS
-from .folder import ImageFiles, LabelOf, is_image
+from .folder import ImageFiles, is_image
 from .tar_format import read_members
-
-logger = logging.getLogger(__name__)
 
 
 class ImageTar(ImageFiles):
@@ -23,7 +16,7 @@ class ImageTar(ImageFiles):
     files, not decoded. An image that cannot be decoded raises when it is read, naming the member.
 
     Args:
-        path: the tar file.
+        root: the tar file.
         transform: applied to each image; any callable. Those of `tilewise.data.transforms` run on
             a whole batch at once. Without one, images are uint8 (H, W, 3).
         target_transform: applied to each label; any callable.
@@ -54,47 +47,20 @@ class ImageTar(ImageFiles):
         (2, ['cat', 'dog'], (1, 2, 3), 1)
     """
 
-    def __init__(
-        self,
-        path: str | os.PathLike[str],
-        transform: Callable[[Any], Any] | None = None,
-        target_transform: Callable[[Any], Any] | None = None,
-        *,
-        label: LabelOf | None = None,
-        select: Callable[[str], bool] | None = None,
-        mode: str = "RGB",
-        cache_bytes: int = 0,
-        max_pixels: int = MAX_PIXELS,
-    ) -> None:
-        self.path = Path(path)
-
-        def wanted(name: str) -> bool:
-            return is_image(name) and (select is None or select(name))
-
-        members, others = read_members("ImageTar", self.path, wanted)
-        if not members:
-            raise FileNotFoundError(
-                f"ImageTar: {self.path} holds no image ({', '.join(EXTENSIONS)})"
-            )
-        if others:
-            logger.info("ImageTar: %s: %s other files", self.path, f"{others:,}")
-        self._members = sorted(members, key=lambda member: member.name)
-        names = [member.name for member in self._members]
-        super().__init__(
-            names,
-            [self._class_of(name) if label is None else label(name) for name in names],  # type: ignore[arg-type]
-            transform=transform,
-            target_transform=target_transform,
-            mode=mode,
-            cache_bytes=cache_bytes,
-            max_pixels=max_pixels,
+    def find(self, wanted: Callable[[str], bool]) -> tuple[list[str], int]:
+        """The names of the wanted images, sorted, and how many other members there are."""
+        members, others = read_members(
+            "ImageTar", self.root, lambda name: is_image(name) and wanted(name)
         )
+        self._members = sorted(members, key=lambda member: member.name)
+        return [member.name for member in self._members], others
 
-    def _class_of(self, name: str) -> str:
+    def class_of(self, name: str) -> str:
+        """The folder that holds a member."""
         parts = name.split("/")
         if len(parts) < 2 or parts[-2] in ("", ".", ".."):
             raise ValueError(
-                f"ImageTar: {self.path}: {name!r} lies in no class's folder: expected class/image, "
+                f"ImageTar: {self.root}: {name!r} lies in no class's folder: expected class/image, "
                 "or the argument label"
             )
         return parts[-2]
@@ -105,16 +71,13 @@ class ImageTar(ImageFiles):
         if member.content is not None:
             return member.content
         # Opened anew each time: no lock between threads, and nothing to inherit over a fork.
-        with self.path.open("rb") as stream:
+        with self.root.open("rb") as stream:
             stream.seek(member.offset)
             content = stream.read(member.size)
         if len(content) != member.size:
-            raise ValueError(f"ImageTar: {self.path} has become shorter: {member.name!r} is cut")
+            raise ValueError(f"ImageTar: {self.root} has become shorter: {member.name!r} is cut")
         return content
 
     def describe(self, index: int) -> str:
         """The archive and the member's name."""
-        return f"{self.path}: {self.names[index]}"
-
-    def __repr__(self) -> str:
-        return f"ImageTar({self.path}, {len(self):,} images in {len(self.classes)} classes)"
+        return f"{self.root}: {self.names[index]}"

@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from . import catalog
 from .idx import read_idx
-from .labelled import ImageArrays
+from .labelled import PublishedImages
 
 logger = logging.getLogger(__name__)
 
 
-class MNIST(ImageArrays):
+class MNIST(PublishedImages):
     """The MNIST digits: 60,000 + 10,000 grey images of 28×28 pixels in 10 classes.
 
     Args:
@@ -62,6 +62,7 @@ class MNIST(ImageArrays):
     ) -> None:
         self.train = train
         self.source = catalog.locate(self.spec, root, download=download)
+        self.origin = self.source.describe()
         images, labels = load_split(self.spec, self.source, train=train)
         super().__init__(images, labels, transform, target_transform)
         if self.source.kind == "sample":
@@ -75,15 +76,6 @@ class MNIST(ImageArrays):
     def classes(self) -> list[str]:
         """Names of the classes, in the order of the labels."""
         return list(self.spec.classes)
-
-    @property
-    def fingerprint_name(self) -> str:
-        """What the fingerprint begins with: the name of the dataset."""
-        return self.spec.name
-
-    def __repr__(self) -> str:
-        split = "train" if self.train else "test"
-        return f"{type(self).__name__}({split}, {len(self):,} images from {self.source.describe()})"
 
 
 class FashionMNIST(MNIST):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tilewise import _core
 from tilewise._arguments import LARGEST, as_bool, as_choice, as_int, as_tuple, describe, wrong_type
 from tilewise._dtypes import FLOATING, float32
+from tilewise._formatting import format_bytes
 from tilewise.functional.conv import ALGORITHMS, PADDING_MODES, Geometry, padding_of
 from tilewise.functional.conv_transpose import plan
 
@@ -64,14 +65,15 @@ class ConvChoice(NamedTuple):
     packed: int = 0
 
     def __str__(self) -> str:
-        lines = [f"{self.direction}: {self.algorithm}, workspace {_bytes(self.workspace)}"]
+        lines = [f"{self.direction}: {self.algorithm}, workspace {format_bytes(self.workspace)}"]
         least = next(c.expected for c in self.candidates if c.chosen)
         width = max(len(c.algorithm) for c in self.candidates)
         for c in self.candidates:
             if c.chosen:
                 continue
             why = c.refusal or (
-                f"{c.expected / least:.3g} times the expected time, workspace {_bytes(c.workspace)}"
+                f"{c.expected / least:.3g} times the expected time, "
+                f"workspace {format_bytes(c.workspace)}"
             )
             lines.append(f"  not {c.algorithm:{width}}  {why}")
         return "\n".join(lines)
@@ -138,15 +140,6 @@ class ConvExplanation:
             f"thread{'s' * (self.threads != 1)}, {_count(self.multiply_adds)} multiply-adds"
         )
         return "\n".join([head, *map(str, self.directions)])
-
-
-def _bytes(count: int) -> str:
-    size = float(count)
-    for unit in ("bytes", "KiB", "MiB"):
-        if size < 1024:
-            return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GiB"
 
 
 def _count(number: int) -> str:

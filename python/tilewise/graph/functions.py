@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from tilewise import _operations, creation, functional, nn, random
 from tilewise._ops import elementwise, shape
 from tilewise._ops.methods import Methods
+from tilewise.nn.weight_norm import WeightNorm, normalised
 from tilewise.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -90,13 +91,15 @@ class Table(NamedTuple):
     makers: set[int]  # they make tensors of nothing: constants of the graph
     readers: dict[int, str]
     forwards: set[int]  # of the layers
+    normaliser: int  # makes a parameter before the forward pass of `nn.utils.weight_norm`
     kept: list[CodeType]  # so that no identity is used twice
 
 
 @cache
 def table() -> Table:
     """All that is known, collected at the first trace."""
-    result = Table({}, set(), {}, set(), [])
+    result = Table({}, set(), {}, set(), id(WeightNorm.weight.__code__), [])
+    result.functions[id(normalised.__code__)] = Function("weight_norm", normalised)
     owners: dict[int, FunctionType] = {}
 
     def code_of(function: FunctionType) -> int:

@@ -92,6 +92,8 @@ class Graph:
         inputs: the tensors that the model was called with.
         outputs: the tensors that it returned, in order.
         structure: what it returned, with Values in place of tensors.
+        asks_mode: some code between the nodes names `training`: the other mode may have another
+            graph. Otherwise both modes have this one, with layers in the mode they are in.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
@@ -106,6 +108,7 @@ class Graph:
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     structure: Any
+    asks_mode: bool = False
 
     def run(self, *inputs: Tensor) -> Any:
         """Compute the graph for other inputs; the model's Python code does not run.

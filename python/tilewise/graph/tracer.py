@@ -24,18 +24,20 @@ from typing import TYPE_CHECKING, Any
 
 from tilewise._arguments import describe, wrong_type
 from tilewise.autograd import no_grad, record, wrap
-from tilewise.graph.functions import Function, layer_name, table
+from tilewise.graph.functions import Function, is_layer, layer_name, table
 from tilewise.graph.nodes import Graph, Node, Value, leaves, substitute
 from tilewise.nn import Module, fusion
+from tilewise.nn.weight_norm import forward_of
 from tilewise.random import get_rng_state, set_rng_state
 from tilewise.tensor import Tensor
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import CodeType, FrameType
 
 logger = logging.getLogger(__name__)
 
 _CALL = id(Module.__call__.__code__)
+_MADE = id(Module.__init__.__code__)
 _TENSOR_MADE = {id(wrap.__code__), id(record.__code__)}
 
 
@@ -96,6 +98,7 @@ class _Recorder:
         self.values: dict[int, tuple[weakref.ref[Tensor], Value]] = {}
         self.strays: dict[int, tuple[weakref.ref[Tensor], str]] = {}  # something unknown made them
         self.warned = False
+        self.entered: dict[int, CodeType] = {}  # the model's own code, and what it calls
         self.paths: dict[int, str] = {}
         self.scope: list[str] = []
         self.open: FrameType | None = None  # the call that is being recorded
@@ -170,9 +173,12 @@ class _Recorder:
             self._open_call(frame, known.functions[code], None)
         elif code in known.forwards:
             module = frame.f_locals["self"]
-            layer = Function(layer_name(type(module)), module.forward)
+            layer = Function(layer_name(type(module)), forward_of(module))
             self._open_call(frame, layer, module)
-        elif code in known.makers:
+        elif code in known.makers or (
+            # A layer's own weight is its own affair; elsewhere it is a node.
+            code == known.normaliser and is_layer(type(frame.f_locals["module"]))
+        ):
             self.open = frame
         elif code in known.readers and not self.warned:
             value = self._known(frame.f_locals.get("self"))
@@ -185,6 +191,8 @@ class _Recorder:
                     self._here() or "the model",
                     value.shape,
                 )
+        elif code != _MADE:  # a slice of a ModuleList, say: that sets the mode and asks for none
+            self.entered[code] = frame.f_code
 
     def _here(self) -> str:
         return self.scope[-1] if self.scope else ""
@@ -230,7 +238,13 @@ class _Recorder:
             )
         structure = substitute(result, Tensor, self._value_of)
         outputs = tuple(leaves(structure, Value))
-        return Graph(tuple(self.nodes), self.inputs, outputs, structure)
+        asks_mode = any(_names_mode(code) for code in self.entered.values())
+        return Graph(tuple(self.nodes), self.inputs, outputs, structure, asks_mode)
+
+
+def _names_mode(code: CodeType) -> bool:
+    """Whether code reads an attribute `training`, or may do so by a string."""
+    return "training" in code.co_names or "training" in code.co_consts
 
 
 def _check_write(function: Function, arguments: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from .. import nn
+from .._imagenet import IMAGENET_MEAN, IMAGENET_STD
 from .._operations import cat
 from ..nn import functional as F
 from ..nn import fusion, init
@@ -43,10 +44,9 @@ def imagenet_to_unit(x: Tensor) -> Tensor:
     """Images normalised with ImageNet's statistics, as networks want them that know [-1, 1]."""
     if x.ndim != 4 or x.shape[1] != 3:
         raise ValueError(f"transform_input: expected images (N, 3, H, W), got {x.shape}")
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     channels = [
         x[:, i : i + 1] * (spread / 0.5) + (centre - 0.5) / 0.5
-        for i, (centre, spread) in enumerate(zip(mean, std, strict=True))
+        for i, (centre, spread) in enumerate(zip(IMAGENET_MEAN, IMAGENET_STD, strict=True))
     ]
     return cat(channels, 1)
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from .. import nn
 from .._arguments import as_int
 from .._operations import cat
-from ..nn import functional as F
 from ..tensor import Tensor
 from ._layers import KERAS_RESNET_NORM, Norm, in_order
 
@@ -44,13 +43,13 @@ class DenseLayer(nn.Module):
         self.norm2 = norm(between)
         self.relu2 = nn.ReLU()
         self.conv2 = nn.Conv2d(between, growth_rate, 3, padding=1, bias=False)
-        self.drop_rate = float(drop_rate)
+        self.drop = nn.Dropout(drop_rate) if drop_rate else None
 
     def forward(self, x: Tensor) -> Tensor:
         """The new maps (N, growth_rate, H, W)."""
         layers = (self.norm1, self.relu1, self.conv1, self.norm2, self.relu2, self.conv2)
         y: Tensor = in_order(layers, x)
-        return F.dropout(y, self.drop_rate, self.training) if self.drop_rate else y
+        return y if self.drop is None else self.drop(y)
 
 
 class DenseBlock(nn.ModuleDict):

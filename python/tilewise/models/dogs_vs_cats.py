@@ -17,6 +17,8 @@ class DogsVsCats(nn.Module):
         num_classes: outputs; the one logit tells dogs from cats.
         in_channels: channels of the images.
         dropout: the part of the maps that dropout sets to zero before the linear layers.
+        batch_norm: a batch norm after each convolution, in place of its bias, which the notes do
+            not have: with a thousand photos it learns several times as fast.
 
     Shape:
         float32 (N, in_channels, 150, 150) → logits (N, num_classes).
@@ -28,12 +30,22 @@ class DogsVsCats(nn.Module):
         (1, 1)
     """
 
-    def __init__(self, num_classes: int = 1, *, in_channels: int = 3, dropout: float = 0.5) -> None:
+    def __init__(
+        self,
+        num_classes: int = 1,
+        *,
+        in_channels: int = 3,
+        dropout: float = 0.5,
+        batch_norm: bool = False,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for widths in ((32, 64), (128, 128), (256, 512), (512, 512)):
             for width in widths:
-                layers += [nn.Conv2d(in_channels, width, 3, padding=1), nn.ReLU()]
+                layers.append(nn.Conv2d(in_channels, width, 3, padding=1, bias=not batch_norm))
+                if batch_norm:
+                    layers.append(nn.BatchNorm2d(width))
+                layers.append(nn.ReLU())
                 in_channels = width
             layers.append(nn.MaxPool2d(2))
         layers[-1] = nn.MaxPool2d(3, stride=2)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from .. import nn
 from .._operations import cat
 from ..tensor import Tensor
-from ._layers import INCEPTION_NORM, ConvBatchNorm, imagenet_to_unit, shift_norm
+from ._layers import INCEPTION_NORM, ConvBatchNorm, Norm, imagenet_to_unit, shift_norm
 
 
 class InceptionOutputs(NamedTuple):
@@ -22,36 +23,57 @@ class InceptionOutputs(NamedTuple):
     aux_logits: Tensor | None
 
 
+# A branch is a list of convolutions (name, filters, kernel and, where it is not 1, stride) and
+# pools. A list at its end holds convolutions side by side.
+_Conv = tuple[str, int, int | tuple[int, int]] | tuple[str, int, int, int]
+_Branch = Sequence[_Conv | str | list[_Conv]]
+
+
 class _Branches(nn.Module):
-    """Branches side by side over one input; what the kinds of module share.
+    """Branches side by side over one input, whose maps are joined along the channels.
 
     The parts have torchvision's names, which do not follow from their place.
     """
 
-    def __init__(self, in_channels: int, keras: bool) -> None:
+    def __init__(self, in_channels: int, branches: Sequence[_Branch], keras: bool) -> None:
         super().__init__()
-        self._keras = keras
-        self._channels = in_channels
+        self._norm: Norm = shift_norm if keras else INCEPTION_NORM
+        self._branches: list[tuple[list[str], list[str]]] = []  # one by one, then side by side
+        for branch in branches:
+            channels, chain, ends = in_channels, list[str](), list[str]()
+            for part in branch:
+                if isinstance(part, str):  # Keras's means do not count pixels beyond the border
+                    self.pool = (
+                        nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=not keras)
+                        if part == "mean"
+                        else nn.MaxPool2d(3, stride=2)
+                    )
+                    chain.append("pool")
+                elif isinstance(part, list):
+                    ends = [self._add(channels, *conv)[0] for conv in part]
+                else:
+                    name, channels = self._add(channels, *part)
+                    chain.append(name)
+            self._branches.append((chain, ends))
 
-    def add(
-        self, name: str, in_channels: int, out_channels: int, kernel: Any, **options: Any
-    ) -> None:
-        """A convolution that keeps the size, unless it is strided."""
-        if "stride" not in options:
-            sides = (kernel, kernel) if isinstance(kernel, int) else kernel
-            options["padding"] = tuple(k // 2 for k in sides)
-        norm = shift_norm if self._keras else INCEPTION_NORM
-        self.add_module(name, ConvBatchNorm(in_channels, out_channels, kernel, norm, **options))
+    def _add(
+        self, channels: int, name: str, filters: int, kernel: int | tuple[int, int], stride: int = 1
+    ) -> tuple[str, int]:
+        """A convolution that keeps the size, unless it is strided; its name and its filters."""
+        padding = "same" if stride == 1 else "valid"
+        conv = ConvBatchNorm(channels, filters, kernel, self._norm, stride=stride, padding=padding)
+        self.add_module(name, conv)
+        return name, filters
 
-    def chain(self, x: Tensor, *names: str) -> Tensor:
-        """The parts of these names, one after the other."""
-        for name in names:
-            x = getattr(self, name)(x)
-        return x
-
-    def average(self) -> nn.AvgPool2d:
-        """The mean of 3×3 pixels; Keras does not count those beyond the border."""
-        return nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=not self._keras)
+    def forward(self, x: Tensor) -> Tensor:
+        """The maps of the branches, one after the other."""
+        maps: list[Tensor] = []
+        for chain, ends in self._branches:
+            y = x
+            for name in chain:
+                y = getattr(self, name)(y)
+            maps += [getattr(self, name)(y) for name in ends] or [y]
+        return cat(maps, 1)
 
 
 class InceptionA(_Branches):
@@ -68,25 +90,13 @@ class InceptionA(_Branches):
     """
 
     def __init__(self, in_channels: int, pool_features: int, keras: bool = False) -> None:
-        super().__init__(in_channels, keras)
-        self.add("branch1x1", in_channels, 64, 1)
-        self.add("branch5x5_1", in_channels, 48, 1)
-        self.add("branch5x5_2", 48, 64, 5)
-        self.add("branch3x3dbl_1", in_channels, 64, 1)
-        self.add("branch3x3dbl_2", 64, 96, 3)
-        self.add("branch3x3dbl_3", 96, 96, 3)
-        self.pool = self.average()
-        self.add("branch_pool", in_channels, pool_features, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The maps of the branches, one after the other."""
-        branches = [
-            self.chain(x, "branch1x1"),
-            self.chain(x, "branch5x5_1", "branch5x5_2"),
-            self.chain(x, "branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3"),
-            self.chain(x, "pool", "branch_pool"),
+        branches: list[_Branch] = [
+            [("branch1x1", 64, 1)],
+            [("branch5x5_1", 48, 1), ("branch5x5_2", 64, 5)],
+            [("branch3x3dbl_1", 64, 1), ("branch3x3dbl_2", 96, 3), ("branch3x3dbl_3", 96, 3)],
+            ["mean", ("branch_pool", pool_features, 1)],
         ]
-        return cat(branches, 1)
+        super().__init__(in_channels, branches, keras)
 
 
 class InceptionB(_Branches):
@@ -102,21 +112,12 @@ class InceptionB(_Branches):
     """
 
     def __init__(self, in_channels: int, keras: bool = False) -> None:
-        super().__init__(in_channels, keras)
-        self.add("branch3x3", in_channels, 384, 3, stride=2)
-        self.add("branch3x3dbl_1", in_channels, 64, 1)
-        self.add("branch3x3dbl_2", 64, 96, 3)
-        self.add("branch3x3dbl_3", 96, 96, 3, stride=2)
-        self.pool = nn.MaxPool2d(3, stride=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The maps of the branches, one after the other."""
-        branches = [
-            self.chain(x, "branch3x3"),
-            self.chain(x, "branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3"),
-            self.pool(x),
+        branches: list[_Branch] = [
+            [("branch3x3", 384, 3, 2)],
+            [("branch3x3dbl_1", 64, 1), ("branch3x3dbl_2", 96, 3), ("branch3x3dbl_3", 96, 3, 2)],
+            ["max"],
         ]
-        return cat(branches, 1)
+        super().__init__(in_channels, branches, keras)
 
 
 class InceptionC(_Branches):
@@ -133,29 +134,18 @@ class InceptionC(_Branches):
     """
 
     def __init__(self, in_channels: int, channels_7x7: int, keras: bool = False) -> None:
-        super().__init__(in_channels, keras)
-        c = channels_7x7
-        self.add("branch1x1", in_channels, 192, 1)
-        self.add("branch7x7_1", in_channels, c, 1)
-        self.add("branch7x7_2", c, c, (1, 7))
-        self.add("branch7x7_3", c, 192, (7, 1))
-        self.add("branch7x7dbl_1", in_channels, c, 1)
-        self.add("branch7x7dbl_2", c, c, (7, 1))
-        self.add("branch7x7dbl_3", c, c, (1, 7))
-        self.add("branch7x7dbl_4", c, c, (7, 1))
-        self.add("branch7x7dbl_5", c, 192, (1, 7))
-        self.pool = self.average()
-        self.add("branch_pool", in_channels, 192, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The maps of the branches, one after the other."""
-        branches = [
-            self.chain(x, "branch1x1"),
-            self.chain(x, "branch7x7_1", "branch7x7_2", "branch7x7_3"),
-            self.chain(x, *(f"branch7x7dbl_{i}" for i in range(1, 6))),
-            self.chain(x, "pool", "branch_pool"),
+        c, row, column = channels_7x7, (1, 7), (7, 1)
+        branches: list[_Branch] = [
+            [("branch1x1", 192, 1)],
+            [("branch7x7_1", c, 1), ("branch7x7_2", c, row), ("branch7x7_3", 192, column)],
+            [
+                *(("branch7x7dbl_1", c, 1), ("branch7x7dbl_2", c, column)),
+                *(("branch7x7dbl_3", c, row), ("branch7x7dbl_4", c, column)),
+                ("branch7x7dbl_5", 192, row),
+            ],
+            ["mean", ("branch_pool", 192, 1)],
         ]
-        return cat(branches, 1)
+        super().__init__(in_channels, branches, keras)
 
 
 class InceptionD(_Branches):
@@ -171,23 +161,15 @@ class InceptionD(_Branches):
     """
 
     def __init__(self, in_channels: int, keras: bool = False) -> None:
-        super().__init__(in_channels, keras)
-        self.add("branch3x3_1", in_channels, 192, 1)
-        self.add("branch3x3_2", 192, 320, 3, stride=2)
-        self.add("branch7x7x3_1", in_channels, 192, 1)
-        self.add("branch7x7x3_2", 192, 192, (1, 7))
-        self.add("branch7x7x3_3", 192, 192, (7, 1))
-        self.add("branch7x7x3_4", 192, 192, 3, stride=2)
-        self.pool = nn.MaxPool2d(3, stride=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The maps of the branches, one after the other."""
-        branches = [
-            self.chain(x, "branch3x3_1", "branch3x3_2"),
-            self.chain(x, *(f"branch7x7x3_{i}" for i in range(1, 5))),
-            self.pool(x),
+        branches: list[_Branch] = [
+            [("branch3x3_1", 192, 1), ("branch3x3_2", 320, 3, 2)],
+            [
+                *(("branch7x7x3_1", 192, 1), ("branch7x7x3_2", 192, (1, 7))),
+                *(("branch7x7x3_3", 192, (7, 1)), ("branch7x7x3_4", 192, 3, 2)),
+            ],
+            ["max"],
         ]
-        return cat(branches, 1)
+        super().__init__(in_channels, branches, keras)
 
 
 class InceptionE(_Branches):
@@ -203,31 +185,20 @@ class InceptionE(_Branches):
     """
 
     def __init__(self, in_channels: int, keras: bool = False) -> None:
-        super().__init__(in_channels, keras)
-        self.add("branch1x1", in_channels, 320, 1)
-        self.add("branch3x3_1", in_channels, 384, 1)
-        self.add("branch3x3_2a", 384, 384, (1, 3))
-        self.add("branch3x3_2b", 384, 384, (3, 1))
-        self.add("branch3x3dbl_1", in_channels, 448, 1)
-        self.add("branch3x3dbl_2", 448, 384, 3)
-        self.add("branch3x3dbl_3a", 384, 384, (1, 3))
-        self.add("branch3x3dbl_3b", 384, 384, (3, 1))
-        self.pool = self.average()
-        self.add("branch_pool", in_channels, 192, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The maps of the branches, one after the other."""
-        three = self.chain(x, "branch3x3_1")
-        double = self.chain(x, "branch3x3dbl_1", "branch3x3dbl_2")
-        branches = [
-            self.chain(x, "branch1x1"),
-            self.chain(three, "branch3x3_2a"),
-            self.chain(three, "branch3x3_2b"),
-            self.chain(double, "branch3x3dbl_3a"),
-            self.chain(double, "branch3x3dbl_3b"),
-            self.chain(x, "pool", "branch_pool"),
+        row, column = (1, 3), (3, 1)
+        branches: list[_Branch] = [
+            [("branch1x1", 320, 1)],
+            [
+                ("branch3x3_1", 384, 1),
+                [("branch3x3_2a", 384, row), ("branch3x3_2b", 384, column)],
+            ],
+            [
+                *(("branch3x3dbl_1", 448, 1), ("branch3x3dbl_2", 384, 3)),
+                [("branch3x3dbl_3a", 384, row), ("branch3x3dbl_3b", 384, column)],
+            ],
+            ["mean", ("branch_pool", 192, 1)],
         ]
-        return cat(branches, 1)
+        super().__init__(in_channels, branches, keras)
 
 
 class InceptionAux(nn.Module):

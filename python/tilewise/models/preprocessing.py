@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .._arguments import as_bool, as_choice, as_float, as_int, as_tuple
+from .._imagenet import IMAGENET_MEAN, IMAGENET_STD
 from .registry import info
 
 
@@ -90,7 +91,7 @@ class Preprocessing:
         return cls(**{**values, "size": tuple(values["size"])})
 
 
-IMAGENET = Preprocessing((224, 224), 256, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET = Preprocessing((224, 224), 256, IMAGENET_MEAN, IMAGENET_STD)
 CAFFE = Preprocessing((227, 227), 256, (103.939, 116.779, 123.68), (1.0,), 1.0, bgr=True)
 PRESETS = {
     "imagenet": IMAGENET,

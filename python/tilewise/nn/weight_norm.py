@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tilewise._arguments import as_axis, wrong_type
@@ -23,8 +24,8 @@ def _lengths(v: Tensor, dim: int | None) -> Tensor:
     return v.norm(2, axes, keepdim=True) if axes else v.abs()
 
 
-def _normalised(v: Tensor, g: Tensor, dim: int | None) -> Tensor:
-    """`g v / |v|`."""
+def normalised(v: Tensor, g: Tensor, dim: int | None) -> Tensor:
+    """`g v / |v|`: a node of a graph where the module is no layer of the library."""
     op = "weight_norm"
     if dim is None:
         return unit_norm(op, v.reshape(1, -1), 1, 0.0, g.reshape(1)).reshape(v.shape)
@@ -34,7 +35,7 @@ def _normalised(v: Tensor, g: Tensor, dim: int | None) -> Tensor:
     return movedim(rows.reshape(first.shape), 0, dim)
 
 
-class _WeightNorm:
+class WeightNorm:
     """The hook that makes the parameter anew before each forward pass."""
 
     def __init__(self, name: str, dim: int | None) -> None:
@@ -44,10 +45,34 @@ class _WeightNorm:
     def weight(self, module: Module) -> Tensor:
         """The parameter of the length and the direction as they are now."""
         g, v = getattr(module, self.name + "_g"), getattr(module, self.name + "_v")
-        return _normalised(v, g, self.dim)
+        return normalised(v, g, self.dim)
 
     def __call__(self, module: Module, inputs: Any) -> None:
+        """Before the forward pass."""
         setattr(module, self.name, self.weight(module))
+
+
+def _hooks_of(module: Module) -> list[WeightNorm]:
+    return [hook for hook in module._forward_pre_hooks.values() if isinstance(hook, WeightNorm)]
+
+
+def forward_of(module: Module) -> Callable[..., Any]:
+    """The forward pass of a module, with its normalised parameters made anew before it."""
+    hooks = _hooks_of(module)
+    if not hooks:
+        return module.forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        for hook in hooks:
+            hook(module, args)
+        return module.forward(*args, **kwargs)
+
+    return forward
+
+
+def normalised_of(module: Module) -> dict[str, Tensor]:
+    """The parameters that `weight_norm` computes, by name, as the last pass made them."""
+    return {hook.name: getattr(module, hook.name) for hook in _hooks_of(module)}
 
 
 def weight_norm(module: _M, name: str = "weight", dim: int | None = 0) -> _M:
@@ -82,7 +107,7 @@ def weight_norm(module: _M, name: str = "weight", dim: int | None = 0) -> _M:
     if weight is None:
         raise ValueError(f"{op}: expected {type(module).__name__} to have a parameter {name!r}")
     kept = None if dim is None or dim == -1 else as_axis(op, dim, weight.ndim)
-    hook = _WeightNorm(name, kept)
+    hook = WeightNorm(name, kept)
     del module._parameters[name]
     with no_grad():
         length = _lengths(weight, kept) if kept is not None else weight.norm()
@@ -93,9 +118,9 @@ def weight_norm(module: _M, name: str = "weight", dim: int | None = 0) -> _M:
     return module
 
 
-def _hook_of(module: Module, name: str) -> tuple[int, _WeightNorm] | None:
+def _hook_of(module: Module, name: str) -> tuple[int, WeightNorm] | None:
     for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, _WeightNorm) and hook.name == name:
+        if isinstance(hook, WeightNorm) and hook.name == name:
             return key, hook
     return None
 

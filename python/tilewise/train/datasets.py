@@ -16,6 +16,8 @@ import numpy.typing as npt
 from ..data import (
     CIFAR10,
     CIFAR100,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     MNIST,
     Dataset,
     FashionMNIST,
@@ -34,8 +36,6 @@ KNOWN: dict[str, type[MNIST | CIFAR10]] = {
     "cifar100": CIFAR100,
 }
 TARS = (".tar", ".tar.gz", ".tgz")
-# Of ImageNet's training pixels: what photographs are like, where nothing else is known.
-PHOTO_MEAN, PHOTO_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _TRAIN, _TEST = r"train(ing)?(_data)?", r"(test|val|valid|validation)(ing)?(_data)?"
 _HELD_OUT = 5  # one image in so many is for the test where a folder has no test part
 _CACHE_BYTES = 1 << 30
@@ -183,7 +183,8 @@ def _open_files(name: str, seed: int) -> Images:
             raise ValueError(f"{name}: expected {_HELD_OUT} images or more, got {len(whole)}")
         train, test = random_split(whole, [len(whole) - held_out, held_out], seed=seed)
         classes = whole.classes
-    known = Known(Path(name).name, tuple(classes), None, 3, PHOTO_MEAN, PHOTO_STD)
+    # What photographs are like, where nothing else is known.
+    known = Known(Path(name).name, tuple(classes), None, 3, IMAGENET_MEAN, IMAGENET_STD)
     names = "\n".join(whole.names).encode()
     fingerprint = f"files:{len(whole)}:{zlib.crc32(whole.labels.tobytes(), zlib.crc32(names)):08x}"
     return Images(known, train, test, name, (), fingerprint)

@@ -14,6 +14,8 @@ from .style import figure, save_png
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_LABELLED = 30  # classes whose cells have room for numbers
+
 
 def confusion_matrix(
     counts: npt.NDArray[np.integer[Any]],
@@ -23,6 +25,8 @@ def confusion_matrix(
     title: str = "Confusion matrix",
 ) -> None:
     """Draw a confusion matrix as a PNG, with counts and the percentage of each true class.
+
+    Beyond 30 classes the picture stays as large as for these, and shows colours alone.
 
     Args:
         counts: integers (K, K); row: the true class, column: the predicted one.
@@ -46,9 +50,12 @@ def confusion_matrix(
         )
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
-    with figure(1.9 + 0.92 * size, 1.6 + 0.82 * size) as drawn:
+    shown = min(size, _LABELLED)
+    with figure(1.9 + 0.92 * shown, 1.6 + 0.82 * shown) as drawn:
         axes = drawn.subplots()
         _draw_cells(axes, counts, shares)
+        if size <= _LABELLED:
+            _write_counts(axes, counts, shares)
         _label(axes, classes, shares.diagonal())
         drawn.suptitle(title, x=0.01, ha="left", fontsize=15, fontweight="bold")
         save_png(drawn, path)
@@ -69,12 +76,16 @@ def _draw_cells(axes: Axes, counts: npt.NDArray[Any], shares: npt.NDArray[np.flo
     colours[~right & (counts == 0)] = (0.985, 0.985, 0.985, 1.0)
     axes.imshow(colours, aspect="auto")
     axes.grid(visible=False)
-    axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
-    axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=2)
+    if size <= _LABELLED:
+        axes.set_xticks(np.arange(size + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(size + 1) - 0.5, minor=True)
+        axes.grid(which="minor", color="white", linewidth=2)
     axes.tick_params(which="both", length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _write_counts(axes: Axes, counts: npt.NDArray[Any], shares: npt.NDArray[np.float64]) -> None:
     for row, column in np.argwhere(counts > 0):
         diagonal = row == column
         dark = diagonal and shares[row, column] > 0.7
@@ -91,15 +102,16 @@ def _percent(share: float) -> str:
 
 
 def _label(axes: Axes, classes: Sequence[str], recall: npt.NDArray[np.float64]) -> None:
-    size = len(classes)
+    places = np.arange(0, len(classes), -(-len(classes) // _LABELLED))
+    classes = [classes[i] for i in places]
     tilt = 30 if max(map(len, classes)) > 3 else 0
-    axes.set_xticks(np.arange(size), classes, rotation=tilt, ha="right" if tilt else "center",
+    axes.set_xticks(places, classes, rotation=tilt, ha="right" if tilt else "center",
                     rotation_mode="anchor", fontsize=11)  # fmt: skip
-    axes.set_yticks(np.arange(size), classes, fontsize=11)
+    axes.set_yticks(places, classes, fontsize=11)
     axes.set_xlabel("predicted class", fontsize=12, labelpad=10)
     axes.set_ylabel("true class", fontsize=12, labelpad=10)
     right = axes.secondary_yaxis("right")
-    right.set_yticks(np.arange(size), [f"{100 * share:.1f} %" for share in recall], fontsize=11)
+    right.set_yticks(places, [f"{100 * recall[i]:.1f} %" for i in places], fontsize=11)
     right.tick_params(length=0)
     right.spines["right"].set_visible(False)
     right.set_ylabel("of the true class found (recall)", fontsize=11, labelpad=10)

@@ -21,6 +21,7 @@ from tilewise._ops.joining import cat
 from tilewise.creation import from_numpy
 from tilewise.graph import Graph, Node, Value
 from tilewise.nn import Module
+from tilewise.nn.weight_norm import normalised_of
 from tilewise.tensor import Tensor
 
 from .builder import Builder, Call, Multiple, Size, Unsupported, Varying, value_info
@@ -204,7 +205,10 @@ def _both(first: Any, second: Any, batches: tuple[int, int]) -> Any:
 
 
 def _state_names(model: Module) -> dict[int, str]:
+    """Names in the state dict; a normalised parameter has the one that it would have without."""
     named = [*model.named_parameters(), *model.named_buffers()]
+    for path, module in model.named_modules():
+        named += [(f"{path}.{key}".lstrip("."), t) for key, t in normalised_of(module).items()]
     return {id(tensor): name for name, tensor in named}
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tilewise.nn.weight_norm import normalised
+
 from .builder import Call, Size, Unsupported
 
 
@@ -177,6 +179,15 @@ def _pairwise_distance(call: Call) -> str:
     return vector_norm(call, apart, float(call.get("p", 2.0)), [rank - 1], keepdims=keep)
 
 
+def _weight_norm(call: Call) -> str:
+    """The normalised parameter itself, as it is now."""
+    v, g = (call.arguments[name].tensor for name in ("v", "g"))
+    if v is None or g is None:
+        raise Unsupported("its length or direction is no parameter")
+    weight = normalised(v.detach(), g.detach(), call.get("dim"))
+    return call.constant(weight.numpy(), call.out_dtype, f"{call.scope}.weight".lstrip("."))
+
+
 CONVERTERS: dict[str, Callable[[Call], Any]] = {
     "batch_norm": _batch_norm,
     "instance_norm": _instance_norm,
@@ -187,4 +198,5 @@ CONVERTERS: dict[str, Callable[[Call], Any]] = {
     "normalize": _normalize,
     "cosine_similarity": _cosine_similarity,
     "pairwise_distance": _pairwise_distance,
+    "weight_norm": _weight_norm,
 }
