@@ -11,7 +11,7 @@ import pytest
 
 import tilewise as tw
 from helpers import requires_torch
-from tilewise import nn
+from tilewise import _core, nn
 from tilewise.nn import init
 
 
@@ -101,6 +101,30 @@ def test_orthogonal(shape: tuple[int, ...]) -> None:
     w = init.orthogonal_(tw.zeros(*shape), gain=2.0).numpy().reshape(shape[0], -1)
     product = w @ w.T if w.shape[0] <= w.shape[1] else w.T @ w
     np.testing.assert_allclose(product, 4 * np.eye(product.shape[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (5, 7), (33, 33), (70, 333), (0, 4), (0, 0)])
+def test_orthonormal_rows_are_numpys(isa: str, shape: tuple[int, int]) -> None:
+    x = np.random.default_rng(3).standard_normal(shape)
+    q = [None, None]
+    for i, threads in enumerate((1, 3)):
+        _core.set_num_threads(threads)
+        q[i] = _core.orthonormal_rows(_core.Array.from_numpy(x)).numpy()
+    np.testing.assert_array_equal(q[0], q[1])
+    want, r = np.linalg.qr(x.T)
+    np.testing.assert_allclose(q[0], (want * np.sign(np.diag(r))).T, atol=1e-13)
+
+
+def test_orthonormal_rows_of_an_ill_conditioned_matrix(isa: str) -> None:
+    x = 1 / (np.arange(1, 41)[:, None] + np.arange(60)) + 1e-9 * np.eye(40, 60)
+    q = _core.orthonormal_rows(_core.Array.from_numpy(x)).numpy()
+    np.testing.assert_allclose(q @ q.T, np.eye(40), atol=1e-14)
+    with pytest.raises(ValueError, match="row 1 depends on those before it"):
+        _core.orthonormal_rows(_core.Array.from_numpy(np.array([[1.0, 0, 0], [0, 0, 0]])))
+    with pytest.raises(ValueError, match="at most as many rows as columns"):
+        _core.orthonormal_rows(_core.Array.from_numpy(np.zeros((3, 2))))
+    with pytest.raises(TypeError, match="expected float64"):
+        _core.orthonormal_rows(_core.Array.from_numpy(np.zeros((2, 3), np.float32)))
 
 
 @pytest.mark.parametrize("groups", [1, 2])

@@ -4,12 +4,9 @@
 
 #include <cstdint>
 
+#include "base/double_bits.h"
 #include "base/index.h"
 #include "base/random.h"
-
-// Without branches, in functions that are inlined always: kernels/random.kern.cpp makes vector code
-// of loops over them.
-#define TW_ALWAYS_INLINE inline __attribute__((always_inline))
 
 namespace tilewise {
 
@@ -34,23 +31,10 @@ inline std::uint64_t bounded(const Philox4& r, std::uint64_t range) {
 
 namespace detail {
 
-TW_ALWAYS_INLINE double double_of_bits(std::uint64_t bits) {
-  return __builtin_bit_cast(double, bits);
-}
-
-// n < 2^52, without an instruction for integers.
-TW_ALWAYS_INLINE double exactly(std::uint64_t n) {
-  return double_of_bits(n | 0x4330000000000000U) - 0x1p52;
-}
-
-// log(x) for normal x > 0: x = 2^k m, log(m) = 2 atanh(s) with s = (m - 1) / (m + 1).
+// log(x) for normal x > 0 by log(m) = 2 atanh(s) with s = (m - 1) / (m + 1).
 TW_ALWAYS_INLINE double log_series(double x) {
-  const std::uint64_t bits = __builtin_bit_cast(std::uint64_t, x);
-  double k = exactly(bits >> 52) - 1023.0;
-  double m = double_of_bits((bits & 0xFFFFFFFFFFFFFU) | 0x3FF0000000000000U);
-  const bool large = m > 1.4142135623730951;
-  m = large ? m * 0.5 : m;
-  k = large ? k + 1.0 : k;
+  const PowerAndFraction parts = split_double(x);
+  const double m = parts.m;
   const double s = (m - 1.0) / (m + 1.0);
   const double z = s * s;
   double sum = 1.0 / 21.0;
@@ -64,7 +48,7 @@ TW_ALWAYS_INLINE double log_series(double x) {
   sum = sum * z + 1.0 / 5.0;
   sum = sum * z + 1.0 / 3.0;
   sum = sum * z + 1.0;
-  return 2.0 * s * sum + k * 0.69314718055994531;
+  return 2.0 * s * sum + parts.k * 0.69314718055994531;
 }
 
 // cos and sin of 2 pi u for u in [0, 1): Taylor series of what is left beyond the nearest quarter.
@@ -72,7 +56,7 @@ TW_ALWAYS_INLINE void circle(double u, double& cosine, double& sine) {
   constexpr double shift = 0x1p52;
   const double turns = u * 4.0;
   const double shifted = turns + shift;  // its lowest bits are the nearest quarter
-  const std::uint64_t quadrant = __builtin_bit_cast(std::uint64_t, shifted);
+  const std::uint64_t quadrant = bits_of_double(shifted);
   const double x = (turns - (shifted - shift)) * 1.5707963267948966;  // within [-pi/4, pi/4]
   const double z = -x * x;
   double c = 1.0 / 20922789888000.0;
@@ -95,8 +79,8 @@ TW_ALWAYS_INLINE void circle(double u, double& cosine, double& sine) {
   s = (s * z + 1.0) * x;
   const bool odd = (quadrant & 1) != 0;
   const std::uint64_t sign = (quadrant & 2) << 62;
-  cosine = double_of_bits(__builtin_bit_cast(std::uint64_t, odd ? -s : c) ^ sign);
-  sine = double_of_bits(__builtin_bit_cast(std::uint64_t, odd ? c : s) ^ sign);
+  cosine = double_of_bits(bits_of_double(odd ? -s : c) ^ sign);
+  sine = double_of_bits(bits_of_double(odd ? c : s) ^ sign);
 }
 
 }  // namespace detail
@@ -112,7 +96,7 @@ TW_ALWAYS_INLINE void box_muller(double u1, double u2, double& a, double& b) {
 
 // The same from two words, for float32.
 TW_ALWAYS_INLINE void box_muller(std::uint32_t r1, std::uint32_t r2, double& a, double& b) {
-  box_muller((detail::exactly(r1) + 1.0) * 0x1p-32, detail::exactly(r2) * 0x1p-32, a, b);
+  box_muller((exactly(r1) + 1.0) * 0x1p-32, exactly(r2) * 0x1p-32, a, b);
 }
 
 }  // namespace tilewise

@@ -2,6 +2,7 @@
 
 #include "bindings/bindings.h"
 #include "ops/matmul.h"
+#include "ops/orthogonalize.h"
 
 namespace tilewise::bindings {
 
@@ -13,6 +14,7 @@ void bind_matmul(py::module_& m) {
         release_gil());
   m.def("linear_backward_weight", &linear_backward_weight, py::arg("dy"), py::arg("x"),
         py::arg("with_bias"), release_gil());
+  m.def("orthonormal_rows", &orthonormal_rows, py::arg("x"), release_gil());
 }
 
 }  // namespace tilewise::bindings

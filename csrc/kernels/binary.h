@@ -33,6 +33,10 @@ struct BinaryKernels {
   ArithmeticKernel fmin;
   ArithmeticKernel hypot;
   ArithmeticKernel logaddexp;
+  ArithmeticKernel trunc_div;
+  ArithmeticKernel copysign;
+  ArithmeticKernel xlogy;  // 0 where a is 0 and b a number; 1.7 ulp
+  ArithmeticKernel atan2;  // 1.7 ulp
   CompareKernel eq;
   CompareKernel ne;
   CompareKernel lt;

@@ -3,6 +3,7 @@
 #include "kernels/simd/simd.h"
 // After simd.h:
 #include "kernels/simd/math.h"
+#include "kernels/simd/math_more.h"
 
 namespace tilewise {
 namespace TW_ISA {
@@ -55,6 +56,35 @@ struct LogAddExp {
     const VecF sum = high + log1p(exp(zero() - distance));
     const VecF number = select(is_nan(a) | is_nan(b), a + b, sum);
     return select((a == b) & (abs(a) == set1(__builtin_inff())), a, number);
+  }
+};
+struct TruncDiv {
+  static TW_INLINE VecF apply(VecF a, VecF b) { return trunc(a / b); }
+};
+struct CopySign {
+  static TW_INLINE VecF apply(VecF a, VecF b) { return with_sign(a, b); }
+};
+struct XLogY {
+  static TW_INLINE VecF apply(VecF a, VecF b) {
+    return select(is_nan(b), b, select(a == zero(), zero(), a * log(b)));
+  }
+};
+// The angle of the smaller magnitude over the larger, turned into its octant.
+struct Atan2 {
+  static TW_INLINE VecF apply(VecF y, VecF x) {
+    const VecF height = abs(y);
+    const VecF width = abs(x);
+    const VecF high = max(height, width);
+    const VecF low = min(height, width);
+    VecF t = low / high;
+    t = select(high == zero(), zero(), t);
+    t = select(low == set1(__builtin_inff()), set1(1.0F), t);
+    VecF angle = atan_of_fraction(t);
+    angle = select(height > width, half_pi_minus(angle), angle);
+    const VecF beyond = (set1(2 * half_pi) - angle) + set1(2 * half_pi_tail);
+    const Mask left = with_sign(set1(1.0F), x) < zero();  // also -0
+    const VecF turned = with_sign(select(left, beyond, angle), y);
+    return select(is_nan(x) | is_nan(y), x + y, turned);
   }
 };
 struct Equal {
@@ -202,10 +232,10 @@ void clamp_backward(const float* dy, const float* x, float low, float high, inde
 }  // namespace
 
 const BinaryKernels binary_kernels{
-    run<Add>,       run<Sub>,          run<Mul>,      run<Div>,           run<Maximum>,
-    run<Minimum>,   run<FMax>,         run<FMin>,     run<Hypot>,         run<LogAddExp>,
-    compare<Equal>, compare<NotEqual>, compare<Less>, compare<LessEqual>, add_scaled,
-    clamp,          clamp_backward,
+    run<Add>,   run<Sub>,   run<Mul>,       run<Div>,          run<Maximum>,  run<Minimum>,
+    run<FMax>,  run<FMin>,  run<Hypot>,     run<LogAddExp>,    run<TruncDiv>, run<CopySign>,
+    run<XLogY>, run<Atan2>, compare<Equal>, compare<NotEqual>, compare<Less>, compare<LessEqual>,
+    add_scaled, clamp,      clamp_backward,
 };
 
 }  // namespace TW_ISA

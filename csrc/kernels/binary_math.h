@@ -7,13 +7,12 @@
 
 namespace tilewise {
 
-// Largest errors: pow, atan2 0.51 ulp; fmod none; remainder and floor_div 0.5 ulp, their rounding.
+// Largest errors: pow 0.51 ulp; fmod none; remainder and floor_div 0.5 ulp, their rounding.
 struct BinaryMathKernels {
   ArithmeticKernel pow;
   ArithmeticKernel fmod;
   ArithmeticKernel remainder;  // with the sign of the divisor
   ArithmeticKernel floor_div;
-  ArithmeticKernel atan2;
 };
 TW_KERNEL_TABLE(BinaryMathKernels, binary_math_kernels)
 

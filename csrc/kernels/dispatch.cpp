@@ -17,6 +17,7 @@
 #include "kernels/loss_pointwise.h"
 #include "kernels/loss_vectors.h"
 #include "kernels/optimizer.h"
+#include "kernels/orthogonalize.h"
 #include "kernels/pad.h"
 #include "kernels/pooling.h"
 #include "kernels/prelu.h"
@@ -63,6 +64,7 @@ TW_DISPATCH(GluKernels, glu_kernels)
 TW_DISPATCH(GroupedKernels, grouped_kernels)
 TW_DISPATCH(LocalResponseKernels, local_response_kernels)
 TW_DISPATCH(OptimizerKernels, optimizer_kernels)
+TW_DISPATCH(OrthogonalizeKernels, orthogonalize_kernels)
 TW_DISPATCH(PointwiseLossKernels, pointwise_loss_kernels)
 TW_DISPATCH(PadKernels, pad_kernels)
 TW_DISPATCH(PoolKernels, pooling_kernels)

@@ -219,7 +219,10 @@ void lerp(OptimizerArrays a, const float* factors, index_t count) {
   const auto f = as<LerpFactors<float>>(factors);
   const Lerp towards(f.weight, f.one_minus_weight);
   each_vector(
-      count, TW_BODY { store_n(a.p + i, towards(load_n(a.p + i, n), load_n(a.g + i, n)), n); });
+      count, TW_BODY {
+        ask_ahead(a, i, 0);
+        store_n(a.p + i, towards(load_n(a.p + i, n), load_n(a.g + i, n)), n);
+      });
 }
 
 // ---------------------------------------------------------------- sums

@@ -262,8 +262,14 @@ bool run_float32(BinaryOp op, const Operands& x) {
       return run_kernel(math.remainder, x, z), true;
     case BinaryOp::floor_div:
       return run_kernel(math.floor_div, x, z), true;
+    case BinaryOp::trunc_div:
+      return run_kernel(kernels.trunc_div, x, z), true;
+    case BinaryOp::copysign:
+      return run_kernel(kernels.copysign, x, z), true;
+    case BinaryOp::xlogy:
+      return run_kernel(kernels.xlogy, x, z), true;
     case BinaryOp::atan2:
-      return run_kernel(math.atan2, x, z), true;
+      return run_kernel(kernels.atan2, x, z), true;
     case BinaryOp::eq:
       return run_kernel(kernels.eq, x, flags), true;
     case BinaryOp::ne:

@@ -262,6 +262,7 @@ __all__: list[str] = [
     "one_hot",
     "optimizer_step",
     "order_rows",
+    "orthonormal_rows",
     "pad",
     "pad_backward",
     "pad_plain",
@@ -1454,6 +1455,7 @@ def optimizer_step(
     factors: dict[str, typing.Any],
 ) -> None: ...
 def order_rows(matrix: Array) -> Array: ...
+def orthonormal_rows(x: Array) -> Array: ...
 def pad(
     x: Array,
     before: tuple[int, ...],

@@ -46,11 +46,8 @@ TW_INLINE VecF acos(VecF x) {
   return select(r.turned, select(x < zero(), below, twice), half_pi_minus(with_sign(r.value, x)));
 }
 
-// atan(|x|) = pi / 2 - atan(1 / |x|) above 1.
-TW_INLINE VecF atan(VecF x) {
-  const VecF a = abs(x);
-  const Mask turned = a > set1(1.0F);
-  const VecF t = select(turned, set1(1.0F), a) / select(turned, a, set1(1.0F));
+// atan(t) for t in [0, 1].
+TW_INLINE VecF atan_of_fraction(VecF t) {
   const VecF z = t * t;
   VecF p = set1(2.9745432646e-3F);
   p = poly_step(p, z, -1.6580997645e-2F);
@@ -60,7 +57,15 @@ TW_INLINE VecF atan(VecF x) {
   p = poly_step(p, z, -1.4214206349e-1F);
   p = poly_step(p, z, 1.9994136878e-1F);
   p = poly_step(p, z, -3.3333166953e-1F);
-  const VecF r = fmadd(p * z, t, t);
+  return fmadd(p * z, t, t);
+}
+
+// atan(|x|) = pi / 2 - atan(1 / |x|) above 1.
+TW_INLINE VecF atan(VecF x) {
+  const VecF a = abs(x);
+  const Mask turned = a > set1(1.0F);
+  const VecF t = select(turned, set1(1.0F), a) / select(turned, a, set1(1.0F));
+  const VecF r = atan_of_fraction(t);
   return with_sign(select(turned, half_pi_minus(r), r), x);
 }
 

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-import numpy as np
-
 from tilewise import _core
 from tilewise._arguments import array_of, as_choice, as_float, as_int, as_probability
 from tilewise._ops.select import where
@@ -417,12 +415,13 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None =
         return tensor
     rows, columns = x.shape[0], x.size // x.shape[0]
     source = as_generator("orthogonal_", generator)
-    flat = _core.normal((rows, columns), 0.0, 1.0, source, _core.DType.float64).numpy()
-    q, r = np.linalg.qr(flat.T if rows < columns else flat)
-    q = q * np.sign(np.diag(r))  # makes the distribution uniform
-    q = q.T if rows < columns else q
-    values = np.ascontiguousarray((factor * q).reshape(x.shape))
-    return _fill(tensor, _core.Array.from_numpy(values))
+    flat = _core.normal((rows, columns), 0.0, 1.0, source, _core.DType.float64)
+    # Q of a QR decomposition whose R has positive numbers on its diagonal: uniformly distributed.
+    if rows < columns:
+        q = _core.orthonormal_rows(flat)
+    else:
+        q = _core.orthonormal_rows(flat.permute((1, 0))).permute((1, 0))
+    return _fill(tensor, _core.mul(q, factor).copy().reshape(x.shape))
 
 
 def default_(weight: Tensor, bias: Tensor | None) -> None:
