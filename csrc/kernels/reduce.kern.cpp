@@ -340,7 +340,7 @@ TW_INLINE bool is_finite(float x) { return x - x == 0.0F; }
 template <bool below>
 TW_INLINE double exponentials_of(const float* x, index_t count, float origin) {
   const VecF o = set1(origin);
-  const auto term = [&](VecF v) { return below ? exp_of_negative(v - o) : exp(v - o); };
+  const auto term = [&](VecF v) { return below ? exp_to_88(v - o) : exp(v - o); };
   VecF s0 = zero();
   VecF s1 = zero();
   index_t i = 0;
@@ -377,7 +377,7 @@ void exponentials_rows(const MatrixView& m, ScaledSum* out) {
 // sums[c] += exp(x[c] - origin[c]) for a row; `below` as above.
 template <bool below>
 TW_INLINE void add_exponentials(const float* x, const float* origin, index_t cols, float* sums) {
-  const auto term = [&](VecF d) { return below ? exp_of_negative(d) : exp(d); };
+  const auto term = [&](VecF d) { return below ? exp_to_88(d) : exp(d); };
   index_t c = 0;
   for (; c + w <= cols; c += w) {
     store(sums + c, load(sums + c) + term(load(x + c) - load(origin + c)));

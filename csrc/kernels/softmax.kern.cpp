@@ -30,7 +30,7 @@ float row_maximum(const float* x, index_t columns) {
 TW_INLINE VecF exp_below(VecF x, VecF origin, Mask& bad) {
   const VecF d = x - origin;
   bad = bad | is_nan(d);
-  return exp_of_negative(d);
+  return exp_to_88(d);
 }
 
 TW_INLINE float or_nan(float sum, Mask bad) { return any(bad) ? __builtin_nanf("") : sum; }
