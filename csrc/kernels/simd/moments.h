@@ -11,7 +11,7 @@ namespace tilewise {
 namespace TW_ISA {
 namespace {
 
-constexpr index_t moments_chunk = 4096;
+constexpr index_t moments_chunk = 256 * VecF::width;  // 64 additions a chain, in L1
 
 // Runs step(register of x, lanes that count, chain) over a run.
 template <typename Step>
