@@ -35,11 +35,11 @@ _EPS32, _EPS64 = 2.0**-23, sys.float_info.epsilon
 
 def _wanted(input: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
     """Whether a gradient will be asked for."""
-    return grad_mode.enabled and (
+    return (
         input._requires_grad
         or (weight is not None and weight._requires_grad)
         or (bias is not None and bias._requires_grad)
-    )
+    ) and grad_mode.enabled
 
 
 def _present(*values: Any) -> list[Any]:
