@@ -223,14 +223,17 @@ PyCFunction as_method(Function function) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
-PyMethodDef functions[] = {
-    {"new_tensor", as_method(&call_new_tensor), METH_FASTCALL,
-     "new_tensor(array: tilewise._core.Array) -> typing.Any\n\nA Tensor without history."},
-    {"new_result", as_method(&call_new_result), METH_FASTCALL,
-     "new_result(name: str, array: tilewise._core.Array, inputs: typing.Sequence[typing.Any], "
-     "backward: typing.Any, saved: tuple[tilewise._core.Array, ...], aliases: bool) -> "
-     "typing.Any\n\nA Tensor whose Node is made with it."},
-    {nullptr, nullptr, 0, nullptr}};
+void add_functions(py::module_& m) {
+  static PyMethodDef functions[] = {
+      {"new_tensor", as_method(&call_new_tensor), METH_FASTCALL,
+       "new_tensor(array: tilewise._core.Array) -> typing.Any\n\nA Tensor without history."},
+      {"new_result", as_method(&call_new_result), METH_FASTCALL,
+       "new_result(name: str, array: tilewise._core.Array, inputs: typing.Sequence[typing.Any], "
+       "backward: typing.Any, saved: tuple[tilewise._core.Array, ...], aliases: bool) -> "
+       "typing.Any\n\nA Tensor whose Node is made with it."},
+      {nullptr, nullptr, 0, nullptr}};
+  if (PyModule_AddFunctions(m.ptr(), functions) != 0) throw py::error_already_set();
+}
 
 template <typename Object>
 PyTypeObject* add_class(py::module_& m, const char* name, PyMemberDef* members, const char* doc) {
@@ -284,7 +287,7 @@ void bind_tape(py::module_& m) {
   node_base =
       add_class<NodeObject>(m, "NodeBase", node_members, "The fields of a Node of the tape.");
   add_grad_mode(m);
-  if (PyModule_AddFunctions(m.ptr(), functions) != 0) throw py::error_already_set();
+  add_functions(m);
   m.def("overwritten", &overwritten, py::arg("node"),
         "The first array that a node saved and that was written to since: (array, its version "
         "now, its version then).");

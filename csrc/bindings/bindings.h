@@ -54,6 +54,7 @@ class type_caster<tilewise::Array> : public type_caster_generic {
 
   type_caster() : type_caster_generic(known) {}
 
+  // NOLINTNEXTLINE(bugprone-derived-method-shadowing-base-method): pybind11 calls the caster's own
   bool load(handle source, bool /*convert*/) {
     value = array_of(source);
     return value != nullptr;

@@ -131,7 +131,7 @@ def normalise(
     b = None if bias is None else array_of(op, "bias", bias)
     mean = None if running[0] is None else array_of(op, "running_mean", running[0])
     var = None if running[1] is None else array_of(op, "running_var", running[1])
-    train = as_bool(op, "training", training)
+    train = training is not False and as_bool(op, "training", training)
     rate, small = rates
     if rate.__class__ is not float or small.__class__ is not float:
         rate, small = as_float(op, "momentum", rate), as_float(op, "eps", small)
