@@ -11,6 +11,7 @@ import pytest
 
 import tilewise as tw
 from helpers import random_array
+from tilewise import _core
 from tilewise import functional as F
 from tilewise.autograd import gradcheck
 
@@ -594,3 +595,46 @@ def test_weight_used_transposed_gets_a_dense_gradient() -> None:
     assert w.grad is not None
     assert w.grad.is_contiguous()
     assert w.grad.tolist() == [[4.0, 7.0], [5.0, 8.0], [6.0, 9.0]]
+
+
+def test_the_core_refuses_what_is_no_tensor_and_no_node() -> None:
+    array = tw.ones(2)._array
+    inputs: Any = (3,)
+    with pytest.raises(TypeError, match="record: expected the inputs as tensors"):
+        tw.autograd.record("cube", array, inputs, lambda dy: (dy,))
+    other: Any = 5
+    with pytest.raises(TypeError, match="expected a Node"):
+        _core.overwritten(other)
+    unmade = _core.Array.__new__(_core.Array)
+    with pytest.raises(TypeError):
+        _core.relu(unmade)
+    with pytest.raises(TypeError, match="never made"):
+        assert unmade.shape
+    node = (leaf(2) * 2).grad_fn
+    assert node is not None
+    with pytest.raises(AttributeError):
+        node.order = 0
+    node.saved = (array,) * 9  # more than there are versions of
+    assert _core.overwritten(node) is None
+
+
+def test_a_fresh_thread_records() -> None:
+    found: list[bool] = []
+    with tw.no_grad():
+        thread = threading.Thread(target=lambda: found.append(tw.is_grad_enabled()))
+        thread.start()
+        thread.join()
+        assert not tw.is_grad_enabled()
+    assert found == [True]
+    with pytest.raises(TypeError, match="as a bool"):
+        tw.autograd.grad_mode.enabled = 1  # type: ignore[assignment]
+
+
+def test_chains_of_any_length_are_freed() -> None:
+    x = leaf(2)
+    y = x
+    for _ in range(100_000):
+        y = y + 1
+    del y
+    x = tw.ones(2)
+    assert x.grad_fn is None

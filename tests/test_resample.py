@@ -229,3 +229,24 @@ def test_modules_print_as_in_pytorch() -> None:
     )
     assert repr(nn.PixelShuffle(2)) == "PixelShuffle(upscale_factor=2)"
     assert repr(nn.ChannelShuffle(2)) == "ChannelShuffle(groups=2)"
+
+
+def test_interpolate_remembers_settings_by_their_type() -> None:
+    x = tw.rand(1, 1, 2, 2)
+    assert F.interpolate(x, 4).shape == (1, 1, 4, 4)
+    assert F.interpolate(x, [4, 3]).shape == (1, 1, 4, 3)
+    assert F.interpolate(x, scale_factor=2).shape == (1, 1, 4, 4)
+    assert F.interpolate(x, scale_factor=[2.0, 1.5]).shape == (1, 1, 4, 3)
+    corners: Any = 1
+    for _ in range(2):
+        aligned = F.interpolate(x, 4, mode="bilinear", align_corners=True)
+        assert aligned.shape == (1, 1, 4, 4)
+        with pytest.raises(TypeError, match="align_corners"):
+            F.interpolate(x, 4, mode="bilinear", align_corners=corners)
+        with pytest.raises(TypeError, match="expected size"):
+            F.interpolate(x, 4.0)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="expected size"):
+            F.interpolate(x, (4.0, 4))  # type: ignore[arg-type]
+        mode: Any = ["nearest"]
+        with pytest.raises(TypeError, match="mode"):
+            F.interpolate(x, 4, mode=mode)

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import GetSetDescriptorType
 
 REPO = Path(__file__).resolve().parents[1]
 TARGET = REPO / "python" / "tilewise" / "_core.pyi"
@@ -50,6 +51,24 @@ def complete(text: str) -> str:
     return text.replace("import typing\n", f"import typing\n{imports}", 1)
 
 
+def with_attributes(text: str) -> str:
+    """The attributes that C gives a class, which state their type in their docstring."""
+    from tilewise import _core
+
+    for kind in vars(_core).values():
+        if not isinstance(kind, type):
+            continue
+        lines = "".join(
+            f"    {name}: {value.__doc__}\n"
+            for name, value in vars(kind).items()
+            if isinstance(value, GetSetDescriptorType) and value.__doc__ and name[0] != "_"
+        )
+        if lines:
+            head = rf'^(class {kind.__name__}:\n(?:    """[\s\S]*?"""\n)?)'
+            text = re.sub(head, r"\1" + lines, text, flags=re.MULTILINE)
+    return text
+
+
 def generate() -> str:
     """The stub text, formatted."""
     with tempfile.TemporaryDirectory() as folder:
@@ -57,7 +76,7 @@ def generate() -> str:
         run("pybind11_stubgen", "tilewise._core", "--output-dir", folder, "--exit-code", *enums)
         path = Path(folder) / "tilewise" / "_core.pyi"
         text = path.read_text(encoding="utf-8")
-        path.write_text(HEADER + complete(text), encoding="utf-8")
+        path.write_text(HEADER + with_attributes(complete(text)), encoding="utf-8")
         config = ["--config", str(REPO / "pyproject.toml")]
         run("ruff", "check", "--quiet", "--fix", "--select=I,UP,F401", *config, str(path))
         run("ruff", "format", "--quiet", *config, str(path))

@@ -49,6 +49,27 @@ def _cross_entropy(lib: Any) -> Callable[[], Any]:
     return lambda: lib.F.cross_entropy(x, labels)
 
 
+def _recorded(call: Callable[[Any, Any], Any]) -> Callable[[Any], Callable[[], Any]]:
+    """A call with history, and its gradient for the map."""
+
+    def make(lib: Any) -> Callable[[], Any]:
+        x = lib.root.rand(1, 8, 8, 8).requires_grad_(True)
+        cotangent = (call(lib.F, x) * 0 + 1).detach()
+        return lambda: lib.root.autograd.grad(call(lib.F, x), x, cotangent)
+
+    return make
+
+
+def _layer(lib: Any) -> Callable[[], Any]:
+    x, layer = lib.root.rand(1, 8, 8, 8), lib.nn.Conv2d(8, 8, 3, padding=1)
+    return lambda: layer(x)
+
+
+def _indexed(lib: Any) -> Callable[[], Any]:
+    x, index = lib.root.rand(1, 8, 8, 8), lib.root.arange(4)
+    return lambda: x[:, index]
+
+
 CALLS: dict[str, Callable[[Any], Callable[[], Any]]] = {
     "conv2d": _conv2d,
     "conv1d": _conv1d,
@@ -75,4 +96,16 @@ CALLS: dict[str, Callable[[Any], Callable[[], Any]]] = {
     "permute": _with_map(lambda _, x: x.permute(0, 2, 3, 1)),
     "max over channels": _with_map(lambda _, x: x.max(1)),
     "x[0]": _with_map(lambda _, x: x[0]),
+    "x[:, indices]": _indexed,
+    "x * 2": _with_map(lambda _, x: x * 2),
+    "clamp": _with_map(lambda _, x: x.clamp(0.2, 0.8)),
+    "flatten": _with_map(lambda _, x: x.flatten(1)),
+    "expand": _with_map(lambda _, x: x.expand(2, 8, 8, 8)),
+    "chunk": _with_map(lambda _, x: x.chunk(2, 1)),
+    "flip": _with_map(lambda _, x: x.flip(3)),
+    "median": _with_map(lambda _, x: x.median(1)),
+    "nn.Conv2d with history": _layer,
+    "relu and its gradient": _recorded(lambda F, x: F.relu(x)),
+    "add and its gradient": _recorded(lambda _, x: x + x),
+    "max_pool2d and its gradient": _recorded(lambda F, x: F.max_pool2d(x, 2)),
 }

@@ -60,69 +60,62 @@ void Storage::clear_forms() {
 
 namespace {
 
-// Strides of a dense array whose dimensions are laid out in `order`, outermost first.
-Dims dense_strides(const Dims& shape, const Dims& order) {
-  Dims strides(shape.size(), 1);
+// The dimension at a place of a dense layout, innermost first.
+int natural_dim(int place, int rank) { return rank - 1 - place; }
+
+int channels_last_dim(int place, int rank) {
+  return place == 0 ? 1 : place == rank - 1 ? 0 : rank - place;
+}
+
+template <typename DimAt>
+Dims dense_strides(const Dims& shape, DimAt dim_at) {
+  Dims strides = shape;
   index_t step = 1;
-  for (int i = shape.size() - 1; i >= 0; --i) {
-    const int dim = static_cast<int>(order[i]);
+  for (int place = 0; place < shape.size(); ++place) {
+    const int dim = dim_at(place, shape.size());
     strides[dim] = step;
     step = checked_mul(step, shape[dim] > 1 ? shape[dim] : 1);
   }
   return strides;
 }
 
-Dims channels_last_order(int rank) {
-  Dims order{0};
-  for (int i = 2; i < rank; ++i) order.push_back(i);
-  order.push_back(1);
-  return order;
-}
-
-Dims natural_order(int rank) {
-  Dims order;
-  for (int i = 0; i < rank; ++i) order.push_back(i);
-  return order;
-}
-
-// Dimensions of size 1 may have any stride.
-bool strides_match(const Dims& shape, const Dims& strides, const Dims& wanted) {
-  for (int i = 0; i < shape.size(); ++i) {
-    if (shape[i] > 1 && strides[i] != wanted[i]) return false;
+// Dimensions of size 1 may have any stride; an empty array is dense in any order.
+template <typename DimAt>
+bool is_dense(const Dims& shape, const Dims& strides, DimAt dim_at) {
+  bool dense = true;
+  index_t step = 1;
+  for (int place = 0; place < shape.size(); ++place) {
+    const int dim = dim_at(place, shape.size());
+    if (shape[dim] == 0) return true;
+    if (shape[dim] == 1 || !dense) continue;
+    dense = strides[dim] == step;
+    step *= shape[dim];
   }
-  return true;
+  return dense;
 }
 
-Array allocate(const Dims& shape, DType dtype, const Dims& strides) {
-  const index_t bytes = checked_mul(element_count(shape), static_cast<index_t>(itemsize(dtype)));
+template <typename DimAt>
+Array allocate(const Dims& shape, DType dtype, DimAt dim_at) {
+  const index_t count = element_count(shape);
+  const index_t bytes = checked_mul(count, static_cast<index_t>(itemsize(dtype)));
   auto storage = std::make_shared<Storage>(static_cast<std::size_t>(bytes));
   std::byte* data = storage->data();
+  const Dims strides = count == 0 ? Dims(shape.size(), 1) : dense_strides(shape, dim_at);
   return Array(std::move(storage), data, dtype, shape, strides);
 }
 
 }  // namespace
 
-Dims contiguous_strides(const Dims& shape) {
-  return dense_strides(shape, natural_order(shape.size()));
-}
+Dims contiguous_strides(const Dims& shape) { return dense_strides(shape, natural_dim); }
 
 Dims channels_last_strides(const Dims& shape) {
-  return shape.size() < 3 ? contiguous_strides(shape)
-                          : dense_strides(shape, channels_last_order(shape.size()));
+  return shape.size() < 3 ? contiguous_strides(shape) : dense_strides(shape, channels_last_dim);
 }
 
-Array::Array(std::shared_ptr<Storage> storage, std::byte* data, DType dtype, const Dims& shape,
-             const Dims& strides)
-    : storage_(std::move(storage)), data_(data), dtype_(dtype), shape_(shape), strides_(strides) {}
-
-Array Array::empty(const Dims& shape, DType dtype) {
-  const index_t count = element_count(shape);
-  return allocate(shape, dtype, contiguous_strides(count == 0 ? Dims(shape.size(), 0) : shape));
-}
+Array Array::empty(const Dims& shape, DType dtype) { return allocate(shape, dtype, natural_dim); }
 
 Array Array::empty_channels_last(const Dims& shape, DType dtype) {
-  const index_t count = element_count(shape);
-  return allocate(shape, dtype, channels_last_strides(count == 0 ? Dims(shape.size(), 0) : shape));
+  return shape.size() < 3 ? empty(shape, dtype) : allocate(shape, dtype, channels_last_dim);
 }
 
 Array Array::empty_like(const Array& other, DType dtype) {
@@ -130,18 +123,10 @@ Array Array::empty_like(const Array& other, DType dtype) {
   return channels_last ? empty_channels_last(other.shape(), dtype) : empty(other.shape(), dtype);
 }
 
-index_t Array::size() const {
-  index_t count = 1;
-  for (index_t extent : shape_) count *= extent;
-  return count;
-}
-
-bool Array::is_contiguous() const {
-  return size() == 0 || strides_match(shape_, strides_, contiguous_strides(shape_));
-}
+bool Array::is_contiguous() const { return is_dense(shape_, strides_, natural_dim); }
 
 bool Array::is_channels_last() const {
-  return size() == 0 || strides_match(shape_, strides_, channels_last_strides(shape_));
+  return rank() < 3 ? is_contiguous() : is_dense(shape_, strides_, channels_last_dim);
 }
 
 bool Array::same_dense_layout(const Array& a, const Array& b) {

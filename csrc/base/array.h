@@ -70,7 +70,12 @@ class Array {
  public:
   Array() = default;
   Array(std::shared_ptr<Storage> storage, std::byte* data, DType dtype, const Dims& shape,
-        const Dims& strides);
+        const Dims& strides)
+      : storage_(std::move(storage)),
+        data_(data),
+        dtype_(dtype),
+        shape_(shape),
+        strides_(strides) {}
 
   static Array empty(const Dims& shape, DType dtype);                // C-contiguous
   static Array empty_channels_last(const Dims& shape, DType dtype);  // rank >= 3
@@ -83,7 +88,11 @@ class Array {
   const Dims& strides() const { return strides_; }
   int rank() const { return shape_.size(); }
   index_t extent(int dim) const { return shape_[dim]; }
-  index_t size() const;
+  index_t size() const {
+    index_t count = 1;
+    for (index_t extent : shape_) count *= extent;
+    return count;
+  }
   bool defined() const { return storage_ != nullptr; }
   const std::shared_ptr<Storage>& storage() const { return storage_; }
 

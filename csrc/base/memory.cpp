@@ -50,7 +50,7 @@ class Pool {
     stats_.in_use -= size;
     if (guarded_) return guarded_release(block, bytes);
     try {
-      free_[size].push_back({block, ++clock_});
+      bin_of(size).push_back({block, ++clock_});
       stats_.cached += size;
     } catch (const std::bad_alloc&) {
       // No memory even for the book-keeping. A block of a slab is lost then.
@@ -93,11 +93,19 @@ class Pool {
 
   std::size_t bound() const { return stats_.peak_in_use + slack; }
 
+  // The blocks of one size. Networks of small layers ask for few sizes, so the latest are found
+  // without a search.
+  std::deque<CachedBlock>& bin_of(std::size_t size) {
+    Recent& recent = recent_[size / alignment % recent_bins];
+    if (recent.size != size) recent = {size, &free_[size]};  // a map's values stay where they are
+    return *recent.bin;
+  }
+
   void* take_cached(std::size_t size) {
-    auto found = free_.find(size);
-    if (found == free_.end() || found->second.empty()) return nullptr;
-    void* block = found->second.back().block;
-    found->second.pop_back();
+    std::deque<CachedBlock>& bin = bin_of(size);
+    if (bin.empty()) return nullptr;
+    void* block = bin.back().block;
+    bin.pop_back();
     stats_.cached -= size;
     return block;
   }
@@ -136,9 +144,16 @@ class Pool {
     }
   }
 
+  struct Recent {
+    std::size_t size = 0;  // no class has this one
+    std::deque<CachedBlock>* bin = nullptr;
+  };
+  static constexpr std::size_t recent_bins = 64;
+
   const bool guarded_ = guard_pages_enabled();
   std::mutex mutex_;
   std::map<std::size_t, std::deque<CachedBlock>> free_;
+  Recent recent_[recent_bins];
   HugeSlabs slabs_;
   std::uint64_t clock_ = 0;
   MemoryStats stats_{};

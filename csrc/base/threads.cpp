@@ -130,7 +130,7 @@ void parallel_for(index_t count, index_t multiply_adds, FunctionRef<void(index_t
 
 void parallel_for(index_t count, FunctionRef<void(index_t)> body) {
   if (count <= 0) return;
-  const int limit = num_threads();
+  const int limit = count == 1 ? 1 : num_threads();
   const int team = count < limit ? static_cast<int>(count) : limit;
   if (team == 1 || omp_in_parallel()) {
     serial_for(count, body);

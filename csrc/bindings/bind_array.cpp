@@ -115,6 +115,56 @@ Array arange(const py::object& start, const py::object& step, index_t count, DTy
   return a;
 }
 
+// ---------------------------------------------------------------- attributes
+
+// Python reads these several times a call, so they go without pybind11's way to a function.
+PyObject* dtype_objects[7];  // in the order of DType
+
+template <py::object (*read)(const Array&)>
+PyObject* attribute(PyObject* self, void*) {
+  try {
+    const Array* a = py::detail::type_caster<Array>::array_of(self);
+    TW_CHECK_TYPE(a != nullptr, "expected an Array, got one that was never made");
+    return read(*a).release().ptr();
+  } catch (...) {
+    py::detail::try_translate_exceptions();
+    return nullptr;
+  }
+}
+
+py::object shape_of(const Array& a) { return py::cast(a.shape()); }
+py::object strides_of(const Array& a) { return py::cast(a.strides()); }
+py::object ndim_of(const Array& a) { return py::int_(a.rank()); }
+py::object size_of(const Array& a) { return py::int_(a.size()); }
+py::object version_of(const Array& a) { return py::int_(a.storage()->version()); }
+py::object dtype_of_array(const Array& a) {
+  return py::reinterpret_borrow<py::object>(dtype_objects[static_cast<int>(a.dtype())]);
+}
+
+PyGetSetDef attributes[] = {
+    {"shape", &attribute<shape_of>, nullptr, "tuple[int, ...]", nullptr},
+    {"strides", &attribute<strides_of>, nullptr, "tuple[int, ...]", nullptr},
+    {"ndim", &attribute<ndim_of>, nullptr, "int", nullptr},
+    {"size", &attribute<size_of>, nullptr, "int", nullptr},
+    {"version", &attribute<version_of>, nullptr, "int", nullptr},
+    {"dtype", &attribute<dtype_of_array>, nullptr, "DType", nullptr},
+};
+
+void add_attributes(const py::module_& m, const py::class_<Array>& array) {
+  // The enumeration's own objects: comparing one with itself asks no method.
+  const py::object dtypes = m.attr("DType");
+  for (int i = 0; i < 7; ++i) {
+    const auto dtype = static_cast<DType>(i);
+    const char* name = dtype == DType::boolean ? "bool_" : name_of(dtype);
+    dtype_objects[i] = py::object(dtypes.attr(name)).release().ptr();
+  }
+  auto* type = reinterpret_cast<PyTypeObject*>(array.ptr());
+  for (PyGetSetDef& attribute : attributes) {
+    array.attr(attribute.name) =
+        py::reinterpret_steal<py::object>(PyDescr_NewGetSet(type, &attribute));
+  }
+}
+
 }  // namespace
 
 void bind_array(py::module_& m) {
@@ -132,12 +182,10 @@ Example:
       .value("uint8", DType::uint8)
       .value("bool_", DType::boolean);
 
-  py::class_<Array>(m, "Array")
-      .def_property_readonly("shape", &Array::shape)
-      .def_property_readonly("strides", &Array::strides)
-      .def_property_readonly("dtype", &Array::dtype)
-      .def_property_readonly("ndim", &Array::rank)
-      .def_property_readonly("size", &Array::size)
+  py::class_<Array> array(m, "Array");
+  py::detail::type_caster<Array>::known = py::detail::get_type_info(typeid(Array));
+  add_attributes(m, array);
+  array
       .def_property_readonly(
           "nbytes",
           [](const Array& a) { return a.size() * static_cast<index_t>(itemsize(a.dtype())); })
@@ -146,7 +194,6 @@ Example:
           "Address of the first element. Call bump_version() after writing through it: the tape "
           "and "
           "packed weights that inference keeps would not notice otherwise.")
-      .def_property_readonly("version", [](const Array& a) { return a.storage()->version(); })
       .def("bump_version", [](const Array& a) { a.storage()->bump_version(); })
       .def("shares_storage",
            [](const Array& a, const Array& b) { return a.storage() == b.storage(); })

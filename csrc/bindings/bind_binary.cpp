@@ -29,7 +29,7 @@ Scalar scalar_from(const char* op, py::handle value) {
 }
 
 Operand operand_from(const char* op, py::handle value) {
-  if (py::isinstance<Array>(value)) return value.cast<const Array&>();
+  if (const Array* array = py::detail::type_caster<Array>::array_of(value)) return *array;
   return scalar_from(op, value);
 }
 

@@ -99,11 +99,10 @@ bool set_basic(const Array& a, const py::object& given, const py::object& value)
   if (!parse(a, given, index)) return false;
   const index_t offset = element_count(index.shape) > 0 ? index.offset : 0;
   const Array target = a.with_layout(index.shape, index.strides, offset);
-  if (py::isinstance<Array>(value)) {
-    const Array& source = value.cast<const Array&>();
-    if (!is_broadcastable(source.shape(), target.shape())) return false;
+  if (const Array* source = py::detail::type_caster<Array>::array_of(value)) {
+    if (!is_broadcastable(source->shape(), target.shape())) return false;
     py::gil_scoped_release release;
-    copy_into(target, source);
+    copy_into(target, *source);
     return true;
   }
   if (PyFloat_CheckExact(value.ptr())) {

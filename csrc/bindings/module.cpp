@@ -24,6 +24,7 @@ PYBIND11_MODULE(_core, m) {
 
   tw::bindings::bind_array(m);
   tw::bindings::bind_exchange(m);
+  tw::bindings::bind_tape(m);
   tw::bindings::bind_runtime(m);
   tw::bindings::bind_binary(m);
   tw::bindings::bind_reduce(m);

@@ -137,7 +137,7 @@ def as_axes(op: str, dim: Any, ndim: int) -> tuple[int, ...]:
     if dim is None:
         return ()
     if isinstance(dim, list | tuple):
-        axes = tuple(as_axis(op, d, ndim) for d in dim)
+        axes = tuple([as_axis(op, d, ndim) for d in dim])
         if len(set(axes)) != len(axes):
             raise ValueError(f"{op}: expected distinct dimensions, got {tuple(dim)}")
         return axes
@@ -149,9 +149,10 @@ def as_shape(op: str, shape: Any, minimum: int = 0) -> tuple[int, ...]:
     if isinstance(shape, tuple | list):
         if len(shape) == 1 and isinstance(shape[0], tuple | list):
             shape = shape[0]
-        if all(n.__class__ is int and minimum <= n <= LARGEST for n in shape):
-            return tuple(shape)
-        return tuple(as_int(op, "sizes", n, minimum, 2**62) for n in shape)
+        for n in shape:
+            if n.__class__ is not int or not minimum <= n <= LARGEST:
+                return tuple([as_int(op, "sizes", n, minimum, 2**62) for n in shape])
+        return tuple(shape)
     if isinstance(shape, Iterable) and not isinstance(shape, str):
         return as_shape(op, tuple(shape), minimum)
     return (as_int(op, "sizes", shape, minimum, 2**62),)

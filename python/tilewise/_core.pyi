@@ -14,6 +14,9 @@ __all__: list[str] = [
     "ConvGate",
     "DType",
     "Generator",
+    "GradMode",
+    "NodeBase",
+    "TensorBase",
     "abs",
     "abs_",
     "abs_backward",
@@ -64,6 +67,8 @@ __all__: list[str] = [
     "batch_norm_backward",
     "batch_norm_forward",
     "bernoulli",
+    "bind_node_class",
+    "bind_tensor_class",
     "bitwise_and",
     "bitwise_left_shift",
     "bitwise_or",
@@ -159,6 +164,7 @@ __all__: list[str] = [
     "get_num_threads",
     "glu",
     "glu_backward",
+    "grad_mode",
     "group_norm_backward",
     "group_norm_forward",
     "gt",
@@ -254,6 +260,8 @@ __all__: list[str] = [
     "neg",
     "neg_",
     "neg_backward",
+    "new_result",
+    "new_tensor",
     "nll_loss_backward",
     "nll_loss_forward",
     "nonzero",
@@ -263,6 +271,7 @@ __all__: list[str] = [
     "optimizer_step",
     "order_rows",
     "orthonormal_rows",
+    "overwritten",
     "pad",
     "pad_backward",
     "pad_plain",
@@ -442,6 +451,12 @@ class DType:
     def value(self) -> int: ...
 
 class Array:
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    ndim: int
+    size: int
+    version: int
+    dtype: DType
     @staticmethod
     def arange(
         start: typing.Any,
@@ -496,19 +511,24 @@ class Array:
         Address of the first element. Call bump_version() after writing through it: the tape and packed weights that inference keeps would not notice otherwise.
         """
     @property
-    def dtype(self) -> DType: ...
-    @property
     def nbytes(self) -> int: ...
-    @property
-    def ndim(self) -> int: ...
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def strides(self) -> tuple[int, ...]: ...
-    @property
-    def version(self) -> int: ...
+
+class TensorBase:
+    """
+    The fields of a Tensor.
+    """
+
+class NodeBase:
+    """
+    The fields of a Node of the tape.
+    """
+
+class GradMode:
+    """
+    Whether this thread records operations.
+    """
+
+    enabled: bool
 
 class Generator:
     """
@@ -567,9 +587,9 @@ def adaptive_max_pool_forward(
 ) -> tuple[typing.Any, ...]: ...
 def add(a: typing.Any, b: typing.Any) -> Array: ...
 def add_(a: Array, b: typing.Any, alpha: typing.Any = 1) -> None: ...
-def all(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
+def all(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def all_finite(arrays: collections.abc.Sequence[Array]) -> bool: ...
-def any(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
+def any(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def apply_dropout_mask(
     x: Array, mask: Array, scale: typing.SupportsFloat | typing.SupportsIndex
 ) -> Array: ...
@@ -692,6 +712,8 @@ def bernoulli(
     generator: Generator,
     dtype: DType = DType.float32,
 ) -> Array: ...
+def bind_node_class(node: type) -> None: ...
+def bind_tensor_class(tensor: type) -> None: ...
 def bitwise_and(a: typing.Any, b: typing.Any) -> Array: ...
 def bitwise_left_shift(a: typing.Any, b: typing.Any) -> Array: ...
 def bitwise_or(a: typing.Any, b: typing.Any) -> Array: ...
@@ -1298,7 +1320,9 @@ def logical_and(a: typing.Any, b: typing.Any) -> Array: ...
 def logical_not(x: Array) -> Array: ...
 def logical_or(a: typing.Any, b: typing.Any) -> Array: ...
 def logical_xor(a: typing.Any, b: typing.Any) -> Array: ...
-def logsumexp(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
+def logsumexp(
+    a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False
+) -> Array: ...
 def lp_pool_backward(
     dy: Array,
     x: Array,
@@ -1318,7 +1342,7 @@ def lp_pool_forward(
 def lt(a: typing.Any, b: typing.Any) -> Array: ...
 def masked_select(a: Array, mask: Array) -> Array: ...
 def matmul(a: Array, b: Array) -> Array: ...
-def max(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
+def max(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def max_pool_backward(
     dy: Array,
     argmax: Array,
@@ -1346,12 +1370,12 @@ def max_with_index(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
 ) -> tuple[Array, Array]: ...
 def maximum(a: typing.Any, b: typing.Any) -> Array: ...
-def mean(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
+def mean(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def memory_stats() -> dict[str, typing.Any]: ...
 def middle(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, ignore_nan: bool
 ) -> tuple[Array, Array]: ...
-def min(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
+def min(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def min_with_index(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, keepdims: bool = False
 ) -> tuple[Array, Array]: ...
@@ -1416,6 +1440,23 @@ def ne(a: typing.Any, b: typing.Any) -> Array: ...
 def neg(x: Array) -> Array: ...
 def neg_(x: Array) -> None: ...
 def neg_backward(dy: Array, kept: Array) -> Array: ...
+def new_result(
+    name: str,
+    array: Array,
+    inputs: typing.Sequence[typing.Any],
+    backward: typing.Any,
+    saved: tuple[Array, ...],
+    aliases: bool,
+) -> typing.Any:
+    """
+    A Tensor whose Node is made with it.
+    """
+
+def new_tensor(array: Array) -> typing.Any:
+    """
+    A Tensor without history.
+    """
+
 def nll_loss_backward(
     dloss: Array,
     input_shape: tuple[int, ...],
@@ -1436,7 +1477,7 @@ def nonzero(mask: Array) -> Array: ...
 def norm(
     a: Array,
     p: typing.SupportsFloat | typing.SupportsIndex,
-    axes: tuple[int, ...] = (),
+    axes: int | tuple[int, ...] | None = None,
     keepdims: bool = False,
 ) -> Array: ...
 def normal(
@@ -1456,6 +1497,11 @@ def optimizer_step(
 ) -> None: ...
 def order_rows(matrix: Array) -> Array: ...
 def orthonormal_rows(x: Array) -> Array: ...
+def overwritten(node: typing.Any) -> typing.Any:
+    """
+    The first array that a node saved and that was written to since: (array, its version now, its version then).
+    """
+
 def pad(
     x: Array,
     before: tuple[int, ...],
@@ -1526,7 +1572,7 @@ def prelu(x: Array, slope: Array) -> Array: ...
 def prelu_backward(
     dy: Array, x: Array, slope: Array, wants_dx: bool, wants_dslope: bool
 ) -> tuple[Array | None, Array | None]: ...
-def prod(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
+def prod(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def randint(
     shape: tuple[int, ...],
     low: typing.SupportsInt | typing.SupportsIndex,
@@ -1731,13 +1777,13 @@ def stack(
 ) -> Array: ...
 def std(
     a: Array,
-    axes: tuple[int, ...] = (),
+    axes: int | tuple[int, ...] | None = None,
     correction: typing.SupportsFloat | typing.SupportsIndex = 1.0,
     keepdims: bool = False,
 ) -> Array: ...
 def sub(a: typing.Any, b: typing.Any) -> Array: ...
 def sub_(a: Array, b: typing.Any) -> None: ...
-def sum(a: Array, axes: tuple[int, ...] = (), keepdims: bool = False) -> Array: ...
+def sum(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def sum_to(a: Array, shape: tuple[int, ...]) -> Array: ...
 def tan(x: Array) -> Array: ...
 def tan_(x: Array) -> None: ...
@@ -1830,7 +1876,7 @@ def unit_norm_forward(
 def unsqueeze(a: Array, dim: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def var(
     a: Array,
-    axes: tuple[int, ...] = (),
+    axes: int | tuple[int, ...] | None = None,
     correction: typing.SupportsFloat | typing.SupportsIndex = 1.0,
     keepdims: bool = False,
 ) -> Array: ...
@@ -1850,3 +1896,4 @@ def windows_backward(
 def xlogy(a: typing.Any, b: typing.Any) -> Array: ...
 
 __version__: str
+grad_mode: GradMode

@@ -28,7 +28,7 @@ double = float64
 long = int64
 int_ = int32
 
-FLOATING = frozenset((float32, float64))
+FLOATING = (float32, float64)  # a tuple: `x.dtype in FLOATING` compares identities first
 
 _TO_NUMPY: dict[DType, np.dtype[np.generic]] = {
     float32: np.dtype(np.float32),

@@ -19,16 +19,14 @@ from tilewise._dtypes import to_numpy as numpy_dtype
 from tilewise._formatting import format_tensor
 from tilewise._hooks import RemovableHandle, new_registry
 from tilewise._ops import arithmetic, joining, reduction
+from tilewise._ops.common import OPERANDS
 from tilewise._ops.methods import Methods
 from tilewise.autograd import Node, backward, grad_mode, record, wrap
-from tilewise.autograd.tape import bind_tensor_class
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from tilewise._core import Array, DType
-
-_new = object.__new__
 
 
 def _rebuild(array: Array, requires_grad: bool) -> Tensor:
@@ -38,7 +36,7 @@ def _rebuild(array: Array, requires_grad: bool) -> Tensor:
     return out
 
 
-class Tensor(Methods):
+class Tensor(Methods, _core.TensorBase):
     """An n-dimensional array that remembers how it was computed.
 
     Make tensors with `tw.tensor`, `tw.from_numpy`, `tw.zeros` and their like. The shape is logical
@@ -52,8 +50,9 @@ class Tensor(Methods):
                 [6., 8.]])
     """
 
-    __slots__ = ("__weakref__", "_array", "_base", "_grad", "_hooks", "_node", "_requires_grad")
+    __slots__ = ("__weakref__",)
 
+    # The fields are the core's (csrc/bindings/bind_tape.cpp), which makes a tensor in one call.
     _array: Array  # shape, strides, type and memory
     _requires_grad: bool
     _grad: Tensor | None
@@ -66,10 +65,8 @@ class Tensor(Methods):
         source = getattr(data, "_array", None)
         if source is None:
             source = _core.Array.from_numpy(np.array(data, dtype=np.float32))
-        out = _new(cls)
-        out._array = source
-        out._requires_grad = False
-        out._grad = out._node = out._base = out._hooks = None
+        out = wrap(source)
+        out.__class__ = cls
         return out
 
     # ------------------------------------------------------------ what it is
@@ -418,4 +415,5 @@ class Tensor(Methods):
         return arithmetic.operator_ne(self, other)
 
 
-bind_tensor_class(Tensor)
+_core.bind_tensor_class(Tensor)
+OPERANDS.add(Tensor)

@@ -16,6 +16,8 @@ constexpr index_t kStripBytes = 256 << 10;     // and a quarter of L2 at most
 constexpr index_t kMaxStripBytes = 384 << 10;  // of a single row
 constexpr index_t kPanelsBytes = 16 << 10;     // of B that stays in L1 beside a tile
 constexpr index_t kWantedPieces = 16;
+// Multiply-adds below which parallel_for wakes no thread.
+constexpr index_t kOneThread = index_t{1} << 18;
 constexpr index_t kMaxBlockCols = 224;
 constexpr std::size_t kSmallStrip = 2048;  // floats, and runs of all rows, that lie on the stack
 constexpr std::size_t kSmallRuns = 64;
@@ -51,11 +53,7 @@ class CorrelatePlan {
   }
 
   void run() const {
-    const index_t outputs =
-        job_.images * job_.dst_extent[0] * job_.dst_extent[1] * job_.dst_extent[2] * job_.columns;
-    const index_t multiply_adds =
-        checked_mul(outputs, static_cast<index_t>(job_.taps.size()) * job_.channels);
-    parallel_for(pieces_, multiply_adds, [&](index_t piece) { run_piece(piece); });
+    parallel_for(pieces_, multiply_adds(), [&](index_t piece) { run_piece(piece); });
   }
 
   index_t strip_floats() const {
@@ -71,6 +69,12 @@ class CorrelatePlan {
   index_t places() const { return pieces_ / panel_groups_; }
 
  private:
+  index_t multiply_adds() const {
+    const index_t outputs =
+        job_.images * job_.dst_extent[0] * job_.dst_extent[1] * job_.dst_extent[2] * job_.columns;
+    return checked_mul(outputs, static_cast<index_t>(job_.taps.size()) * job_.channels);
+  }
+
   void find_extremes() {
     for (int i = 0; i < 3; ++i) {
       extremes_.low[i] = job_.taps.empty() ? 0 : job_.taps[0].offset[i];
@@ -110,7 +114,9 @@ class CorrelatePlan {
     while (rows < job_.dst_extent[1] && region_extent(1, rows + 1) * row_bytes <= strip_bytes)
       ++rows;
     const index_t fixed = job_.images * job_.dst_extent[0] * col_blocks;
-    const index_t wanted_row_blocks = ceil_div(kWantedPieces, std::max<index_t>(1, fixed));
+    // What one thread computes alone is not cut for others.
+    const index_t wanted = multiply_adds() < kOneThread ? 1 : kWantedPieces;
+    const index_t wanted_row_blocks = ceil_div(wanted, std::max<index_t>(1, fixed));
     const index_t row_blocks =
         std::clamp(std::max(ceil_div(job_.dst_extent[1], rows), wanted_row_blocks), index_t{1},
                    job_.dst_extent[1]);
@@ -120,8 +126,7 @@ class CorrelatePlan {
     col_blocks_ = ceil_div(job_.dst_extent[2], block_cols_);
     const index_t panels = ceil_div(job_.columns, kernels_.panel);
     const index_t spatial = fixed * row_blocks_;
-    panel_groups_ =
-        std::clamp<index_t>(ceil_div(kWantedPieces, std::max<index_t>(1, spatial)), 1, panels);
+    panel_groups_ = std::clamp<index_t>(ceil_div(wanted, std::max<index_t>(1, spatial)), 1, panels);
     panels_a_group_ = ceil_div(panels, panel_groups_);
     panel_groups_ = ceil_div(panels, panels_a_group_);
     pieces_ =

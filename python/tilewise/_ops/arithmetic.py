@@ -9,56 +9,56 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_choice, wrong_type
 from tilewise._dtypes import FLOATING, bool_
 from tilewise._ops import comparison
-from tilewise._ops.common import SCALARS, operand, unbroadcast
+from tilewise._ops.common import OPERANDS, SCALARS, operand, reduced
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
-    from tilewise._core import Array, DType
+    from tilewise._core import Array
     from tilewise._ops.common import Operand, Scalar
     from tilewise.tensor import Tensor
 
     Binary = Callable[[Any, Any], Tensor]
 
+_Array = _core.Array
+
 # backward(dy, a, b, y, needs_a, needs_b) -> gradients before the broadcasting is undone
 _Rule = Callable[["Array", Any, Any, "Array", bool, bool], "Sequence[Array | None]"]
-
-
-class _Like(NamedTuple):
-    """An operand of which only this is read."""
-
-    shape: tuple[int, ...]
-    dtype: DType
 
 
 def _record_binary(
     name: str, rule: _Rule, input: Any, other: Any, a: Any, b: Any, y: Array, saves: str
 ) -> Tensor:
     """Write a binary op on the tape, with edges for the operands that are tensors."""
-    tensors = tuple(t for t in (input, other) if t.__class__ not in SCALARS and hasattr(t, "_node"))
-    a_is_array, b_is_array = hasattr(a, "dtype"), hasattr(b, "dtype")
+    a_is_array, b_is_array = a.__class__ is _Array, b.__class__ is _Array
     needs_a = a_is_array and input._requires_grad
     needs_b = b_is_array and other._requires_grad
+    if not b_is_array:
+        tensors: tuple[Tensor, ...] = (input,)
+    else:
+        tensors = (input, other) if a_is_array else (other,)
 
     # The closure holds what the rule reads and no more: an operand may be a large activation.
     reads_a = a_is_array and ("x" in saves or ("a" in saves and needs_b))
     reads_b = b_is_array and ("x" in saves or ("b" in saves and needs_a))
-    kept_a = a if reads_a or not a_is_array else _Like(a.shape, a.dtype)
-    kept_b = b if reads_b or not b_is_array else _Like(b.shape, b.dtype)
+    kept_a = a if reads_a or not a_is_array else None
+    kept_b = b if reads_b or not b_is_array else None
     kept_y: Any = y if "y" in saves else None
+    a_like = (a.shape, a.dtype) if needs_a else ((), None)
+    b_like = (b.shape, b.dtype) if needs_b else ((), None)
 
     def backward(dy: Array) -> list[Array | None]:
         da, db = rule(dy, kept_a, kept_b, kept_y, needs_a, needs_b)
         gradients = []
         if a_is_array:
-            gradients.append(None if da is None or not needs_a else unbroadcast(da, kept_a))
+            gradients.append(reduced(da, *a_like) if needs_a and da is not None else None)
         if b_is_array:
-            gradients.append(None if db is None or not needs_b else unbroadcast(db, kept_b))
+            gradients.append(reduced(db, *b_like) if needs_b and db is not None else None)
         return gradients
 
     saved = [a] * reads_a + [b] * reads_b + [y] * ("y" in saves)
@@ -68,6 +68,7 @@ def _record_binary(
 def _binary(name: str, forward: Callable[[Any, Any], Array], rule: _Rule, saves: str) -> Binary:
     def op(input: Any, other: Any) -> Tensor:
         # Tensors and plain numbers first: this path is every step of every small network.
+        wanted = False
         if input.__class__ in SCALARS:
             a = input
             if other.__class__ in SCALARS:
@@ -75,6 +76,7 @@ def _binary(name: str, forward: Callable[[Any, Any], Array], rule: _Rule, saves:
         else:
             try:
                 a = input._array
+                wanted = input._requires_grad
             except AttributeError:
                 a = operand(name, "input", input)
         if other.__class__ in SCALARS:
@@ -82,12 +84,11 @@ def _binary(name: str, forward: Callable[[Any, Any], Array], rule: _Rule, saves:
         else:
             try:
                 b = other._array
+                wanted = wanted or other._requires_grad
             except AttributeError:
                 b = operand(name, "other", other)
         y = forward(a, b)
-        if grad_mode.enabled and (
-            getattr(input, "_requires_grad", False) or getattr(other, "_requires_grad", False)
-        ):
+        if wanted and grad_mode.enabled:
             return _record_binary(name, rule, input, other, a, b, y, saves)
         return wrap(y)
 
@@ -430,7 +431,7 @@ def _operator(op: Binary) -> Callable[[Tensor, Any], Tensor]:
     """An operator's method: NotImplemented for what is neither a tensor nor a number."""
 
     def method(self: Tensor, other: Any) -> Tensor:
-        if other.__class__ in SCALARS or hasattr(other, "_array") or _is_numpy_number(other):
+        if other.__class__ in OPERANDS or _is_operand(other):
             return op(self, other)
         return NotImplemented  # type: ignore[no-any-return]
 
@@ -439,15 +440,17 @@ def _operator(op: Binary) -> Callable[[Tensor, Any], Tensor]:
 
 def _reflected(op: Binary) -> Callable[[Tensor, Any], Tensor]:
     def method(self: Tensor, other: Any) -> Tensor:
-        if other.__class__ in SCALARS or hasattr(other, "_array") or _is_numpy_number(other):
+        if other.__class__ in OPERANDS or _is_operand(other):
             return op(other, self)
         return NotImplemented  # type: ignore[no-any-return]
 
     return method
 
 
-def _is_numpy_number(value: Any) -> bool:
-    return getattr(value, "shape", None) == () and hasattr(value, "dtype")
+def _is_operand(value: Any) -> bool:
+    """Whether a value of a rarer class is one: a parameter, a number of NumPy."""
+    is_numpy_number = getattr(value, "shape", None) == () and hasattr(value, "dtype")
+    return hasattr(value, "_array") or is_numpy_number
 
 
 operator_add, operator_radd = _operator(_add), _reflected(_add)

@@ -20,6 +20,7 @@ Operand: TypeAlias = "Tensor | int | float | bool"
 
 
 SCALARS = frozenset((int, float, bool))
+OPERANDS: set[type] = {*SCALARS}  # tensor.py adds Tensor
 
 
 def operand(op: str, name: str, value: Any) -> Any:
@@ -46,14 +47,19 @@ def converted(op: str, input: Any, dtype: Any) -> Tensor:
     return result
 
 
-def unbroadcast(gradient: Array, like: Any) -> Array:
+def reduced(gradient: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     """Sum a gradient over the dimensions that broadcasting added, and give it the operand's type.
 
     The result may be `gradient` itself: ops that use it must say that they alias.
     """
-    if gradient.shape != like.shape:
-        gradient = _core.sum_to(gradient, like.shape)
-    return gradient if gradient.dtype == like.dtype else gradient.astype(like.dtype)
+    if gradient.shape != shape:
+        gradient = _core.sum_to(gradient, shape)
+    return gradient if gradient.dtype is dtype else gradient.astype(dtype)
+
+
+def unbroadcast(gradient: Array, like: Array) -> Array:
+    """`reduced` to the shape and the type of an operand."""
+    return reduced(gradient, like.shape, like.dtype)
 
 
 def check_inplace(op: str, tensor: Tensor, other_requires_grad: bool = False) -> bool:

@@ -53,7 +53,7 @@ class Function:
             raise
         if not (input._requires_grad and grad_mode.enabled):
             return wrap(y)
-        return self._record(input, y, x if self.reads == "input" else y, parameters)
+        return self.recorded(input, y, x if self.reads == "input" else y, parameters)
 
     def _check_dtype(self, x: Array) -> None:
         """The core's message names the row; this one the function."""
@@ -62,9 +62,10 @@ class Function:
                 f"{self.name}: expected input of dtype float32 or float64, got {x.dtype.name}"
             ) from None
 
-    def _record(
-        self, input: Tensor, y: Array, kept: Array, parameters: tuple[float, ...]
+    def recorded(
+        self, input: Tensor, y: Array, kept: Array, parameters: tuple[float, ...] = ()
     ) -> Tensor:
+        """The result `y` with its history."""
         backward = self.backward
         if self.reads:
             return record(
@@ -80,7 +81,7 @@ class Function:
             return input
         kept = x.copy() if self.reads == "input" else x
         self.in_place(x, *parameters)
-        result = self._record(input, x, kept, parameters)
+        result = self.recorded(input, x, kept, parameters)
         input._node, input._requires_grad = result._node, True
         return input
 
@@ -94,9 +95,18 @@ class Function:
 def _unary(name: str, formula: str, argument: str, result: str) -> Unary:
     """The function of a row without parameters."""
     function = Function(name)
+    forward, keeps_input = function.forward, function.reads == "input"
 
     def op(input: Tensor) -> Tensor:
-        return function(input)
+        # What function(input) does, without the way to it.
+        try:
+            x = input._array
+        except AttributeError:
+            raise wrong_type(name, "input", "a Tensor", input) from None
+        y = forward(x)
+        if input._requires_grad and grad_mode.enabled:
+            return function.recorded(input, y, x if keeps_input else y)
+        return wrap(y)
 
     return _documented(op, name, formula, argument, result)
 

@@ -19,7 +19,7 @@ from tilewise._ops.shape import (
     unsqueeze,
     view_of,
 )
-from tilewise.autograd import grad_mode, record, wrap
+from tilewise.autograd import grad_mode, record, recording, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -228,7 +228,8 @@ def _tensor_list(op: str, tensors: Any) -> list[Tensor]:
     if not tensors:
         raise ValueError(f"{op}: expected at least one tensor, got none")
     for i, tensor in enumerate(tensors):
-        array_of(op, f"tensors[{i}]", tensor)
+        if not hasattr(tensor, "_array"):
+            raise wrong_type(op, f"tensors[{i}]", "a Tensor", tensor)
     return list(tensors)
 
 
@@ -256,9 +257,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     except (AttributeError, TypeError):
         _tensor_list("cat", tensors)
         raise
-    if any(a.ndim == 1 and a.size == 0 for a in arrays):  # as PyTorch: these count as nothing
-        full = [t for t in tensors if t._array.shape != (0,)]
-        return cat(full, dim) if full and len(full) < len(arrays) else _joined(tensors, arrays, dim)
+    full = [t for t in tensors if t._array.size or t._array.shape != (0,)]
+    if full and len(full) < len(arrays):  # as PyTorch: vectors of nothing count as nothing
+        return cat(full, dim)
     return _joined(tensors, arrays, dim)
 
 
@@ -267,7 +268,7 @@ def _joined(tensors: Sequence[Tensor], arrays: list[Array], dim: int) -> Tensor:
         raise ValueError("cat: expected at least one tensor, got none")
     axis = as_axis("cat", dim, arrays[0].ndim)
     y = _core.concat(arrays, axis)
-    if not (grad_mode.enabled and any(t._requires_grad for t in tensors)):
+    if not recording(tensors):
         return wrap(y)
     sizes = [a.shape[axis] for a in arrays]
     dtypes = [a.dtype for a in arrays]
@@ -294,7 +295,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     arrays = [t._array for t in parts]
     axis = as_axis("stack", dim, arrays[0].ndim + 1)
     y = _core.stack(arrays, axis)
-    if not (grad_mode.enabled and any(t._requires_grad for t in parts)):
+    if not recording(parts):
         return wrap(y)
     dtypes = [a.dtype for a in arrays]
 
@@ -344,7 +345,10 @@ def flip(input: Tensor, *axes: int | Sequence[int], dims: Any = None) -> Tensor:
     """
     x = array_of("flip", "input", input)
     given: Any = axes if dims is None else dims
-    chosen = as_axes("flip", as_shape("flip", given, -max(x.ndim, 1)), x.ndim)
+    if given.__class__ is tuple and len(given) == 1 and given[0].__class__ is int:
+        chosen: tuple[int, ...] = (as_axis("flip", given[0], x.ndim),)
+    else:
+        chosen = as_axes("flip", as_shape("flip", given, -max(x.ndim, 1)), x.ndim)
     y = _core.flip(x, chosen) if chosen else x.copy()
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)

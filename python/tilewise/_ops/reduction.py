@@ -44,19 +44,12 @@ def _count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
     return count
 
 
-def _dims(dim: Any) -> Any:
-    """The dimensions in the form of the core, not yet checked."""
-    if dim is None:
-        return ()
-    return (dim,) if dim.__class__ is int else dim
-
-
 def reduce(
     op: str, function: Callable[..., Array], x: Array, dim: Any, keepdim: Any, *more: Any
 ) -> Array:
     """Call a reduction of the core, which checks the dimensions once; the error is ours."""
     try:
-        return function(x, _dims(dim), *more, keepdim)
+        return function(x, dim, *more, keepdim)
     except (TypeError, IndexError, ValueError):
         as_axes(op, dim, x.ndim)
         as_bool(op, "keepdim", keepdim)

@@ -12,7 +12,7 @@ from tilewise._arguments import array_of, as_axis, as_bool, as_choice
 from tilewise._dtypes import FLOATING, bool_, int32, int64, to_numpy
 from tilewise._ops import indexing, shape
 from tilewise._ops.common import SCALARS, operand
-from tilewise.autograd import grad_mode, record, wrap
+from tilewise.autograd import grad_mode, record, recording, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -168,7 +168,7 @@ def _scattered(op: str, input: Tensor, dim: int, index: Tensor, src: Any, how: s
     if i.size:
         _WRITES[how](y, axis, i, values)
     inputs = tuple([t for t in (input, src) if hasattr(t, "_array")])
-    if not (grad_mode.enabled and any(t._requires_grad for t in inputs)):
+    if not recording(inputs):
         return wrap(y)
     if how not in {"assign", "add", "sum"}:
         return _record_reduced(op, y, inputs, (x, i, values), axis, how)

@@ -10,7 +10,7 @@ from tilewise._arguments import array_of, as_float
 from tilewise._dtypes import FLOATING, bool_
 from tilewise._ops import arithmetic
 from tilewise._ops.common import SCALARS, operand, unbroadcast
-from tilewise.autograd import grad_mode, record, wrap
+from tilewise.autograd import grad_mode, record, recording, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -129,7 +129,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     b: Any = other if other.__class__ in SCALARS else operand("where", "other", other)
     y = _core.where(c, a, b)
     inputs = tuple([t for t in (input, other) if hasattr(t, "_array")])
-    if not (grad_mode.enabled and any(t._requires_grad for t in inputs)):
+    if not recording(inputs):
         return wrap(y)
 
     def backward(dy: Array) -> list[Array]:
@@ -181,7 +181,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             new = bool(new)
         y = _core.where(flags, new, x)
     inputs = tuple([t for t in (input, value) if hasattr(t, "_array")])
-    if not (grad_mode.enabled and any(t._requires_grad for t in inputs)):
+    if not recording(inputs):
         return wrap(y)
 
     def backward(dy: Array) -> list[Array]:
@@ -287,8 +287,7 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 
         >>> tw.addcdiv(tw.ones(2), tw.tensor([3.0, 4.0]), tw.tensor([1.0, 2.0]), value=10)
         tensor([31., 21.])
     """
-    for name, value_of in (("tensor1", tensor1), ("tensor2", tensor2)):
-        array_of("addcdiv", name, value_of)
-    if tensor1.dtype not in FLOATING and tensor2.dtype not in FLOATING:
+    a, b = array_of("addcdiv", "tensor1", tensor1), array_of("addcdiv", "tensor2", tensor2)
+    if a.dtype not in FLOATING and b.dtype not in FLOATING:
         raise TypeError(f"addcdiv: expected floating-point tensors, got {tensor1.dtype.name}")
     return arithmetic.add(input, arithmetic.div(tensor1, tensor2), alpha=value)

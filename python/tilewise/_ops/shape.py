@@ -22,11 +22,18 @@ if TYPE_CHECKING:
 
 def view_of(name: str, input: Tensor, array: Array, backward: Callable[[Array], Array]) -> Tensor:
     """A tensor on the memory of another. Writing to either while the tape needs it is an error."""
-    if input._requires_grad and grad_mode.enabled:
-        out = record(name, array, (input,), lambda dy: (backward(dy),), (array,), aliases=True)
-    else:
-        out = wrap(array)
+    if not (input._requires_grad and grad_mode.enabled):
+        return plain_view(input, array)
+    out = record(name, array, (input,), lambda dy: (backward(dy),), (array,), aliases=True)
     out._base = input if input._base is None else input._base
+    return out
+
+
+def plain_view(input: Tensor, array: Array) -> Tensor:
+    """A tensor on the memory of another, without history."""
+    out = wrap(array)
+    base = input._base
+    out._base = input if base is None else base
     return out
 
 
@@ -46,8 +53,14 @@ def reshape(input: Tensor, *shape: int | Sequence[int]) -> Tensor:
                 [3, 4, 5]])
     """
     x = array_of("reshape", "input", input)
+    sizes: Any = shape[0] if len(shape) == 1 and shape[0].__class__ in (tuple, list) else shape
+    try:  # the core checks ints, once
+        y = x.reshape(sizes)
+    except (TypeError, ValueError):
+        y = x.reshape(as_shape("reshape", shape, -1))
+    if not (input._requires_grad and grad_mode.enabled):
+        return plain_view(input, y)
     before = x.shape
-    y = x.reshape(as_shape("reshape", shape, -1))
     return view_of("reshape", input, y, lambda dy: dy.reshape(before))
 
 
@@ -67,10 +80,12 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         (8, 3136)
     """
     x = array_of("flatten", "input", input)
-    if start_dim == 1 and end_dim == -1 and x.ndim > 1 and x.size:
-        before = x.shape
+    before = x.shape
+    if start_dim == 1 and end_dim == -1 and len(before) > 1 and x.size:
         y = x.reshape((before[0], -1))  # every network's
         return view_of("flatten", input, y, lambda dy: dy.reshape(before))
+    if start_dim == 0 and end_dim == -1:
+        return reshape(input, x.size)
     first, last = as_axis("flatten", start_dim, x.ndim), as_axis("flatten", end_dim, x.ndim)
     if first > last:
         raise ValueError(f"flatten: expected start_dim <= end_dim, got {start_dim} and {end_dim}")
@@ -278,12 +293,14 @@ def expand(input: Tensor, *shape: int | Sequence[int]) -> Tensor:
     """
     x = array_of("expand", "input", input)
     wanted = as_shape("expand", shape, -1)
-    extra = len(wanted) - x.ndim
-    if extra < 0 or -1 in wanted[:extra]:
-        raise ValueError(f"expand: expected sizes for shape {x.shape}, got {wanted}")
     before = x.shape
-    full = tuple([before[i - extra] if n == -1 and i >= extra else n for i, n in enumerate(wanted)])
-    y = x.expand(full)
+    extra = len(wanted) - len(before)
+    if extra < 0 or -1 in wanted[:extra]:
+        raise ValueError(f"expand: expected sizes for shape {before}, got {wanted}")
+    if -1 in wanted:
+        kept = [before[i - extra] if n == -1 else n for i, n in enumerate(wanted)]
+        wanted = tuple(kept)
+    y = x.expand(wanted)
     return view_of("expand", input, y, lambda dy: _core.sum_to(dy, before))
 
 

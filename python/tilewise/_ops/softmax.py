@@ -38,10 +38,16 @@ def _normalised(
     if dtype is not None:
         input = converted(op, input, dtype)
     x = array_of(op, "input", input)
-    axis = as_axis(op, dim, x.ndim) if dim is not None else _implicit_axis(op, x.ndim)
-    y = forward(x, axis)
+    if dim is None:
+        dim = _implicit_axis(op, x.ndim)
+    try:  # the core checks int dimensions, once; the error is ours
+        y = forward(x, dim if dim.__class__ is int else as_axis(op, dim, x.ndim))
+    except ValueError:
+        as_axis(op, dim, x.ndim)
+        raise
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
+    axis = as_axis(op, dim, x.ndim)
     return record(op, y, (input,), lambda dy: (backward(dy, y, axis),), (y,))
 
 

@@ -5,6 +5,7 @@ from tilewise.autograd.grad_mode import (
     grad_mode,
     is_grad_enabled,
     no_grad,
+    recording,
     set_grad_enabled,
 )
 from tilewise.autograd.gradcheck import GradcheckError, gradcheck
@@ -21,6 +22,7 @@ __all__ = [
     "is_grad_enabled",
     "no_grad",
     "record",
+    "recording",
     "set_grad_enabled",
     "wrap",
 ]

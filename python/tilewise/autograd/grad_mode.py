@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from tilewise import _core
+
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from tilewise.tensor import Tensor
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-class _GradMode(threading.local):
-    """Whether this thread writes the tape."""
-
-    enabled = True
+grad_mode = _core.grad_mode  # `enabled`: whether this thread writes the tape
 
 
-grad_mode = _GradMode()
+def recording(tensors: Iterable[Tensor]) -> bool:
+    """Whether an op of these tensors is recorded.
+
+    Example:
+        >>> tw.autograd.recording([tw.ones(2), tw.ones(2, requires_grad=True)])
+        True
+    """
+    for tensor in tensors:
+        if tensor._requires_grad:
+            return grad_mode.enabled
+    return False
 
 
 def is_grad_enabled() -> bool:

@@ -19,7 +19,6 @@ None where no gradient is wanted.
 from __future__ import annotations
 
 import heapq
-import itertools
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,23 +31,14 @@ if TYPE_CHECKING:
 Edge: TypeAlias = "Node | Tensor"
 Backward = Callable[["Array"], Sequence["Array | None"]]
 
-_new = object.__new__
-_tensor_class: type[Tensor]
-
-
-def bind_tensor_class(tensor_class: type[Tensor]) -> None:
-    """Tell the tape what to make its results of. `tensor.py` imports this file, so it calls."""
-    global _tensor_class  # noqa: PLW0603
-    _tensor_class = tensor_class
-
-
 # ---------------------------------------------------------------- writing the tape
 
-_orders = itertools.count()
 
-
-class Node:
+class Node(_core.NodeBase):
     """One recorded operation: how to turn the gradient of its result into those of its inputs.
+
+    The fields are the core's (csrc/bindings/bind_tape.cpp), which makes a result and its node in
+    one call; `order` counts them.
 
     Example:
         >>> x = tw.ones(2, requires_grad=True)
@@ -56,23 +46,15 @@ class Node:
         <exp>
     """
 
-    __slots__ = ("aliases", "backward", "edges", "hooks", "name", "order", "saved")
+    __slots__ = ()
 
-    def __init__(
-        self,
-        name: str,
-        edges: tuple[Edge | None, ...],
-        backward: Backward,
-        saved: tuple[Array, ...],
-        aliases: bool,
-    ) -> None:
-        self.name = name
-        self.edges = edges
-        self.backward: Backward | None = backward
-        self.saved = [(array, array.version) for array in saved]
-        self.aliases = aliases
-        self.order = next(_orders)
-        self.hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
+    name: str
+    edges: tuple[Edge | None, ...]
+    backward: Backward | None
+    saved: tuple[Array, ...]
+    order: int
+    aliases: bool
+    hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
 
     def apply(self, gradient: Array, retain_graph: bool) -> Sequence[Array | None]:
         """The gradients of the inputs; forgets what it kept for this unless told otherwise."""
@@ -82,17 +64,17 @@ class Node:
                 f"backward: the graph was freed by an earlier backward (at {self.name}); pass "
                 "retain_graph=True to the first one to go through it a second time"
             )
-        for array, version in self.saved:
-            if array.version != version:
-                raise RuntimeError(
-                    f"backward: a tensor of shape {array.shape} that the gradient of {self.name} "
-                    f"needs was modified in place (version {array.version}, expected {version})"
-                )
+        changed = _core.overwritten(self)
+        if changed is not None:
+            array, version, expected = changed
+            raise RuntimeError(
+                f"backward: a tensor of shape {array.shape} that the gradient of {self.name} "
+                f"needs was modified in place (version {version}, expected {expected})"
+            )
         gradients = backward(gradient)
         if not retain_graph:
             self.backward = None
-            self.saved = []
-            self.edges = ()
+            self.saved = self.edges = ()
         return gradients
 
     def __repr__(self) -> str:
@@ -106,14 +88,7 @@ def wrap(array: Array) -> Tensor:
         >>> tw.autograd.wrap(tw.ones(2)._array)
         tensor([1., 1.])
     """
-    tensor = _new(_tensor_class)
-    tensor._array = array
-    tensor._requires_grad = False
-    tensor._grad = None
-    tensor._node = None
-    tensor._base = None
-    tensor._hooks = None
-    return tensor
+    return _core.new_tensor(array)  # type: ignore[no-any-return]
 
 
 def record(
@@ -148,11 +123,12 @@ def record(
         >>> x.grad
         tensor([12.])
     """
-    tensor = wrap(array)
-    edges = tuple([t._node or (t if t._requires_grad else None) for t in inputs])
-    tensor._node = Node(name, edges, backward, saved, aliases)
-    tensor._requires_grad = True
-    return tensor
+    return _core.new_result(  # type: ignore[no-any-return]
+        name, array, inputs, backward, saved, aliases
+    )
+
+
+_core.bind_node_class(Node)
 
 
 # ---------------------------------------------------------------- reading it backwards

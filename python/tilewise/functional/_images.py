@@ -34,8 +34,11 @@ def image_array(op: str, input: Any, dims: int) -> Array:
 
 def batch_array(op: str, input: Any, dims: int) -> Array:
     """`image_array` where the core checks the dtype of a batch: the short way for small calls."""
-    x: Array | None = getattr(input, "_array", None)
-    return x if x is not None and x.ndim == dims + 2 else image_array(op, input, dims)
+    try:
+        x: Array = input._array
+    except AttributeError:
+        return image_array(op, input, dims)
+    return x if x.ndim == dims + 2 else image_array(op, input, dims)
 
 
 def batched(function: Callable[[Tensor], Tensor], input: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
@@ -75,6 +76,46 @@ def _sizes(
     return sizes, () if recompute else factors
 
 
+def _plan(
+    shape: tuple[int, ...],
+    size: Any,
+    scale_factor: Any,
+    mode: str,
+    align_corners: bool | None,
+    recompute_scale_factor: bool | None,
+    antialias: bool,
+) -> tuple[tuple[int, ...], str, bool, bool, tuple[float, ...]]:
+    """The arguments checked, as the core takes them: sizes, kind, aligned, smooth, scales."""
+    op = "interpolate"
+    dims = len(shape) - 2
+    if not 1 <= dims <= 3:
+        raise ValueError(f"{op}: expected input of shape {' or '.join(AXES[1:])}, got {shape}")
+    if type(mode) is not str or mode not in _MODES:
+        as_choice(op, "mode", mode, tuple(_MODES))
+    kind, ranks, corners = _MODES[mode]
+    if dims not in ranks:
+        raise ValueError(f"{op}: expected input of shape {AXES[ranks[0]]} for {mode}, got {shape}")
+    aligned = align_corners is not None and as_bool(op, "align_corners", align_corners)
+    if align_corners is not None and not corners:
+        raise ValueError(f"{op}: mode {mode!r} has no align_corners")
+    smooth = antialias is not False and as_bool(op, "antialias", antialias)
+    if smooth is not (mode == "lanczos") and not (smooth and mode in {"bilinear", "bicubic"}):
+        raise ValueError(
+            f"{op}: antialias goes with bilinear and bicubic, and lanczos needs it; got mode "
+            f"{mode!r}, antialias={smooth}"
+        )
+    recompute = recompute_scale_factor is not None and as_bool(
+        op, "recompute_scale_factor", recompute_scale_factor
+    )
+    sizes, scales = _sizes(op, shape, size, scale_factor, recompute)
+    return sizes, kind, aligned, smooth, scales
+
+
+# Numbers whose equals are equal: a tuple would also stand for one of floats.
+_HASHED = frozenset((int, float, type(None)))
+_known_plan = lru_cache(maxsize=256, typed=True)(_plan)
+
+
 def interpolate(
     input: Tensor,
     size: IntOrTuple | None = None,
@@ -116,27 +157,13 @@ def interpolate(
     op = "interpolate"
     x = array_of(op, "input", input)
     shape = x.shape
-    dims = len(shape) - 2
-    if not 1 <= dims <= 3:
-        raise ValueError(f"{op}: expected input of shape {' or '.join(AXES[1:])}, got {shape}")
-    if type(mode) is not str or mode not in _MODES:
-        as_choice(op, "mode", mode, tuple(_MODES))
-    kind, ranks, corners = _MODES[mode]
-    if dims not in ranks:
-        raise ValueError(f"{op}: expected input of shape {AXES[ranks[0]]} for {mode}, got {shape}")
-    aligned = align_corners is not None and as_bool(op, "align_corners", align_corners)
-    if align_corners is not None and not corners:
-        raise ValueError(f"{op}: mode {mode!r} has no align_corners")
-    smooth = antialias is not False and as_bool(op, "antialias", antialias)
-    if smooth is not (mode == "lanczos") and not (smooth and mode in {"bilinear", "bicubic"}):
-        raise ValueError(
-            f"{op}: antialias goes with bilinear and bicubic, and lanczos needs it; got mode "
-            f"{mode!r}, antialias={smooth}"
-        )
-    recompute = recompute_scale_factor is not None and as_bool(
-        op, "recompute_scale_factor", recompute_scale_factor
-    )
-    sizes, scales = _sizes(op, shape, size, scale_factor, recompute)
+    settings = (size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
+    simple = size.__class__ in _HASHED and scale_factor.__class__ in _HASHED
+    try:
+        plan = (_known_plan if simple else _plan)(shape, *settings)
+    except TypeError:  # what cannot be a key; or is wrong, which is said again
+        plan = _plan(shape, *settings)
+    sizes, kind, aligned, smooth, scales = plan
     if kind == "area":
         y = _core.adaptive_avg_pool_forward(x, sizes)
     else:

@@ -65,7 +65,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise
     needs_x, needs_w = input._requires_grad, weight._requires_grad
     needs_b = bias is not None and bias._requires_grad
-    if not (grad_mode.enabled and (needs_x or needs_w or needs_b)):
+    if not ((needs_x or needs_w or needs_b) and grad_mode.enabled):
         return wrap(y)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:

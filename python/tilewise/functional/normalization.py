@@ -35,11 +35,11 @@ _EPS32, _EPS64 = 2.0**-23, sys.float_info.epsilon
 
 def _wanted(input: Tensor, weight: Tensor | None, bias: Tensor | None) -> bool:
     """Whether a gradient will be asked for."""
-    return grad_mode.enabled and (
+    return (
         input._requires_grad
         or (weight is not None and weight._requires_grad)
         or (bias is not None and bias._requires_grad)
-    )
+    ) and grad_mode.enabled
 
 
 def _present(*values: Any) -> list[Any]:
@@ -131,7 +131,7 @@ def normalise(
     b = None if bias is None else array_of(op, "bias", bias)
     mean = None if running[0] is None else array_of(op, "running_mean", running[0])
     var = None if running[1] is None else array_of(op, "running_var", running[1])
-    train = as_bool(op, "training", training)
+    train = training is not False and as_bool(op, "training", training)
     rate, small = rates
     if rate.__class__ is not float or small.__class__ is not float:
         rate, small = as_float(op, "momentum", rate), as_float(op, "eps", small)

@@ -101,8 +101,8 @@ def _max_pool(
 ) -> Any:
     window = _window(op, dims, kernel_size, stride, padding, dilation)
     x = batch_array(op, input, dims)
-    ceil = ceil_mode is True or as_bool(op, "ceil_mode", ceil_mode)
-    indices = return_indices is True or as_bool(op, "return_indices", return_indices)
+    ceil = ceil_mode is not False and as_bool(op, "ceil_mode", ceil_mode)
+    indices = return_indices is not False and as_bool(op, "return_indices", return_indices)
     if strict is not False and as_bool(op, "strict", strict):
         must_fit(op, x.shape, window[0], window[1], [2 * p for p in window[2]], window[3])
     if not (indices or input._requires_grad) and x.ndim == dims + 2:
@@ -136,7 +136,7 @@ def _avg_pool(
         divisor = as_int(op, "divisor_override", divisor_override)
         if divisor == 0:
             raise ValueError(f"{op}: expected divisor_override other than 0, got 0")
-    ceil = ceil_mode is True or as_bool(op, "ceil_mode", ceil_mode)
+    ceil = ceil_mode is not False and as_bool(op, "ceil_mode", ceil_mode)
     include = count_include_pad is True or as_bool(op, "count_include_pad", count_include_pad)
     window = (kernel, steps, pads, ceil, include, divisor)
 

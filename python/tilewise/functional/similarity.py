@@ -8,7 +8,7 @@ from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_float
 from tilewise._ops.select import clamp_min
 from tilewise._ops.statistics import vector_norm
-from tilewise.autograd import grad_mode, record, wrap
+from tilewise.autograd import record, recording, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -29,7 +29,7 @@ def unit_norm(op: str, input: Tensor, axis: int, eps: float, gain: Tensor | None
     g = None if gain is None else array_of(op, "gain", gain)
     y, lengths = _core.unit_norm_forward(x, axis, eps, g)
     inputs = (input,) if gain is None else (input, gain)
-    if not (grad_mode.enabled and any(t._requires_grad for t in inputs)):
+    if not recording(inputs):
         return wrap(y)
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
