@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -205,6 +209,57 @@ def test_the_peaks_are_within_a_tenth(name: str) -> None:
     training, inference = measured(make(), shape, batch, optim.AdamW, base)
     assert 0.9 <= told.training_peak / training <= 1.1, f"{training}\n{told}"
     assert 0.9 <= told.inference_peak / inference <= 1.1, f"{inference}\n{told}"
+
+
+# Three training steps, or two passes of inference; prints by how much the process grew, at most.
+GROWTH = """
+import sys
+import tilewise as tw
+from tilewise import models, optim
+from tilewise.nn import functional as F
+
+def resident(name):
+    lines = open("/proc/self/status").read().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+def run(model, x, training):
+    optimizer = optim.AdamW(model.parameters())
+    for _ in range(3):
+        if training:
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), tw.zeros(len(x), dtype=tw.int64)).backward()
+            optimizer.step()
+        else:
+            with tw.no_grad():
+                model.eval()(x)
+
+name, batch, side, training = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "True"
+tw.set_num_threads(1)
+run(models.create("resnet20_cifar"), tw.rand(1, 3, 8, 8), training)  # what is loaded once
+before = resident("VmRSS")
+run(models.create(name, num_classes=10), tw.rand(batch, 3, side, side), training)
+print(resident("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(
+    ("name", "batch", "side"),
+    [("resnet20_cifar", 128, 32), ("squeezenet1_1", 16, 96), ("mobilenet_v2", 16, 64)],
+)
+def test_the_process_grows_by_the_estimate_and_the_pools_slack(
+    name: str, batch: int, side: int, training: bool
+) -> None:
+    told = tw.memory_estimate(models.create(name, num_classes=10), (3, side, side), batch, "adamw")
+    peak = told.training_peak if training else told.inference_peak
+    done = subprocess.run(
+        [sys.executable, "-c", GROWTH, name, str(batch), str(side), str(training)],
+        capture_output=True, text=True, check=True, timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    # What stood before, and the pool had in store, serves too: a few MiB.
+    assert 0.9 * peak - (8 << 20) <= int(done.stdout) <= 1.1 * peak + (64 << 20), str(told)
 
 
 @pytest.mark.parametrize(

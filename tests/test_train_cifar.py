@@ -67,7 +67,7 @@ def losses(out: Path) -> list[float]:
             "cifar10",
             cifar10,
             "googlenet",
-            ("--image-size", 64, "--epochs", 3, "--augment", "none", "--lr", 1e-3),
+            ("--epochs", 3, "--augment", "none", "--lr", 1e-3),
         ),
         ("cifar100", cifar100, "resnet20_cifar", ("--epochs", 6)),
     ],

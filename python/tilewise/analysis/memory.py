@@ -338,8 +338,9 @@ def memory_estimate(
 
     Counted are all arrays: parameters, gradients, the optimizer's state, activations, the input,
     and the workspaces of convolutions with the current number of threads. The Python interpreter
-    and the library itself take some 60 MB besides. The first training step needs less: it has no
-    optimizer state yet.
+    and the library itself take some 60 MB besides, and the pool keeps freed blocks for use again:
+    up to 64 MiB beyond the peak, so that a process grows by the estimate and a few dozen MiB. The
+    first training step needs less: it has no optimizer state yet.
 
     Args:
         model: the network; it runs on one sample, twice if its code asks for the mode.
