@@ -102,7 +102,7 @@ def _percent(share: float) -> str:
 
 
 def _label(axes: Axes, classes: Sequence[str], recall: npt.NDArray[np.float64]) -> None:
-    places = np.arange(0, len(classes), -(-len(classes) // _LABELLED))
+    places = range(0, len(classes), -(-len(classes) // _LABELLED))
     classes = [classes[i] for i in places]
     tilt = 30 if max(map(len, classes)) > 3 else 0
     axes.set_xticks(places, classes, rotation=tilt, ha="right" if tilt else "center",
