@@ -14,7 +14,7 @@ from .style import figure, save_png
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LABELLED = 30  # classes whose cells have room for numbers
+_LABELLED = 20  # classes whose cells have room for numbers
 
 
 def confusion_matrix(
@@ -26,7 +26,7 @@ def confusion_matrix(
 ) -> None:
     """Draw a confusion matrix as a PNG, with counts and the percentage of each true class.
 
-    Beyond 30 classes the picture stays as large as for these, and shows colours alone.
+    Beyond 20 classes the picture stays as large as for these, and shows colours alone.
 
     Args:
         counts: integers (K, K); row: the true class, column: the predicted one.
