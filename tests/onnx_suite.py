@@ -77,7 +77,7 @@ RANDOM = {"Bernoulli", "RandomUniform", "RandomNormal", "RandomUniformLike", "Ra
 # Element types that tensors (or the bookkeeping beside them) have.
 TYPES = {
     "FLOAT", "DOUBLE", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64",
-    "BOOL", "UNDEFINED",
+    "BOOL", "UNDEFINED", "FLOAT16", "BFLOAT16",
 }  # fmt: skip
 
 

@@ -303,7 +303,10 @@ def test_sums_keep_nothing_of_their_operands() -> None:
     before = in_use()
     y = a + b
     del a, b
-    assert in_use() - before <= _core.block_bytes(4 * 256 * 256) - 2 * _core.block_bytes(4 * 256 * 256) + 4096
+    assert (
+        in_use() - before
+        <= _core.block_bytes(4 * 256 * 256) - 2 * _core.block_bytes(4 * 256 * 256) + 4096
+    )
     y.sum().backward()
 
 

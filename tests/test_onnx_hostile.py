@@ -115,7 +115,7 @@ EDITS: dict[str, tuple[Callable[[Any], object], str]] = {
     "100 dims": (lambda p: set_dims(p, [1] * 100, b"\0" * 4), "at most 16 sizes"),
     "dims and typed data": (lambda p: tensor(p, "zero").int64_data.append(1), "in int64_data"),
     "unknown element type": (lambda p: setattr(tensor(p, "zero"), "data_type", 99), "number 99"),
-    "float16": (lambda p: setattr(tensor(p, "zero"), "data_type", 10), "FLOAT16 has no"),
+    "float8": (lambda p: setattr(tensor(p, "zero"), "data_type", 17), "FLOAT8E4M3FN has no"),
     "cycle": (make_cycle, "Conv node 'Conv_0': input 'r' is no output of an earlier node"),
     "unknown operator": (lambda p: setattr(p.graph.node[0], "op_type", "Cnov"), "Cnov node"),
     "unknown domain": (lambda p: setattr(p.graph.node[0], "domain", "evil"), "domain 'evil'"),

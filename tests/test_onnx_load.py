@@ -397,3 +397,36 @@ def test_the_package_is_named_where_it_is_missing() -> None:
         "    else: raise SystemExit('no error')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("kind", ["FLOAT16", "BFLOAT16"])
+def test_16_bit_graphs_compute_in_float32(kind: str) -> None:
+    """Weights and inputs are widened; the backend gives the type that the file names."""
+    import onnx
+
+    from tilewise.onnx import Backend
+
+    number = getattr(onnx.TensorProto, kind)
+    narrow = onnx.helper.tensor_dtype_to_np_dtype(number)
+    rng = np.random.default_rng(0)
+    x, w = (rng.standard_normal(shape).astype(narrow) for shape in ((2, 3, 6, 6), (4, 3, 3, 3)))
+    value = onnx.helper.make_tensor_value_info
+    proto = onnx.helper.make_model(
+        onnx.helper.make_graph(
+            [onnx_models.node("Conv", ["x", "w"], ["c"]), onnx_models.node("Relu", ["c"], ["y"])],
+            "half",
+            [value("x", number, (2, 3, 6, 6))],
+            [value("y", number, (2, 4, 4, 4))],
+            [onnx.numpy_helper.from_array(w, "w")],
+        ),
+        opset_imports=[onnx.helper.make_opsetid("", 22)],
+    )
+    wide, weight = (tw.from_numpy(array.astype(np.float32)) for array in (x, w))
+    want = nn.functional.conv2d(wide, weight).relu().detach().numpy()
+    module = load(proto)
+    assert {p.dtype for p in module.parameters()} == {tw.float32}
+    for given in (x, wide):
+        np.testing.assert_array_equal(module(given).detach().numpy(), want)
+    (y,) = Backend.run_model(proto, [x])
+    assert y.dtype == narrow
+    np.testing.assert_array_equal(y, want.astype(narrow))

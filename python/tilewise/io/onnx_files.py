@@ -39,12 +39,9 @@ TYPES: Types = {
     _UINT64: (np.dtype(np.uint64), "uint64_data"),
     _BOOL: (np.dtype(np.bool_), "int32_data"),
 }
-# Weights may be stored in 16 bits as well: the bits, which become float32.
-_WEIGHT_TYPES: Types = {
-    **TYPES,
-    _FLOAT16: (np.dtype(np.uint16), "int32_data"),
-    _BFLOAT16: (np.dtype(np.uint16), "int32_data"),
-}
+# What is stored in 16 bits becomes float32, which holds all of its values.
+HALVES = (_FLOAT16, _BFLOAT16)
+_STORED: Types = {**TYPES, **dict.fromkeys(HALVES, (np.dtype(np.uint16), "int32_data"))}
 # Shapes, axes and the like: the graph's constants, not its weights.
 _NO_WEIGHTS = (_INT64, _UINT64, _BOOL, _STRING)
 # Integers that tilewise does not hold, in a type that does.
@@ -96,11 +93,7 @@ def read_initializers(path: Path) -> dict[str, Array]:
 
 
 def _weight(proto: Any, folder: Path) -> Array:
-    values = decode(proto, folder, _WEIGHT_TYPES)
-    if proto.data_type == _FLOAT16:
-        return values.view(np.float16).astype(np.float32)
-    if proto.data_type == _BFLOAT16:  # the upper half of a float32
-        return (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    values = decode(proto, folder)
     return values.astype(_WIDER.get(proto.data_type, values.dtype))
 
 
@@ -111,15 +104,15 @@ def type_name(number: int) -> str:
     return name
 
 
-def dtype_of(number: int, types: Types = TYPES) -> np.dtype[Any]:
-    """The NumPy dtype of one of ONNX's numbers for element types.
+def dtype_of(number: int) -> np.dtype[Any]:
+    """The NumPy dtype of one of ONNX's numbers for element types; float32 for 16-bit floats.
 
     Raises:
         ValueError: values of this type do not exist here.
     """
-    if number not in types:
+    if number not in _STORED:
         raise ValueError(f"type {type_name(number)} has no counterpart in tilewise")
-    return types[number][0]
+    return np.dtype(np.float32) if number in HALVES else _STORED[number][0]
 
 
 def read_model(source: Any) -> tuple[Any, Path | None, str]:
@@ -156,14 +149,25 @@ def _parse(data: bytes, what: str) -> Any:
     return model
 
 
-def decode(proto: Any, folder: Path | None, types: Types = TYPES) -> Array:
-    """The array of a TensorProto, of one of these types; it owns its memory.
+def decode(proto: Any, folder: Path | None) -> Array:
+    """The array of a TensorProto; it owns its memory.
 
     Raises:
         ValueError: its shape, its type and its data disagree, or its data lie where they may not.
     """
+    values_type = dtype_of(proto.data_type)
+    stored = _stored(proto, folder)
+    if proto.data_type == _FLOAT16:
+        return stored.view(np.float16).astype(values_type)
+    if proto.data_type == _BFLOAT16:  # the upper half of a float32
+        return (stored.astype(np.uint32) << np.uint32(16)).view(values_type)
+    return stored
+
+
+def _stored(proto: Any, folder: Path | None) -> Array:
+    """The elements of a TensorProto; the bits of those that have no dtype."""
     name, dims = proto.name, tuple(proto.dims)
-    dtype, field = dtype_of(proto.data_type, types), types[proto.data_type][1]
+    dtype, field = _STORED[proto.data_type]
     if len(dims) > MAX_DIMS or any(n < 0 for n in dims):
         raise ValueError(
             f"tensor {name!r}: expected at most {MAX_DIMS} sizes that are not negative, got "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tilewise.autograd import no_grad
-from tilewise.io.onnx_files import require_onnx
+from tilewise.io.onnx_files import HALVES, read_model, require_onnx
 from tilewise.tensor import Tensor
 
 from .importer import load
@@ -22,8 +22,9 @@ from onnx.backend import base  # noqa: E402
 class PreparedModel(base.BackendRep):
     """A loaded model that takes and gives NumPy arrays."""
 
-    def __init__(self, module: OnnxModule) -> None:
+    def __init__(self, module: OnnxModule, types: Sequence[int]) -> None:
         self.module = module
+        self.types = types  # of the outputs: 16-bit floats are computed as float32
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[Any, ...]:
         """The outputs for inputs in order (or by name, in a mapping)."""
@@ -31,7 +32,11 @@ class PreparedModel(base.BackendRep):
             named = isinstance(inputs, dict)
             results = self.module(**inputs) if named else self.module(*inputs)
         results = results if isinstance(results, tuple) else (results,)
-        return tuple(r.numpy() if isinstance(r, Tensor) else np.asarray(r) for r in results)
+        arrays = [r.numpy() if isinstance(r, Tensor) else np.asarray(r) for r in results]
+        return tuple(
+            array.astype(helper.tensor_dtype_to_np_dtype(kind)) if kind in HALVES else array
+            for array, kind in zip(arrays, self.types, strict=True)
+        )
 
 
 class Backend(base.Backend):
@@ -59,9 +64,10 @@ class Backend(base.Backend):
         """
         if not cls.supports_device(device):
             raise ValueError(f"Backend: expected device CPU, got {device!r}")
+        proto, _, _ = read_model(model)
         module = load(model)
         module._literal = True
-        return PreparedModel(module)
+        return PreparedModel(module, [o.type.tensor_type.elem_type for o in proto.graph.output])
 
     @classmethod
     def run_model(cls, model: Any, inputs: Any, device: str = "CPU", **kwargs: Any) -> Any:

@@ -281,6 +281,8 @@ def _exported(array: Array) -> Any:
 def _checked_input(port: Port, value: Any) -> Value:
     if not isinstance(value, Tensor):
         array = np.asarray(value)
+        if array.dtype.name in ("float16", "bfloat16"):
+            array = array.astype(np.float32)
         if array.dtype.kind not in "biuf":
             raise TypeError(
                 f"OnnxModule: expected a tensor for {port.name!r}, got {type(value).__name__}"

@@ -14,7 +14,7 @@ from .style import figure, save_png
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_LABELLED = 30  # classes whose cells have room for numbers
+_LABELLED = 20  # classes whose cells have room for numbers
 
 
 def confusion_matrix(
@@ -26,7 +26,7 @@ def confusion_matrix(
 ) -> None:
     """Draw a confusion matrix as a PNG, with counts and the percentage of each true class.
 
-    Beyond 30 classes the picture stays as large as for these, and shows colours alone.
+    Beyond 20 classes the picture stays as large as for these, and shows colours alone.
 
     Args:
         counts: integers (K, K); row: the true class, column: the predicted one.
@@ -102,7 +102,7 @@ def _percent(share: float) -> str:
 
 
 def _label(axes: Axes, classes: Sequence[str], recall: npt.NDArray[np.float64]) -> None:
-    places = np.arange(0, len(classes), -(-len(classes) // _LABELLED))
+    places = range(0, len(classes), -(-len(classes) // _LABELLED))
     classes = [classes[i] for i in places]
     tilt = 30 if max(map(len, classes)) > 3 else 0
     axes.set_xticks(places, classes, rotation=tilt, ha="right" if tilt else "center",
