@@ -27,8 +27,8 @@ struct MemoryStats {
   std::uint64_t system_allocations;  // requests that went to the operating system
 };
 
-// What the pool takes for so many bytes: eight sizes a power of two, so at most 12.5 % is wasted and
-// tensors of nearly equal size share blocks.
+// What the pool takes for so many bytes: eight sizes a power of two, so at most 12.5 % is wasted
+// and tensors of nearly equal size share blocks.
 std::size_t block_bytes(std::size_t bytes);
 
 // A block of at least `bytes` bytes (never null, also for 0). Throws OutOfMemory.
