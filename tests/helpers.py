@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tilewise as tw
 from tilewise import _core
 
 REPO = Path(__file__).resolve().parents[1]
@@ -70,6 +71,12 @@ def random_array(
     if np.issubdtype(np.dtype(dtype), np.floating):
         return rng.uniform(low, high, tuple(shape)).astype(dtype)
     return rng.integers(int(low), int(high), tuple(shape)).astype(dtype)
+
+
+def leaf(*shape: int, seed: int = 0, low: float = -1.0, high: float = 1.0) -> tw.Tensor:
+    """A float64 tensor of random values that requires a gradient."""
+    values = random_array(shape, seed, dtype=np.float64, low=low, high=high)
+    return tw.tensor(values, requires_grad=True)
 
 
 def to_core(array: np.ndarray, *, channels_last: bool = False) -> _core.Array:
