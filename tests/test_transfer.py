@@ -50,7 +50,8 @@ def test_a_frozen_backbone_stays_the_same_in_training() -> None:
     nn.utils.unfreeze(model)
     before = state(model)
     step(model, optim.SGD(model.parameters(), lr=0.1))
-    assert changed(model, before) == set(before)
+    rounding = {"0.0.bias", "0.3.bias"}  # before batch norm, which takes their gradient away
+    assert changed(model, before) | rounding == set(before)
 
 
 def test_frozen_batch_norm_computes_as_in_evaluation() -> None:
