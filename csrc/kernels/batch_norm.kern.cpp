@@ -10,6 +10,8 @@
 #include "kernels/batch_norm.h"
 
 #include "kernels/simd/simd.h"
+// After simd.h:
+#include "kernels/simd/partial.h"
 
 namespace tilewise {
 namespace TW_ISA {
@@ -19,29 +21,6 @@ constexpr index_t block_rows = 256;
 constexpr index_t group_rows = 8;
 constexpr index_t narrow = 4;             // registers of a row whose sums stay in registers
 constexpr index_t panel_channels = 1024;  // three vectors of it: 12 KB of L1
-
-TW_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
-
-template <bool partial>
-TW_INLINE VecF load_n(const float* p, index_t n) {
-  return partial ? load_partial(p, n) : load(p);
-}
-template <bool partial>
-TW_INLINE void store_n(float* p, VecF a, index_t n) {
-  if (partial) {
-    store_partial(p, a, n);
-  } else {
-    store(p, a);
-  }
-}
-
-// Runs a step on every register of channels, the last one perhaps partial.
-template <typename Step>
-TW_INLINE void each_vector(index_t channels, const Step& step) {
-  index_t c = 0;
-  for (; c + VecF::width <= channels; c += VecF::width) step.template run<false>(c, VecF::width);
-  if (c < channels) step.template run<true>(c, channels - c);
-}
 
 // Where a row stands in its group of rows, whose sums are made apart: short chains of additions
 // round less.
@@ -88,14 +67,14 @@ TW_INLINE void each_row(index_t rows, index_t channels, const Make& make) {
   for (index_t first = 0; first < rows; first += group_rows) {
     const index_t last = smaller(first + group_rows, rows) - 1;
     if (first == last) {
-      each_vector(channels, make.template at<Step<Place::only>>(first));
+      each_register(channels, make.template at<Step<Place::only>>(first));
       continue;
     }
-    each_vector(channels, make.template at<Step<Place::first>>(first));
+    each_register(channels, make.template at<Step<Place::first>>(first));
     for (index_t r = first + 1; r < last; ++r) {
-      each_vector(channels, make.template at<Step<Place::middle>>(r));
+      each_register(channels, make.template at<Step<Place::middle>>(r));
     }
-    each_vector(channels, make.template at<Step<Place::last>>(last));
+    each_register(channels, make.template at<Step<Place::last>>(last));
   }
 }
 
@@ -200,7 +179,7 @@ template <bool relu, bool streaming>
 TW_INLINE void normalise_of(const float* x, RowsShape shape, const NormaliseVectors& v, float* y) {
   for (index_t r = 0; r < shape.rows; ++r) {
     const index_t at = r * shape.channels;
-    each_vector(shape.channels, NormaliseStep<relu, streaming>{x + at, v, y + at});
+    each_register(shape.channels, NormaliseStep<relu, streaming>{x + at, v, y + at});
   }
   if (streaming) stream_fence();
 }
@@ -383,8 +362,8 @@ TW_INLINE void backward_input_of(const float* dy, const float* x, RowsShape shap
                                  const NormaliseGradVectors& v, float* dx) {
   for (index_t r = 0; r < shape.rows; ++r) {
     const index_t at = r * shape.channels;
-    each_vector(shape.channels,
-                BackwardInputStep<relu, input_relu, streaming>{dy + at, x + at, v, dx + at});
+    each_register(shape.channels,
+                  BackwardInputStep<relu, input_relu, streaming>{dy + at, x + at, v, dx + at});
   }
   if (streaming) stream_fence();
 }

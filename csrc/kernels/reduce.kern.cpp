@@ -50,8 +50,6 @@ void sum_rows(const MatrixView& m, double* out) {
 
 constexpr index_t strip = 512;  // columns whose sums lie in L1
 
-TW_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
-
 // out[c] += a[c] of the first n columns, in double.
 TW_INLINE void add_to(double* out, const float* a, index_t n) {
   index_t c = 0;

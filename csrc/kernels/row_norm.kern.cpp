@@ -7,6 +7,7 @@
 #include "kernels/simd/simd.h"
 // After simd.h:
 #include "kernels/simd/moments.h"
+#include "kernels/simd/partial.h"
 
 namespace tilewise {
 namespace TW_ISA {
@@ -16,21 +17,6 @@ constexpr index_t w = VecF::width;
 constexpr index_t chunk = moments_chunk;
 constexpr int group = 4;       // rows that are taken together,
 constexpr index_t wide = 128;  // unless they are so wide: one row after the other is fetched sooner
-
-TW_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
-
-template <bool partial>
-TW_INLINE VecF load_n(const float* p, index_t n) {
-  return partial ? load_partial(p, n) : load(p);
-}
-template <bool partial>
-TW_INLINE void store_n(float* p, VecF a, index_t n) {
-  if (partial) {
-    store_partial(p, a, n);
-  } else {
-    store(p, a);
-  }
-}
 
 void moments(const float* x, RowBlock block, bool centred, Moments* out) {
   for (index_t r = 0; r < block.rows; ++r, x += block.stride) {
@@ -204,14 +190,6 @@ TW_INLINE void reduce_rows(const VecF (&sums)[rows], float* out) {
   }
 }
 
-// Runs a step on every register of a row, the last one perhaps partial.
-template <typename Step>
-TW_INLINE void each_vector(index_t columns, const Step& step) {
-  index_t c = 0;
-  for (; c + w <= columns; c += w) step.template run<false>(c, w);
-  if (c < columns) step.template run<true>(c, columns - c);
-}
-
 // sum += x, or its square where not centred.
 template <bool centred>
 struct FirstSum {
@@ -284,7 +262,7 @@ TW_INLINE void moments_from(const float* x, index_t columns, const VecF (&first)
   for (int r = 0; r < rows; ++r) {
     mean[r] = sums[r] / static_cast<float>(columns);
     rest[r] = squares[r] = zero();
-    each_vector(columns, DeviationSums{x + r * columns, set1(mean[r]), rest[r], squares[r]});
+    each_register(columns, DeviationSums{x + r * columns, set1(mean[r]), rest[r], squares[r]});
   }
   float rests[rows];
   float deviations[rows];
@@ -314,7 +292,7 @@ TW_INLINE index_t forward_groups(const float* x, RowBlock block, index_t first,
   if (row + size > block.rows) return row;
   for (int r = 0; r < size; ++r) {
     sums[r] = zero();
-    each_vector(count, FirstSum<centred>{x + (row + r) * count, sums[r]});
+    each_register(count, FirstSum<centred>{x + (row + r) * count, sums[r]});
   }
   for (; row + size <= block.rows; row += size) {
     Moments moments[size];
@@ -327,7 +305,7 @@ TW_INLINE index_t forward_groups(const float* x, RowBlock block, index_t first,
       const FirstSum<centred> read{x + at + next * count, sum};
       const NormaliseVector<streaming> write{x + at, set1(pass.rows[row + r].mean),
                                              set1(pass.rows[row + r].scale), pass.columns, y + at};
-      each_vector(count, Both<FirstSum<centred>, NormaliseVector<streaming>>{read, write});
+      each_register(count, Both<FirstSum<centred>, NormaliseVector<streaming>>{read, write});
       sums[r] = sum;
     }
   }
@@ -410,7 +388,7 @@ TW_INLINE index_t backward_groups(const RowNormGradients& g, RowBlock block, ind
   };
   index_t row = first;
   if (row + size > block.rows) return row;
-  for (int r = 0; r < size; ++r) each_vector(count, sums_of(row + r, sum[r], sum_x[r]));
+  for (int r = 0; r < size; ++r) each_register(count, sums_of(row + r, sum[r], sum_x[r]));
   for (; row + size <= block.rows; row += size) {
     float totals[size];
     float totals_x[size];
@@ -439,7 +417,7 @@ TW_INLINE index_t backward_groups(const RowNormGradients& g, RowBlock block, ind
                                          g.dweight,
                                          g.dbias,
                                          g.dx + at};
-      each_vector(count, Both<GradientSums, InputVector<streaming>>{read, write});
+      each_register(count, Both<GradientSums, InputVector<streaming>>{read, write});
       sum[r] = s;
       sum_x[r] = s_x;
     }

@@ -1,5 +1,6 @@
 // A register of a row that may end in it: n elements, or a whole register where n is its width or
-// more. Kernel files include it after simd.h.
+// more; or, of two forms compiled apart, the partial one or the whole one. Kernel files include it
+// after simd.h.
 #pragma once
 
 namespace tilewise {
@@ -23,6 +24,29 @@ TW_INLINE void store_n(float* p, VecF a, index_t n) {
     store_partial(p, a, n);
   }
 }
+
+template <bool partial>
+TW_INLINE VecF load_n(const float* p, index_t n) {
+  return partial ? load_partial(p, n) : load(p);
+}
+template <bool partial>
+TW_INLINE void store_n(float* p, VecF a, index_t n) {
+  if (partial) {
+    store_partial(p, a, n);
+  } else {
+    store(p, a);
+  }
+}
+
+// Runs a step on every register of a row, the last one perhaps partial.
+template <typename Step>
+TW_INLINE void each_register(index_t count, const Step& step) {
+  index_t i = 0;
+  for (; i + VecF::width <= count; i += VecF::width) step.template run<false>(i, VecF::width);
+  if (i < count) step.template run<true>(i, count - i);
+}
+
+TW_INLINE index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
 
 }  // namespace
 }  // namespace TW_ISA
