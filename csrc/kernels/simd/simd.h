@@ -7,6 +7,7 @@
 //                  prefetch_to_l2 that it will be read later
 //   set1 zero      broadcast
 //   fmadd(a, b, c) a * b + c, fused on AVX2 and AVX-512
+//   inverse_sqrt   1 / sqrt(a)
 //   permute        the lanes of a register in any order
 //   Mask           the result of a comparison, consumed by select(mask, a, b) = mask ? a : b
 //
