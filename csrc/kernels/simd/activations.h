@@ -96,32 +96,37 @@ struct Gelu {
   // anything, and 2^q one more. Error of x Phi(x): 3e-8 absolute beside rounding, relative to the
   // tail 1e-6 up to |x| = 3.
   static TW_INLINE VecF forward(VecF x, const Parameters&) {
-    const VecF t = min(set1(16.0F), abs(x));  // the tail is 0 there; powers stay finite
-    const VecF t2 = t * t;
-    const VecF t4 = t2 * t2;
-    const VecF q01 = poly_step(set1(-1.151108146F), t, -1.0F);
-    const VecF q23 = poly_step(set1(-5.258952454e-2F), t, -4.591791630e-1F);
-    const VecF q45 = poly_step(set1(-2.451522450e-4F), t, 7.202404551e-3F);
-    const VecF q67 = poly_step(set1(2.980277714e-5F), t, -1.409346587e-4F);
-    const VecF q8 = fmadd(set1(-2.033318651e-6F), t4, fmadd(q67, t2, q45));
-    const VecF tail = exp2_rough(fmadd(q8, t4, fmadd(q23, t2, q01)));
-    return x * select(x < zero(), tail, one() - tail);
+    const VecF size = abs(min(set1(16.0F), x));  // of -Inf, whose product with 0 is NaN, Inf
+    const VecF t = min(set1(16.0F), size);       // the tail is 0 there; powers stay finite
+    VecF q = set1(-2.033318651e-6F);
+    q = poly_step(q, t, 2.980277714e-5F);
+    q = poly_step(q, t, -1.409346587e-4F);
+    q = poly_step(q, t, -2.451522450e-4F);
+    q = poly_step(q, t, 7.202404551e-3F);
+    q = poly_step(q, t, -5.258952454e-2F);
+    q = poly_step(q, t, -4.591791630e-1F);
+    q = poly_step(q, t, -1.151108146F);
+    q = poly_step(q, t, -1.0F);
+    const VecF tail = exp2_rough(q);
+    return fnmadd(size, tail, max(zero(), x));
   }
   // Phi(x) + x phi(x), which is h(|x|) below 0 and 1 - h(|x|) above: h(t) = exp(-t^2 / 2) R(t),
   // R minimax under the exponential. Error 3e-8 beside rounding.
   static TW_INLINE VecF backward(VecF dy, VecF x, const Parameters&) {
     const VecF t = min(set1(16.0F), abs(x));
-    const VecF t2 = t * t;
-    const VecF t4 = t2 * t2;
-    const VecF r01 = poly_step(set1(-7.978828549e-1F), t, 0.5F);
-    const VecF r23 = poly_step(set1(-1.327710599e-1F), t, 2.499678433e-1F);
-    const VecF r45 = poly_step(set1(-2.530224621e-2F), t, 6.181871891e-2F);
-    const VecF r67 = poly_step(set1(-2.496032743e-3F), t, 8.842901327e-3F);
-    const VecF r89 = poly_step(set1(-7.730643119e-5F), t, 5.295302253e-4F);
-    const VecF r1011 = poly_step(set1(-2.698611468e-7F), t, 6.809639217e-6F);
-    const VecF high = fmadd(fmadd(r1011, t2, r89), t4, fmadd(r67, t2, r45));
-    const VecF r = fmadd(high, t4, fmadd(r23, t2, r01));
-    const VecF h = exp2_rough(times(-0.721347520F, t2)) * r;
+    VecF r = set1(-2.698611468e-7F);
+    r = poly_step(r, t, 6.809639217e-6F);
+    r = poly_step(r, t, -7.730643119e-5F);
+    r = poly_step(r, t, 5.295302253e-4F);
+    r = poly_step(r, t, -2.496032743e-3F);
+    r = poly_step(r, t, 8.842901327e-3F);
+    r = poly_step(r, t, -2.530224621e-2F);
+    r = poly_step(r, t, 6.181871891e-2F);
+    r = poly_step(r, t, -1.327710599e-1F);
+    r = poly_step(r, t, 2.499678433e-1F);
+    r = poly_step(r, t, -7.978828549e-1F);
+    r = poly_step(r, t, 0.5F);
+    const VecF h = exp2_rough(t * times(-0.721347520F, t)) * r;
     return dy * select(x < zero(), h, one() - h);
   }
 };
