@@ -32,7 +32,7 @@ class _Registered(NamedTuple):
 
 def _target_dtype(args: tuple[Any, ...], kwargs: dict[str, Any]) -> DType | None:
     """The dtype that `to` was asked for, or None for a device alone."""
-    unknown = set(kwargs) - {"device", "dtype", "non_blocking", "copy"}
+    unknown = set(kwargs) - {"device", "dtype", "non_blocking", "copy", "memory_format"}
     if unknown:
         raise TypeError(f"to: expected dtype, device or non_blocking, got {sorted(unknown)}")
     targets = [*args[:2], kwargs.get("device"), kwargs.get("dtype")]
