@@ -26,6 +26,8 @@ def view_of(name: str, input: Tensor, array: Array, backward: Callable[[Array], 
     """A tensor on the memory of another. Writing to either while the tape needs it is an error."""
     if not (input._requires_grad and grad_mode.enabled):
         return plain_view(input, array)
+    if not array.shares_storage(input._array):  # a copy: what is written to it is its own affair
+        return record(name, array, (input,), lambda dy: (backward(dy),), aliases=True)
     out = record(name, array, (input,), lambda dy: (backward(dy),), (array,), aliases=True)
     out._base = input if input._base is None else input._base
     return out
