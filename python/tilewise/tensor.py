@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tilewise import _core
-from tilewise._arguments import as_bool, as_device, wrong_type
+from tilewise._arguments import as_bool, as_device, as_shape, wrong_type
 from tilewise._device import CPU
 from tilewise._dtypes import FLOATING, as_dtype, bool_, float32, int64, name_of
 from tilewise._dtypes import to_numpy as numpy_dtype
 from tilewise._formatting import format_tensor
 from tilewise._hooks import RemovableHandle, new_registry
 from tilewise._memory_format import as_format, is_in
-from tilewise._ops import arithmetic, joining, reduction
+from tilewise._ops import arithmetic, inplace, joining, reduction, reshaping
 from tilewise._ops.common import OPERANDS
 from tilewise._ops.methods import Methods
 from tilewise.autograd import Node, backward, grad_mode, record, wrap
@@ -64,8 +64,13 @@ class Tensor(Methods, _core.TensorBase):
     _base: Tensor | None  # the tensor whose memory it views
     _hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
 
-    def __new__(cls, data: Any = ()) -> Tensor:
-        """A float32 tensor with a copy of `data`: PyTorch's older spelling of `tw.tensor`."""
+    def __new__(cls, data: Any = (), *sizes: int) -> Tensor:
+        """A float32 tensor with a copy of `data`: PyTorch's older spelling of `tw.tensor`.
+
+        `Tensor(3, 4)` is one of that shape, with zeros.
+        """
+        if sizes or data.__class__ is int:
+            data = np.zeros(as_shape("Tensor", (data, *sizes)), np.float32)
         source = getattr(data, "_array", None)
         if source is None:
             source = _core.Array.from_numpy(np.array(data, dtype=np.float32))
@@ -363,6 +368,35 @@ class Tensor(Methods, _core.TensorBase):
     def type(self, dtype: DType | DTypeLike | None = None) -> Any:
         """Converted to a dtype; without one the name of the tensor's own."""
         return f"tilewise.{name_of(self.dtype)}" if dtype is None else self.to(dtype=dtype)
+
+    squeeze_ = reshaping.squeeze_
+    unsqueeze_ = reshaping.unsqueeze_
+    transpose_ = swapaxes_ = swapdims_ = reshaping.transpose_
+    t_ = reshaping.t_
+    sub_ = subtract_ = reshaping.sub_
+    div_ = divide_ = true_divide_ = reshaping.div_
+    __iand__ = inplace.FORMS["bitwise_and_"]
+    __ior__ = inplace.FORMS["bitwise_or_"]
+    __ixor__ = inplace.FORMS["bitwise_xor_"]
+    __imod__ = inplace.FORMS["remainder_"]
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def new_tensor(
+        self,
+        data: Any,
+        dtype: DType | DTypeLike | None = None,
+        device: str | None = None,
+        requires_grad: bool = False,
+    ) -> Tensor:
+        """A tensor with a copy of `data`, of this one's type unless told otherwise."""
+        as_device("new_tensor", device)
+        wanted = self.dtype if dtype is None else as_dtype("new_tensor", dtype)
+        source = getattr(data, "_array", None)
+        if source is None:
+            source = _core.Array.from_numpy(np.array(data, dtype=numpy_dtype(wanted)))
+        return wrap(source.copy().astype(wanted)).requires_grad_(requires_grad)
 
     def type_as(self, other: Tensor) -> Tensor:
         """Converted to the dtype of `other`."""
