@@ -342,18 +342,20 @@ class Tensor(Methods, _core.TensorBase):
         """
         if dtype is True or dtype is False:  # to(dtype, non_blocking, copy)
             copy, non_blocking, dtype = non_blocking, dtype, None
-        as_bool("to", "non_blocking", non_blocking)
+        if non_blocking is not False:
+            as_bool("to", "non_blocking", non_blocking)
         if isinstance(target, str) and target.split(":")[0] in {"cpu", "cuda", "mps", "xpu"}:
             device = target
         elif isinstance(target, Tensor):
             dtype = target._array.dtype
         elif target is not None:
             dtype = target
-        as_device("to", device)
+        if device is not None:
+            as_device("to", device)
         before = self._array.dtype
         wanted = before if dtype is None else as_dtype("to", dtype)
         array = self._array if wanted == before else self._array.astype(wanted)
-        if as_bool("to", "copy", copy) and array is self._array:
+        if copy is not False and as_bool("to", "copy", copy) and array is self._array:
             array = array.copy()
         if memory_format is not None:
             array = as_format("to", array, memory_format)
