@@ -427,3 +427,12 @@ def test_results_larger_than_the_caches(isa: str) -> None:
     np.testing.assert_allclose(
         y.ravel(), a[:half] / (1 + np.exp(-a[half : 2 * half])), rtol=1e-5, atol=1e-6
     )
+
+
+def test_relu_in_place() -> None:
+    x = tw.tensor([-1.0, 2.0])
+    assert F.relu(x, inplace=True) is x
+    assert x.tolist() == [0, 2]
+    assert F.relu(tw.tensor([-1.0]), False).tolist() == [0]
+    with pytest.raises(TypeError, match="relu: expected inplace as a bool"):
+        F.relu(x, 1)  # type: ignore[arg-type]

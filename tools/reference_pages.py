@@ -36,6 +36,7 @@ MODULES = [
     "tilewise.optim.swa_utils",
     "tilewise.filters",
     "tilewise.linalg",
+    "tilewise.cuda",
     "tilewise.graph",
     "tilewise.analysis",
     "tilewise.data",

@@ -9,12 +9,14 @@ The names are PyTorch's:
 from __future__ import annotations
 
 import importlib
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _openmp, _operations, autograd, random  # noqa: F401 - _openmp loads the core
 from tilewise._core import DType, __version__, get_num_threads, set_num_threads
 from tilewise._core import DType as dtype  # noqa: N813 - PyTorch's name
 from tilewise._core import config as show_config
+from tilewise._device import device
 from tilewise._dtypes import (
     bool_,
     double,
@@ -27,6 +29,9 @@ from tilewise._dtypes import (
     uint8,
 )
 from tilewise._dtypes import bool_ as bool
+from tilewise._dtypes import float_ as float
+from tilewise._dtypes import int_ as int
+from tilewise._memory_format import MemoryFormat as memory_format  # noqa: N813 - PyTorch's name
 from tilewise._operations import *  # noqa: F403
 from tilewise._ops.elementwise import (
     abs,
@@ -122,6 +127,7 @@ from tilewise.tensor import Tensor
 if TYPE_CHECKING:
     from tilewise import (
         analysis,
+        cuda,
         data,
         filters,
         functional,
@@ -167,13 +173,21 @@ __all__ = [
     "bool",
     "bool_",
     "ceil",
+    "channels_last",
+    "channels_last_3d",
+    "clone",
+    "contiguous_format",
     "convolve",
     "correlate",
     "cos",
     "cosh",
+    "cuda",
     "data",
+    "detach",
+    "device",
     "double",
     "dtype",
+    "e",
     "empty",
     "empty_like",
     "enable_grad",
@@ -187,6 +201,7 @@ __all__ = [
     "eye",
     "filters",
     "fix",
+    "float",
     "float32",
     "float64",
     "floor",
@@ -199,12 +214,15 @@ __all__ = [
     "get_num_threads",
     "get_rng_state",
     "graph",
+    "inf",
     "inference_mode",
     "initial_seed",
+    "int",
     "int8",
     "int32",
     "int64",
     "io",
+    "is_floating_point",
     "is_grad_enabled",
     "is_tensor",
     "isfinite",
@@ -223,17 +241,22 @@ __all__ = [
     "long",
     "manual_seed",
     "memory_estimate",
+    "memory_format",
     "models",
     "multinomial",
+    "nan",
     "neg",
     "negative",
     "nn",
     "no_grad",
     "normal",
+    "numel",
     "ones",
     "ones_like",
     "onnx",
     "optim",
+    "pi",
+    "preserve_format",
     "rand",
     "rand_like",
     "randint",
@@ -274,10 +297,19 @@ __all__ = [
 __all__ += _operations.__all__
 
 inference_mode = no_grad
+clone = Tensor.clone
+detach = Tensor.detach
+numel = Tensor.numel
+is_floating_point = Tensor.is_floating_point
+contiguous_format = memory_format.contiguous_format
+preserve_format = memory_format.preserve_format
+channels_last = memory_format.channels_last
+channels_last_3d = memory_format.channels_last_3d
 # Loaded where they are first used, so that importing the library costs little more than NumPy.
 _LAZY_MODULES = frozenset(
     (
         "analysis",
+        "cuda",
         "data",
         "filters",
         "functional",

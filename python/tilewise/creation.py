@@ -92,7 +92,7 @@ def tensor(
     return _finish("tensor", _core.Array.from_numpy(dense).copy(), requires_grad)
 
 
-def as_tensor(data: Any, *, dtype: DType | None = None, device: str | None = None) -> Tensor:
+def as_tensor(data: Any, dtype: DType | None = None, device: str | None = None) -> Tensor:
     """A tensor of `data`, without a copy where it is a tensor or an array of the type.
 
     That goes for NumPy's arrays, and for tensors of other libraries that speak DLPack.

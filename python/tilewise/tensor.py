@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tilewise import _core
-from tilewise._arguments import wrong_type
+from tilewise._arguments import as_bool, as_device, as_shape, wrong_type
+from tilewise._device import CPU
 from tilewise._dtypes import FLOATING, as_dtype, bool_, float32, int64, name_of
 from tilewise._dtypes import to_numpy as numpy_dtype
 from tilewise._formatting import format_tensor
 from tilewise._hooks import RemovableHandle, new_registry
-from tilewise._ops import arithmetic, joining, reduction
+from tilewise._memory_format import as_format, is_in
+from tilewise._ops import arithmetic, inplace, joining, reduction, reshaping
 from tilewise._ops.common import OPERANDS
 from tilewise._ops.methods import Methods
 from tilewise.autograd import Node, backward, grad_mode, record, wrap
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from tilewise._core import Array, DType
+    from tilewise._device import device as Device
+    from tilewise._memory_format import MemoryFormat
 
 
 def _rebuild(array: Array, requires_grad: bool) -> Tensor:
@@ -60,8 +64,13 @@ class Tensor(Methods, _core.TensorBase):
     _base: Tensor | None  # the tensor whose memory it views
     _hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
 
-    def __new__(cls, data: Any = ()) -> Tensor:
-        """A float32 tensor with a copy of `data`: PyTorch's older spelling of `tw.tensor`."""
+    def __new__(cls, data: Any = (), *sizes: int) -> Tensor:
+        """A float32 tensor with a copy of `data`: PyTorch's older spelling of `tw.tensor`.
+
+        `Tensor(3, 4)` is one of that shape, with zeros.
+        """
+        if sizes or data.__class__ is int:
+            data = np.zeros(as_shape("Tensor", (data, *sizes)), np.float32)
         source = getattr(data, "_array", None)
         if source is None:
             source = _core.Array.from_numpy(np.array(data, dtype=np.float32))
@@ -87,9 +96,14 @@ class Tensor(Methods, _core.TensorBase):
         return self._array.ndim
 
     @property
-    def device(self) -> str:
+    def device(self) -> Device:
         """Where the memory is: "cpu"."""
-        return "cpu"
+        return CPU
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the memory is that of a graphics processor: never."""
+        return False
 
     @property
     def itemsize(self) -> int:
@@ -106,38 +120,58 @@ class Tensor(Methods, _core.TensorBase):
         sizes = self._array.shape
         if dim is None:
             return sizes
-        if isinstance(dim, bool) or not isinstance(dim, int):
-            raise wrong_type("size", "dim", "an int", dim)
-        if not -len(sizes) <= dim < len(sizes):
-            raise IndexError(f"size: expected dim of {len(sizes)} dimensions, got {dim}")
-        return sizes[dim]
+        return sizes[self._dim("size", dim)]
 
     def dim(self) -> int:
         """The number of dimensions."""
         return self._array.ndim
 
+    ndimension = dim
+
     def numel(self) -> int:
-        """The number of elements."""
+        """The number of elements.
+
+        Example:
+            >>> tw.numel(tw.ones(2, 3))
+            6
+        """
         return self._array.size
+
+    nelement = numel
 
     def element_size(self) -> int:
         """Bytes an element."""
         return self.itemsize
 
-    def stride(self) -> tuple[int, ...]:
-        """The distance, in elements, between neighbours in each dimension."""
-        return self._array.strides
+    def stride(self, dim: int | None = None) -> Any:
+        """The distance, in elements, between neighbours in each dimension, or in one."""
+        strides = self._array.strides
+        return strides if dim is None else strides[self._dim("stride", dim)]
+
+    def _dim(self, op: str, dim: Any) -> int:
+        if isinstance(dim, bool) or not isinstance(dim, int):
+            raise wrong_type(op, "dim", "an int", dim)
+        if not -self.ndim <= dim < self.ndim:
+            raise IndexError(f"{op}: expected dim of {self.ndim} dimensions, got {dim}")
+        return dim
 
     def data_ptr(self) -> int:
         """The address of the first element."""
         return self._array.data_ptr
 
-    def is_contiguous(self) -> bool:
-        """Whether the memory is in C order."""
+    def is_contiguous(self, memory_format: MemoryFormat | None = None) -> bool:
+        """Whether the memory is in C order, or in another format."""
+        if memory_format is not None:
+            return is_in("is_contiguous", self._array, memory_format)
         return self._array.is_contiguous()
 
     def is_floating_point(self) -> bool:
-        """Whether the elements are float32 or float64."""
+        """Whether the elements are float32 or float64.
+
+        Example:
+            >>> tw.is_floating_point(tw.ones(2, dtype=tw.int64))
+            False
+        """
         return self._array.dtype in FLOATING
 
     # ------------------------------------------------------------ autograd
@@ -211,7 +245,12 @@ class Tensor(Methods, _core.TensorBase):
         backward(self, gradient, retain_graph)
 
     def detach(self) -> Tensor:
-        """The same memory without history."""
+        """The same memory without history.
+
+        Example:
+            >>> tw.detach(tw.ones(2, requires_grad=True))
+            tensor([1., 1.])
+        """
         return wrap(self._array)
 
     def detach_(self) -> Tensor:
@@ -259,35 +298,107 @@ class Tensor(Methods, _core.TensorBase):
 
     # ------------------------------------------------------------ copies and types
 
-    def clone(self) -> Tensor:
-        """A copy; gradients flow through it."""
+    def clone(self, *, memory_format: MemoryFormat | None = None) -> Tensor:
+        """A copy, in the same order in memory or another; gradients flow through it.
+
+        Example:
+            >>> tw.clone(tw.ones(2))
+            tensor([1., 1.])
+        """
         array = self._array.copy()
+        if memory_format is not None:
+            array = as_format("clone", array, memory_format)
         if not (self._requires_grad and grad_mode.enabled):
             return wrap(array)
         return record("clone", array, (self,), lambda dy: (dy,), aliases=True)
 
-    def to(self, target: DType | DTypeLike | Tensor | str) -> Tensor:
+    def to(
+        self,
+        target: DType | DTypeLike | Tensor | str | None = None,
+        dtype: DType | DTypeLike | bool | None = None,
+        non_blocking: bool = False,
+        copy: bool = False,
+        *,
+        device: str | None = None,
+        memory_format: MemoryFormat | None = None,
+    ) -> Tensor:
         """Converted to a dtype (or that of another tensor); itself where it has it already.
 
         Args:
             target: a dtype, a tensor, or "cpu", where every tensor is.
+            dtype: the element type, where `target` is a device or left out.
+            non_blocking: does nothing: there is no other device to wait for.
+            copy: a copy in any case.
+            device: "cpu" or None.
+            memory_format: the order in memory, such as `tw.channels_last`; as it is by default.
 
         Raises:
             TypeError: for what is no dtype.
             ValueError: for another device.
+
+        Example:
+            >>> tw.ones(2).to("cpu", tw.float64, non_blocking=True)
+            tensor([1., 1.], dtype=tilewise.float64)
         """
+        if dtype is True or dtype is False:  # to(dtype, non_blocking, copy)
+            copy, non_blocking, dtype = non_blocking, dtype, None
+        if non_blocking is not False:
+            as_bool("to", "non_blocking", non_blocking)
         if isinstance(target, str) and target.split(":")[0] in {"cpu", "cuda", "mps", "xpu"}:
-            if target not in {"cpu", "cpu:0"}:
-                raise ValueError(f"to: expected device 'cpu', got {target!r}")
-            return self
-        dtype = target._array.dtype if isinstance(target, Tensor) else as_dtype("to", target)
+            device = target
+        elif isinstance(target, Tensor):
+            dtype = target._array.dtype
+        elif target is not None:
+            dtype = target
+        if device is not None:
+            as_device("to", device)
         before = self._array.dtype
-        if dtype == before:
+        wanted = before if dtype is None else as_dtype("to", dtype)
+        array = self._array if wanted == before else self._array.astype(wanted)
+        if copy is not False and as_bool("to", "copy", copy) and array is self._array:
+            array = array.copy()
+        if memory_format is not None:
+            array = as_format("to", array, memory_format)
+        if array is self._array:
             return self
-        array = self._array.astype(dtype)
-        if not (self._requires_grad and grad_mode.enabled and dtype in FLOATING):
+        if not (self._requires_grad and grad_mode.enabled and wanted in FLOATING):
             return wrap(array)
+        if wanted == before:
+            return record("to", array, (self,), lambda dy: (dy,), aliases=True)
         return record("to", array, (self,), lambda dy: (dy.astype(before),))
+
+    def type(self, dtype: DType | DTypeLike | None = None) -> Any:
+        """Converted to a dtype; without one the name of the tensor's own."""
+        return f"tilewise.{name_of(self.dtype)}" if dtype is None else self.to(dtype=dtype)
+
+    squeeze_ = reshaping.squeeze_
+    unsqueeze_ = reshaping.unsqueeze_
+    transpose_ = swapaxes_ = swapdims_ = reshaping.transpose_
+    t_ = reshaping.t_
+    sub_ = subtract_ = reshaping.sub_
+    div_ = divide_ = true_divide_ = reshaping.div_
+    __iand__ = inplace.FORMS["bitwise_and_"]
+    __ior__ = inplace.FORMS["bitwise_or_"]
+    __ixor__ = inplace.FORMS["bitwise_xor_"]
+    __imod__ = inplace.FORMS["remainder_"]
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def new_tensor(
+        self,
+        data: Any,
+        dtype: DType | DTypeLike | None = None,
+        device: str | None = None,
+        requires_grad: bool = False,
+    ) -> Tensor:
+        """A tensor with a copy of `data`, of this one's type unless told otherwise."""
+        as_device("new_tensor", device)
+        wanted = self.dtype if dtype is None else as_dtype("new_tensor", dtype)
+        source = getattr(data, "_array", None)
+        if source is None:
+            source = _core.Array.from_numpy(np.array(data, dtype=numpy_dtype(wanted)))
+        return wrap(source.copy().astype(wanted)).requires_grad_(requires_grad)
 
     def type_as(self, other: Tensor) -> Tensor:
         """Converted to the dtype of `other`."""
@@ -311,13 +422,16 @@ class Tensor(Methods, _core.TensorBase):
         """The elements as nested lists of Python numbers; a number for a scalar."""
         return self._array.numpy().tolist()
 
-    def numpy(self) -> np.ndarray[Any, Any]:
+    def numpy(self, *, force: bool = False) -> np.ndarray[Any, Any]:
         """An array on the same memory.
 
+        Args:
+            force: also of a tensor that requires a gradient, as `x.detach().numpy()`.
+
         Raises:
-            RuntimeError: for a tensor that requires a gradient; use `x.detach().numpy()`.
+            RuntimeError: for a tensor that requires a gradient, unless `force`.
         """
-        if self._requires_grad:
+        if self._requires_grad and not as_bool("numpy", "force", force):
             raise RuntimeError(
                 "numpy: expected a tensor without gradient, got one that requires it; use "
                 "detach().numpy()"

@@ -9,7 +9,7 @@ import numpy as np
 from tilewise import _core
 from tilewise._arguments import array_of, wrong_type
 from tilewise._dtypes import as_dtype
-from tilewise.autograd.grad_mode import grad_mode
+from tilewise.autograd import grad_mode, record
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -67,7 +67,8 @@ def check_inplace(op: str, tensor: Tensor, other_requires_grad: bool = False) ->
 
     Raises:
         RuntimeError: for a leaf that requires a gradient, and for a view, whose base would not
-            learn of the write's gradient.
+            learn of the write's gradient. A view of all of a result takes the result's place, which
+            has no gradient from then on: what comes after `flatten` may be written in place.
     """
     if not grad_mode.enabled or not (tensor._requires_grad or other_requires_grad):
         return False
@@ -77,9 +78,39 @@ def check_inplace(op: str, tensor: Tensor, other_requires_grad: bool = False) ->
             "write to it inside tw.no_grad()"
         )
     base = tensor._base
-    if base is not None and tensor._array.shares_storage(base._array):
+    if (
+        base is not None
+        and tensor._array.shares_storage(base._array)
+        and not _takes_over(tensor, base)
+    ):
         raise RuntimeError(
             f"{op}: expected a tensor with memory of its own, got a view, through which gradients "
             "are not followed; write x[index] = … or clone() it"
         )
+    return True
+
+
+# Views that show each element of their tensor once, in another shape or order.
+_WHOLE_VIEWS = frozenset(
+    ("flatten", "movedim", "permute", "reshape", "squeeze", "t", "transpose", "unsqueeze")
+)
+
+
+def _takes_over(view: Tensor, base: Tensor) -> bool:
+    """Let a view of all of `base` own the memory, where that can be told from the tape."""
+    node, made = view._node, base._node
+    if node is None or made is None or node.edges != (made,) or node.name not in _WHOLE_VIEWS:
+        return False
+
+    shape = base._array.shape  # not `base`: it would keep itself alive
+
+    def no_gradient(_: Array) -> Any:
+        raise RuntimeError(
+            f"backward: a tensor of shape {shape} was used after a view of it had been "
+            "written in place; use the view, or clone() it before the write"
+        )
+
+    node.saved = ()  # to know its values is not needed; others that need them have their own check
+    view._base = None
+    base._node = record("overwritten", base._array, (base,), no_gradient)._node
     return True

@@ -128,7 +128,7 @@ def add_(self: Tensor, other: Operand, *, alpha: Scalar = 1) -> Tensor:
         >>> tw.zeros(2).add_(tw.ones(2), alpha=3)
         tensor([3., 3.])
     """
-    return _add_(self, other if alpha == 1 else arithmetic.mul(other, alpha))
+    return _add_(self, other if alpha == 1 else other * alpha)
 
 
 def copy_(self: Tensor, source: Any) -> Tensor:

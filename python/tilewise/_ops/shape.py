@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axes, as_axis, as_int, as_shape
+from tilewise._memory_format import as_format
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tilewise._core import Array
+    from tilewise._memory_format import MemoryFormat
     from tilewise.tensor import Tensor
 
 
@@ -24,6 +26,8 @@ def view_of(name: str, input: Tensor, array: Array, backward: Callable[[Array], 
     """A tensor on the memory of another. Writing to either while the tape needs it is an error."""
     if not (input._requires_grad and grad_mode.enabled):
         return plain_view(input, array)
+    if not array.shares_storage(input._array):  # a copy: what is written to it is its own affair
+        return record(name, array, (input,), lambda dy: (backward(dy),), aliases=True)
     out = record(name, array, (input,), lambda dy: (backward(dy),), (array,), aliases=True)
     out._base = input if input._base is None else input._base
     return out
@@ -453,12 +457,17 @@ def sum_to_size(input: Tensor, *size: int | Sequence[int]) -> Tensor:
     return record("sum_to_size", y, (input,), lambda dy: (dy.expand(before),), aliases=True)
 
 
-def contiguous(input: Tensor) -> Tensor:
-    """In C order in memory: itself where it is so already, else a copy."""
+def contiguous(input: Tensor, memory_format: MemoryFormat | None = None) -> Tensor:
+    """In C order in memory, or in another format: itself where it is so already, else a copy."""
     x = array_of("contiguous", "input", input)
-    if x.is_contiguous():
+    if memory_format is not None:
+        y = as_format("contiguous", x, memory_format)
+    elif x.is_contiguous():
         return input
-    y = x.contiguous()
+    else:
+        y = x.contiguous()
+    if y is x:
+        return input
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
     return record("contiguous", y, (input,), lambda dy: (dy,), aliases=True)

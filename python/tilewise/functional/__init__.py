@@ -5,7 +5,6 @@ usual abbreviation is `import tilewise.nn.functional as F`.
 """
 
 from tilewise._ops.elementwise import (
-    relu,
     relu_,
     sigmoid,
     tanh,
@@ -37,6 +36,7 @@ from tilewise.functional.activation import (
     leaky_relu_,
     logsigmoid,
     mish,
+    relu,
     relu6,
     rrelu_,
     selu,

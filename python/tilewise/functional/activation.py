@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tilewise._arguments import as_choice, as_float
-from tilewise._ops.elementwise import Function, relu
+from tilewise._arguments import as_bool, as_choice, as_float
+from tilewise._ops import elementwise
+from tilewise._ops.elementwise import Function
 from tilewise.functional.gated import rrelu
 
 if TYPE_CHECKING:
@@ -59,6 +60,25 @@ _softsign = Function("softsign")
 # G. Klambauer et al., "Self-normalizing neural networks" (2017).
 _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0), with NaN kept and a gradient of 0 at 0.
+
+    Args:
+        input: any shape, float32 or float64.
+        inplace: write the result to the input.
+
+    Raises:
+        TypeError: for another type.
+
+    Example:
+        >>> F.relu(tw.tensor([-1.5, 0.0, 2.5]))
+        tensor([0.0000, 0.0000, 2.5000])
+    """
+    if inplace is False or not as_bool("relu", "inplace", inplace):
+        return elementwise.relu(input)
+    return elementwise.relu_(input)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:

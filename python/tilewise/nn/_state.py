@@ -29,18 +29,19 @@ class IncompatibleKeys(NamedTuple):
         return f"missing keys: {self.missing_keys}, unexpected keys: {self.unexpected_keys}"
 
 
-def state_of(module: Module, prefix: str) -> dict[str, Tensor]:
+def state_of(module: Module, prefix: str, keep_vars: bool = False) -> dict[str, Tensor]:
     """Parameters and saved buffers by name; a shared one appears under each of its names."""
+    more: dict[str, Any] = {"keep_vars": True} if keep_vars else {}
     state: dict[str, Tensor] = {}
     for name, parameter in module._parameters.items():
         if parameter is not None:
-            state[prefix + name] = parameter.detach()
+            state[prefix + name] = parameter if keep_vars else parameter.detach()
     for name, buffer in module._buffers.items():
         if buffer is not None and name not in module._transient:
-            state[prefix + name] = buffer.detach()
+            state[prefix + name] = buffer if keep_vars else buffer.detach()
     for name, part in module._modules.items():
         if part is not None:
-            state.update(part.state_dict(prefix=f"{prefix}{name}."))
+            state.update(part.state_dict(prefix=f"{prefix}{name}.", **more))
     return state
 
 
@@ -74,9 +75,11 @@ def diff_of(module: Module, given: Mapping[str, Any]) -> StateDiff:
     return compare(type(module).__name__, own, found, optional_names(module))
 
 
-def load_state(module: Module, given: Mapping[str, Any], strict: bool) -> IncompatibleKeys:
+def load_state(
+    module: Module, given: Mapping[str, Any], strict: bool, assign: bool = False
+) -> IncompatibleKeys:
     """Copy a state dict into a module, or say everything that does not fit and change nothing."""
-    own = state_of(module, "")
+    own = state_of(module, "", keep_vars=True)
     arrays = {name: _array_of(name, given[name]) for name in own if name in given}
     shapes = {name: tuple(getattr(value, "shape", ())) for name, value in given.items()}
     shapes.update((name, tuple(array.shape)) for name, array in arrays.items())
@@ -85,5 +88,8 @@ def load_state(module: Module, given: Mapping[str, Any], strict: bool) -> Incomp
     if diff.shapes or (strict and diff):
         raise RuntimeError(f"load_state_dict: {diff}")
     for name, array in arrays.items():
-        own[name]._array.copy_(array)
+        if assign:
+            own[name]._array = array
+        else:
+            own[name]._array.copy_(array)
     return IncompatibleKeys([e.name for e in diff.missing], [e.name for e in diff.unexpected])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tilewise._arguments import as_bool, as_float, as_int
+from tilewise._arguments import as_bool, as_device, as_float, as_int
 from tilewise._dtypes import int64
 from tilewise.creation import ones, zeros
 from tilewise.functional.normalization import normalise
@@ -36,12 +36,14 @@ class _BatchNorm(Module):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        device: str | None = None,
         dtype: DType | None = None,
         *,
         bias: bool = True,
     ) -> None:
         super().__init__()
         op = type(self).__name__
+        as_device(op, device)
         self.num_features = as_int(op, "num_features", num_features, 1)
         self.eps = as_float(op, "eps", eps, 0.0)
         self.momentum = None if momentum is None else as_float(op, "momentum", momentum)
@@ -155,6 +157,7 @@ class BatchNorm2d(_BatchNorm):
         momentum: weight of a batch in the running statistics; None for their plain average.
         affine: whether to learn a scale and a shift for each channel.
         track_running_stats: whether to keep running statistics for evaluation.
+        device: "cpu", where every tensor is, or None.
         dtype: of the parameters and statistics; float32 by default.
         bias: False to learn a scale only.
 

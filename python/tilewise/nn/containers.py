@@ -62,6 +62,13 @@ class _Listed(Module):
             self.append(module)
         return self
 
+    def pop(self, key: int) -> Module:
+        """Remove a part and return it."""
+        part = self._modules[self._key(key)]
+        assert part is not None
+        del self[key]
+        return part
+
     def insert(self, index: int, module: Module) -> Any:
         """Add a part before `index`; returns the container."""
         parts = self._parts()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tilewise._arguments import as_bool, as_choice, as_int, as_tuple
+from tilewise._arguments import as_bool, as_choice, as_device, as_int, as_tuple
 from tilewise.creation import empty
 from tilewise.functional.conv import (
     PADDING_MODES,
@@ -48,10 +48,12 @@ class _ConvNd(Module):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
+        device: str | None = None,
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
         op, dims = type(self).__name__, self._dims
+        as_device(op, device)
         self.in_channels = as_int(op, "in_channels", in_channels, 1)
         self.out_channels = as_int(op, "out_channels", out_channels, 1)
         self.kernel_size = as_tuple(op, "kernel_size", kernel_size, dims, 1)
@@ -166,6 +168,7 @@ class CausalConv1d(Conv1d):
         groups: parts that channels and filters are divided into.
         bias: whether to add one number for each filter.
         padding_mode: what the padding holds; "zeros".
+        device: "cpu", where every tensor is, or None.
         dtype: of the parameters; float32 by default.
 
     Attributes:
@@ -192,11 +195,12 @@ class CausalConv1d(Conv1d):
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
+        device: str | None = None,
         dtype: DType | None = None,
     ) -> None:
         super().__init__(
             in_channels, out_channels, kernel_size, stride, "causal", dilation, groups, bias,
-            padding_mode, dtype,
+            padding_mode, device, dtype,
         )  # fmt: skip
 
 
@@ -214,6 +218,7 @@ class Conv2d(_Convolution):
         groups: parts that channels and filters are divided into.
         bias: whether to add one number for each filter.
         padding_mode: what the padding holds: "zeros", "reflect", "replicate" or "circular".
+        device: "cpu", where every tensor is, or None.
         dtype: of the parameters; float32 by default.
 
     Attributes:

@@ -35,6 +35,7 @@ class _ConvTransposeNd(_ConvNd):
         bias: bool = True,
         dilation: IntOrTuple = 1,
         padding_mode: str = "zeros",
+        device: str | None = None,
         dtype: DType | None = None,
     ) -> None:
         op, dims = type(self).__name__, self._dims
@@ -42,7 +43,7 @@ class _ConvTransposeNd(_ConvNd):
         extra = as_tuple(op, "output_padding", output_padding, dims, 0)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, border, dilation, groups, bias,
-            padding_mode, dtype,
+            padding_mode, device, dtype,
         )  # fmt: skip
         self.output_padding = extra
         self._border = border
@@ -137,6 +138,7 @@ class ConvTranspose2d(_ConvTransposeNd):
         bias: whether to add one number for each output channel.
         dilation: distance between the kernel's taps.
         padding_mode: "zeros".
+        device: "cpu", where every tensor is, or None.
         dtype: of the parameters; float32 by default.
 
     Attributes:

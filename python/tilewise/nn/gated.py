@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tilewise import functional as F
-from tilewise._arguments import as_bool, as_float, as_int
+from tilewise._arguments import as_bool, as_device, as_float, as_int
 from tilewise.creation import full
 from tilewise.nn.activation import Activation
 from tilewise.nn.parameter import Parameter
@@ -21,6 +21,7 @@ class PReLU(Activation):
     Args:
         num_parameters: 1, or the number of channels (dimension 1 of the input).
         init: the weights at first.
+        device: "cpu", where every tensor is, or None.
         dtype: of the weights; float32 by default.
 
     Example:
@@ -31,9 +32,14 @@ class PReLU(Activation):
     _shown = ("num_parameters",)
 
     def __init__(
-        self, num_parameters: int = 1, init: float = 0.25, dtype: DType | None = None
+        self,
+        num_parameters: int = 1,
+        init: float = 0.25,
+        device: str | None = None,
+        dtype: DType | None = None,
     ) -> None:
         super().__init__()
+        as_device("PReLU", device)
         self.num_parameters = as_int("PReLU", "num_parameters", num_parameters, 1)
         self.init = as_float("PReLU", "init", init)
         self.weight = Parameter(full((self.num_parameters,), self.init, dtype=dtype))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tilewise import functional as F
-from tilewise._arguments import as_bool, as_int
+from tilewise._arguments import as_bool, as_device, as_int
 from tilewise.creation import empty
 from tilewise.nn import init
 from tilewise.nn.module import Module
@@ -23,6 +23,7 @@ class Linear(Module):
         in_features: size of the input's last dimension.
         out_features: size of the output's.
         bias: whether to add one number for each output.
+        device: "cpu", where every tensor is, or None.
         dtype: of the parameters; float32 by default.
 
     Attributes:
@@ -38,9 +39,15 @@ class Linear(Module):
     """
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, dtype: DType | None = None
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: str | None = None,
+        dtype: DType | None = None,
     ) -> None:
         super().__init__()
+        as_device("Linear", device)
         self.in_features = as_int("Linear", "in_features", in_features, 1)
         self.out_features = as_int("Linear", "out_features", out_features, 1)
         self.weight = Parameter(empty(self.out_features, self.in_features, dtype=dtype))

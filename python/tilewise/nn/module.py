@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tilewise._arguments import as_bool, describe, wrong_type
 from tilewise._dtypes import FLOATING, as_dtype
-from tilewise._hooks import RemovableHandle, new_registry
+from tilewise._hooks import new_registry
 from tilewise.autograd import no_grad
+from tilewise.nn import _module_hooks
 from tilewise.nn._state import load_state, state_of
 from tilewise.nn.parameter import Buffer, Parameter
 from tilewise.tensor import Tensor
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tilewise._core import DType
+    from tilewise._hooks import RemovableHandle
     from tilewise.nn._state import IncompatibleKeys
 
 _V = TypeVar("_V")
@@ -32,7 +34,7 @@ class _Registered(NamedTuple):
 
 def _target_dtype(args: tuple[Any, ...], kwargs: dict[str, Any]) -> DType | None:
     """The dtype that `to` was asked for, or None for a device alone."""
-    unknown = set(kwargs) - {"device", "dtype", "non_blocking", "copy"}
+    unknown = set(kwargs) - {"device", "dtype", "non_blocking", "copy", "memory_format"}
     if unknown:
         raise TypeError(f"to: expected dtype, device or non_blocking, got {sorted(unknown)}")
     targets = [*args[:2], kwargs.get("device"), kwargs.get("dtype")]
@@ -70,8 +72,8 @@ class Module:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
     _transient: set[str]
-    _forward_hooks: dict[int, Callable[..., Any]]
-    _forward_pre_hooks: dict[int, Callable[..., Any]]
+    _forward_hooks: dict[int, Any]
+    _forward_pre_hooks: dict[int, Any]
     _optional_state: tuple[str, ...] = ()  # names of the state that a state dict may lack
 
     def __init__(self) -> None:
@@ -94,23 +96,66 @@ class Module:
         """Compute `forward`, with the hooks around it."""
         if not (self._forward_pre_hooks or self._forward_hooks):
             return self.forward(*args, **kwargs)
-        for hook in tuple(self._forward_pre_hooks.values()):
-            changed = hook(self, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
-        output = self.forward(*args, **kwargs)
-        for hook in tuple(self._forward_hooks.values()):
-            changed = hook(self, args, output)
-            output = output if changed is None else changed
-        return output
+        return _module_hooks.call(self, args, kwargs)
 
-    def register_forward_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(module, inputs)` before forward; a result that is not None replaces them."""
-        return RemovableHandle(self._forward_pre_hooks, hook)
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Call `hook(module, inputs)` before forward; a result that is not None replaces them.
 
-    def register_forward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(module, inputs, output)` after forward; a result replaces the output."""
-        return RemovableHandle(self._forward_hooks, hook)
+        Args:
+            hook: the function; with `with_kwargs`, `hook(module, inputs, kwargs)`, whose result is
+                both.
+            prepend: before the hooks that there are.
+            with_kwargs: hand over the arguments given by name.
+        """
+        registry = self._forward_pre_hooks
+        op = "register_forward_pre_hook"
+        return _module_hooks.add(op, registry, hook, prepend, with_kwargs=with_kwargs)
+
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
+        """Call `hook(module, inputs, output)` after forward; a result replaces the output.
+
+        Args:
+            hook: the function; with `with_kwargs`, `hook(module, inputs, kwargs, output)`.
+            prepend: before the hooks that there are.
+            with_kwargs: hand over the arguments given by name.
+            always_call: also where forward raises; the output is None then.
+        """
+        return _module_hooks.add(
+            "register_forward_hook", self._forward_hooks, hook, prepend,
+            with_kwargs=with_kwargs, always_call=always_call,
+        )  # fmt: skip
+
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> Any:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of a pass are known.
+
+        Both are tuples, with None for what has no gradient. A result that is not None replaces the
+        gradient of the input, where the module has one.
+
+        Returns:
+            A handle with `remove()`.
+
+        Example:
+            >>> layer = nn.Linear(2, 1)
+            >>> seen = []
+            >>> handle = layer.register_full_backward_hook(lambda m, gi, go: seen.append(go[0]))
+            >>> layer(tw.ones(1, 2, requires_grad=True)).backward()
+            >>> seen
+            [tensor([[1.]])]
+        """
+        pair = _module_hooks.BackwardHook(hook)
+        return _module_hooks.Handles(
+            self.register_forward_pre_hook(pair.before, prepend=prepend),
+            self.register_forward_hook(pair.after, prepend=prepend),
+        )
 
     # ------------------------------------------------------------ registering
 
@@ -251,9 +296,9 @@ class Module:
                 path = f"{prefix}.{name}" if prefix else name
                 yield from part.named_modules(seen, path, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
-        """This module and all its parts, each once."""
-        return (module for _, module in self.named_modules())
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """This module and all its parts, each once unless told otherwise."""
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The direct parts with their names."""
@@ -415,12 +460,28 @@ class Module:
 
     # ------------------------------------------------------------ state
 
-    def state_dict(self, prefix: str = "") -> dict[str, Tensor]:
-        """The parameters and persistent buffers by dotted name, on the module's own memory."""
-        return state_of(self, prefix)
+    def state_dict(
+        self,
+        *,
+        destination: dict[str, Tensor] | None = None,
+        prefix: str = "",
+        keep_vars: bool = False,
+    ) -> dict[str, Tensor]:
+        """The parameters and persistent buffers by dotted name, on the module's own memory.
+
+        Args:
+            destination: a dict to add them to; a new one by default.
+            prefix: before each name.
+            keep_vars: the parameters themselves, not tensors without history on their memory.
+        """
+        state = state_of(self, prefix, as_bool("state_dict", "keep_vars", keep_vars))
+        if destination is None:
+            return state
+        destination.update(state)
+        return destination
 
     def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> IncompatibleKeys:
         """Copy values into the parameters and buffers.
 
@@ -430,6 +491,7 @@ class Module:
         Args:
             state_dict: tensors or arrays by dotted name, as `state_dict` gives or PyTorch saves.
             strict: whether missing and unexpected names are errors.
+            assign: take the memory and the type of the values over, where it else is copied.
 
         Returns:
             `(missing_keys, unexpected_keys)`.
@@ -441,7 +503,10 @@ class Module:
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict: expected a mapping, got {describe(state_dict)}")
-        return load_state(self, state_dict, as_bool("load_state_dict", "strict", strict))
+        op = "load_state_dict"
+        return load_state(
+            self, state_dict, as_bool(op, "strict", strict), as_bool(op, "assign", assign)
+        )
 
     # ------------------------------------------------------------ printing
 
@@ -466,8 +531,13 @@ class Module:
         self.__dict__.update(state)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            name: value
-            for name, value in self.__dict__.items()
-            if name not in {"_forward_hooks", "_forward_pre_hooks"}
-        } | {"_forward_hooks": new_registry(), "_forward_pre_hooks": new_registry()}
+        state = self.__dict__ | {
+            "_forward_hooks": new_registry(),
+            "_forward_pre_hooks": new_registry(),
+        }
+        for key, hook in self._forward_pre_hooks.items():
+            made = getattr(hook, "made_before_forward", None)
+            if made is not None:  # by weight_norm: part of the module, and its value has a history
+                state["_forward_pre_hooks"][key] = hook
+                state[made] = state[made].detach()
+        return state

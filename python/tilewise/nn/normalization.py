@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from tilewise import functional as F
-from tilewise._arguments import as_bool, as_float, as_int, as_shape
+from tilewise._arguments import as_bool, as_device, as_float, as_int, as_shape
 from tilewise.creation import ones, zeros
 from tilewise.nn.batchnorm import _BatchNorm
 from tilewise.nn.module import Module
@@ -27,6 +27,7 @@ class GroupNorm(Module):
         num_channels: C.
         eps: added to the variance.
         affine: whether to learn a scale and a shift for each channel.
+        device: "cpu", where every tensor is, or None.
         dtype: of the parameters; float32 by default.
         bias: False to learn a scale only.
 
@@ -47,12 +48,14 @@ class GroupNorm(Module):
         num_channels: int,
         eps: float = 1e-5,
         affine: bool = True,
+        device: str | None = None,
         dtype: DType | None = None,
         *,
         bias: bool = True,
     ) -> None:
         super().__init__()
         op = "GroupNorm"
+        as_device(op, device)
         self.num_groups = as_int(op, "num_groups", num_groups, 1)
         self.num_channels = as_int(op, "num_channels", num_channels, 1)
         if num_channels % num_groups:
@@ -102,11 +105,14 @@ class _InstanceNorm(_BatchNorm):
         momentum: float | None = 0.1,
         affine: bool = False,
         track_running_stats: bool = False,
+        device: str | None = None,
         dtype: DType | None = None,
         *,
         bias: bool = True,
     ) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype, bias=bias)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         """`instance_norm` of the input, or its form with the running statistics in evaluation."""
@@ -157,6 +163,7 @@ class InstanceNorm2d(_InstanceNorm):
         momentum: weight of a call in the running statistics.
         affine: whether to learn a scale and a shift for each channel.
         track_running_stats: whether to keep running statistics, and use them in evaluation.
+        device: "cpu", where every tensor is, or None.
         dtype: of the parameters and statistics; float32 by default.
         bias: False to learn a scale only.
 
@@ -204,6 +211,7 @@ class LayerNorm(Module):
         eps: added to the variance.
         elementwise_affine: whether to learn a scale and a shift of that shape.
         bias: False to learn a scale only.
+        device: "cpu", where every tensor is, or None.
         dtype: of the parameters; float32 by default.
 
     Attributes:
@@ -223,10 +231,12 @@ class LayerNorm(Module):
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
+        device: str | None = None,
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
         op = "LayerNorm"
+        as_device(op, device)
         self.normalized_shape = _last_shape(op, normalized_shape)
         self.eps = as_float(op, "eps", eps)
         self.elementwise_affine = as_bool(op, "elementwise_affine", elementwise_affine)
@@ -268,6 +278,7 @@ class RMSNorm(Module):
         normalized_shape: the sizes of those dimensions; an int for the last one.
         eps: added to the mean square; None for the distance from 1 to the next number.
         elementwise_affine: whether to learn a scale of that shape.
+        device: "cpu", where every tensor is, or None.
         dtype: of the parameters; float32 by default.
 
     Attributes:
@@ -286,10 +297,12 @@ class RMSNorm(Module):
         normalized_shape: int | Sequence[int],
         eps: float | None = None,
         elementwise_affine: bool = True,
+        device: str | None = None,
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
         op = "RMSNorm"
+        as_device(op, device)
         self.normalized_shape = _last_shape(op, normalized_shape)
         self.eps = None if eps is None else as_float(op, "eps", eps)
         self.elementwise_affine = as_bool(op, "elementwise_affine", elementwise_affine)

@@ -39,7 +39,7 @@ class WeightNorm:
     """The hook that makes the parameter anew before each forward pass."""
 
     def __init__(self, name: str, dim: int | None) -> None:
-        self.name = name
+        self.name = self.made_before_forward = name
         self.dim = dim
 
     def weight(self, module: Module) -> Tensor:
