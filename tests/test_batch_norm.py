@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import tilewise as tw
+import tilewise.nn.functional as F
 from helpers import EPS32, assert_close, check_with_ref, random_array, requires_torch, to_core
 from tilewise import _core
 
@@ -192,6 +194,17 @@ def test_nan_stays_in_its_channel(isa: str) -> None:
     bad = np.isnan(y.numpy()).any(axis=(0, 2))
     np.testing.assert_array_equal(bad, np.arange(5) == 3)
     np.testing.assert_array_equal(np.isnan(mean.numpy()), np.arange(5) == 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_evaluating_the_gradient_does_not_read_the_input(isa: str, dtype: type) -> None:
+    """dx = dy scale: finite where x is not, as in PyTorch."""
+    x = tw.tensor(np.array([[1.0, np.nan, np.inf], [2.0, 3.0, 4.0]], dtype), requires_grad=True)
+    weight = tw.tensor(np.array([1.0, 2.0, -4.0], dtype))
+    zeros, ones = tw.zeros(3, dtype=x.dtype), tw.ones(3, dtype=x.dtype)
+    F.batch_norm(x, zeros, ones, weight, eps=0.0).sum().backward()
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.numpy(), [[1, 2, -4], [1, 2, -4]])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

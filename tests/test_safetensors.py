@@ -86,10 +86,11 @@ def test_a_module_goes_to_disk_and_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ([("x", 1)], "mapping of names to tensors, got list"),
-        ({"x": [1.0]}, "'x', got list"),
-        ({1: np.zeros(1)}, "names that are strings"),
-        ({"__metadata__": np.zeros(1)}, "names that are strings"),
+        ([("x", {1})], r"got set at 0\.1"),
+        ({"x": {"y": lambda: 0}}, r"got function at x\.y"),
+        ({"net": nn.Linear(1, 1)}, r"got Linear at net; pass its state_dict\(\)"),
+        ({(1, 2): np.zeros(1)}, "got dict at the root"),
+        ({"__metadata__": np.zeros(1)}, "no name for a tensor"),
         ({"x": np.zeros(1, np.complex64)}, "dtype complex64"),
         ({"x": np.array(["a"])}, "does not store"),
     ],
@@ -98,6 +99,40 @@ def test_save_refuses(tmp_path: Path, value: Any, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         tw.save(value, tmp_path / "t")
     assert not list(tmp_path.iterdir())
+
+
+def test_nested_state(tmp_path: Path) -> None:
+    """What training scripts save: state dicts beside numbers."""
+    model = nn.Linear(2, 1)
+    optimizer = tw.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    model(tw.ones(1, 2)).sum().backward()
+    optimizer.step()
+    state = {
+        "net": model.state_dict(),
+        "net.weight": tw.zeros(1),  # the name that the weight below "net" would have
+        "optimizer": optimizer.state_dict(),
+        "epoch": 3,
+        "history": [(0.5, None, "best")],
+        "counts": {1: np.arange(3)},
+    }
+    tw.save(state, tmp_path / "run.ckpt", {"by": "test"})
+    back = tw.load(tmp_path / "run.ckpt")
+    assert list(back) == list(state)
+    model.load_state_dict(back["net"])
+    optimizer.load_state_dict(back["optimizer"])
+    assert back["net.weight"].tolist() == [0.0]
+    assert back["epoch"] == 3 and back["history"] == [(0.5, None, "best")]
+    np.testing.assert_array_equal(back["counts"][1], [0, 1, 2])
+    assert io.load_metadata(tmp_path / "run.ckpt")["by"] == "test"
+    tw.save(tw.ones(2), tmp_path / "one")
+    assert tw.load(tmp_path / "one").tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"__tensor__": "y"}', '{"__tuple__": 1}'])
+def test_nested_state_is_not_believed(tmp_path: Path, text: str) -> None:
+    io.save({"x": np.zeros(1)}, tmp_path / "t", {"tilewise_state": text})
+    with pytest.raises(ValueError, match="is corrupt"):
+        tw.load(tmp_path / "t")
 
 
 def test_save_refuses_a_module(tmp_path: Path) -> None:

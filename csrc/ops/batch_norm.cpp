@@ -281,7 +281,12 @@ BatchNormGradients batch_norm_backward(const Array& grad_output, const Array& in
     shared.slope[at(c)] = f.scale[at(c)] * invstd[at(c)] * dweight[at(c)] / n;
     shared.offset[at(c)] = f.scale[at(c)] * sums.dy[at(c)] / n;
   }
-  backward_input(dy, x, r, f, shared, dx);
+  if (s.training || s.relu || s.input_relu) {
+    backward_input(dy, x, r, f, shared, dx);
+  } else {  // dy scale, which x does not enter, not even as NaN
+    const Array none;
+    normalise(dy, r, Affine(r, Doubles(at(channels), 0.0), s.invstd, s.weight, none, false), dx);
+  }
   return {dx, from_doubles(dweight, dtype), from_doubles(sums.dy, dtype)};
 }
 

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from ..creation import from_numpy
 from ..tensor import Tensor
 from .atomic import open_atomic
+from .tree import flatten, unflatten
 
 Array = npt.NDArray[Any]
 
@@ -42,37 +43,45 @@ _WIDENED = {
 }
 
 
+_NESTED = "tilewise_state"  # the metadata's key of what is not a flat dictionary of tensors
+
+
 def save(
-    tensors: Mapping[str, Tensor | Array],
+    state: Any,
     path: str | os.PathLike[str],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a state dict as a safetensors file.
+    """Write a state dict, or state dicts beside numbers and strings, as a safetensors file.
 
-    The bytes depend on the arguments alone; the file appears complete or not at all.
+    The bytes depend on the arguments alone; the file appears complete or not at all. Nothing is
+    pickled: what is no tensor becomes JSON in the file's metadata.
 
     Args:
-        tensors: name → Tensor or array of any shape.
+        state: name → Tensor or array of any shape, or a tensor, or dicts and lists of tensors,
+            numbers, strings, booleans and None, nested as you like.
         path: the file to write; by custom it ends in `.safetensors`.
         metadata: strings to keep beside the tensors.
 
     Raises:
-        TypeError: `tensors` is no such mapping, or a dtype cannot be stored.
+        TypeError: `state` holds something else, a module say, or a dtype cannot be stored.
         OSError: the file cannot be written; an older file of that name is left as it was.
 
     Example:
-        >>> tw.save(nn.Linear(2, 1).state_dict(), "weights.safetensors", {"model": "linear"})
+        >>> model = nn.Linear(2, 1)
+        >>> tw.save(model.state_dict(), "weights.safetensors", {"model": "linear"})
+        >>> tw.save({"net": model.state_dict(), "epoch": 3}, "run.ckpt")
+        >>> tw.load("run.ckpt")["epoch"]
+        3
     """
-    if not isinstance(tensors, Mapping):
-        raise TypeError(
-            f"save: expected a mapping of names to tensors, got {type(tensors).__name__}; "
-            "for a model pass model.state_dict()"
-        )
-    arrays = {name: _to_array(name, value) for name, value in tensors.items()}
     strings: dict[Any, Any] = dict(metadata or {})
     for key, text in strings.items():
         if not (isinstance(key, str) and isinstance(text, str)):
             raise TypeError(f"save: expected metadata of strings, got {key!r}: {text!r}")
+    tensors = state
+    if not _is_flat(state):
+        tensors = {}
+        strings[_NESTED] = json.dumps(flatten(state, "", tensors))
+    arrays = {name: _to_array(name, value) for name, value in tensors.items()}
     from safetensors.numpy import save as serialize
 
     serialized = memoryview(serialize(arrays, strings or None))
@@ -80,6 +89,14 @@ def save(
     with open_atomic(path) as stream:
         stream.write(_in_order(bytes(serialized[8 : 8 + length])))
         stream.write(serialized[8 + length :])
+
+
+def _is_flat(state: Any) -> bool:
+    """Whether it is a dictionary of names and tensors, which any reader of the format knows."""
+    return isinstance(state, Mapping) and all(
+        isinstance(name, str) and isinstance(value, (Tensor, np.ndarray, np.generic))
+        for name, value in state.items()
+    )
 
 
 def _in_order(header: bytes) -> bytes:
@@ -92,25 +109,18 @@ def _in_order(header: bytes) -> bytes:
     return struct.pack("<Q", len(text)) + text
 
 
-def _to_array(name: Any, value: Tensor | Array) -> Array:
-    if not isinstance(name, str) or name == "__metadata__":
-        raise TypeError(f"save: expected names that are strings, got {name!r}")
-    if isinstance(value, Tensor):
-        array: Array = value.detach().numpy()
-    elif isinstance(value, (np.ndarray, np.generic)):
-        array = np.asarray(value)
-    else:
-        raise TypeError(
-            f"save: expected a Tensor or an array for {name!r}, got {type(value).__name__}"
-        )
+def _to_array(name: str, value: Tensor | Array) -> Array:
+    if name == "__metadata__":
+        raise TypeError(f"save: {name!r} is no name for a tensor: the format keeps it for itself")
+    array: Array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
     if array.dtype.newbyteorder("=") not in [np.dtype(kind) for kind in _NATIVE.values()]:
         raise TypeError(f"save: {name!r} has dtype {array.dtype}, which tilewise does not store")
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
     return np.ascontiguousarray(native).reshape(array.shape)  # ascontiguousarray makes 0-d 1-d
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Read a safetensors file as a state dict.
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read a safetensors file: the state dict, or the nested state, that `save` was given.
 
     float16 and bfloat16 become float32, and small integer types the next larger one of tilewise;
     no value changes.
@@ -126,7 +136,13 @@ def load(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         >>> model.load_state_dict(tw.load("weights.safetensors"))
         <All keys matched successfully>
     """
-    return {name: from_numpy(array) for name, array in read(path)[0].items()}
+    arrays, metadata = read(path)
+    if _NESTED not in metadata:
+        return {name: from_numpy(array) for name, array in arrays.items()}
+    try:
+        return unflatten(json.loads(metadata[_NESTED]), arrays)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"load: {Path(path)} is corrupt: {error}") from error
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:

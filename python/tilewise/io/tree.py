@@ -22,7 +22,7 @@ def flatten(value: Any, prefix: str, tensors: dict[str, Any]) -> Any:
 
     Args:
         value: the state.
-        prefix: begins the names of its tensors, for example "optimizer".
+        prefix: begins the names of its tensors, for example "optimizer"; may be empty.
         tensors: receives them.
 
     Raises:
@@ -40,18 +40,29 @@ def flatten(value: Any, prefix: str, tensors: dict[str, Any]) -> Any:
     if isinstance(value, (float, np.floating)):
         return float(value)
     if isinstance(value, (Tensor, np.ndarray)):
-        tensors[prefix] = value
-        return {"__tensor__" if isinstance(value, Tensor) else "__array__": prefix}
+        name = prefix or "tensor"
+        while name in tensors:  # {"a.b": x, "a": {"b": y}}
+            name += "_"
+        tensors[name] = value
+        return {"__tensor__" if isinstance(value, Tensor) else "__array__": name}
     if isinstance(value, (list, tuple)):
-        items = [flatten(v, f"{prefix}.{i}", tensors) for i, v in enumerate(value)]
+        items = [flatten(v, _below(prefix, i), tensors) for i, v in enumerate(value)]
         return {"__tuple__": items} if isinstance(value, tuple) else items
     if isinstance(value, Mapping):
-        pairs = [[k, flatten(v, f"{prefix}.{k}", tensors)] for k, v in value.items()]
+        pairs = [[k, flatten(v, _below(prefix, k), tensors)] for k, v in value.items()]
         if all(isinstance(k, str) and k not in _TAGS for k, _ in pairs):
             return dict(pairs)
         if all(k is None or isinstance(k, (str, int, float)) for k, _ in pairs):
             return {"__items__": pairs}
-    raise TypeError(f"checkpoint: cannot store {type(value).__name__} at {prefix}")
+    hint = "; pass its state_dict()" if hasattr(value, "state_dict") else ""
+    raise TypeError(
+        "save: expected tensors, arrays, numbers, strings, None, and dicts and lists of them, got "
+        f"{type(value).__name__} at {prefix or 'the root'}{hint}"
+    )
+
+
+def _below(prefix: str, key: Any) -> str:
+    return f"{prefix}.{key}" if prefix else str(key)
 
 
 def unflatten(value: Any, tensors: Mapping[str, npt.NDArray[Any]]) -> Any:

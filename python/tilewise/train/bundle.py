@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.transforms import Transform
-from ..io import check_state_dict, load, load_metadata, save
+from ..io import check_state_dict, load_metadata, load_weights, save
 from ..models import Preprocessing, create, info
 from ..nn import Module
 from .datasets import KNOWN, Known, known_of
@@ -136,7 +136,7 @@ def load_bundle(path: str | os.PathLike[str]) -> Bundle:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: its description is corrupt: {error!r}") from error
-    state = load(path)
+    state = load_weights(path)
     try:
         check_state_dict(bundle.model, state)
     except ValueError as error:
