@@ -128,7 +128,9 @@ def test_nested_state(tmp_path: Path) -> None:
     assert tw.load(tmp_path / "one").tolist() == [1.0, 1.0]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"__tensor__": "y"}', '{"__tuple__": 1}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, '{"__tensor__": "y"}', '{"__tuple__": 1}']
+)
 def test_nested_state_is_not_believed(tmp_path: Path, text: str) -> None:
     io.save({"x": np.zeros(1)}, tmp_path / "t", {"tilewise_state": text})
     with pytest.raises(ValueError, match="is corrupt"):
