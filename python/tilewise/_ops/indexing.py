@@ -206,6 +206,11 @@ def _one_vector(x: Array, index: Any) -> Plan | None:
     return Plan((), x.shape, (*[None] * len(before), array))
 
 
+def plan_of(x: Array, index: Any) -> Plan:
+    """The plan of an index into an array."""
+    return _one_vector(x, index) or plan(x.shape, index)
+
+
 def _scatter_basic(dy: Array, shape: tuple[int, ...], index: Any) -> Array:
     dx = _core.Array.full(shape, 0, dy.dtype)
     _core.basic_index(dx, index).copy_(dy)
@@ -215,7 +220,7 @@ def _scatter_basic(dy: Array, shape: tuple[int, ...], index: Any) -> Array:
 def _advanced(input: Tensor, index: Any) -> Tensor:
     x = input._array
     shape = x.shape
-    steps = _one_vector(x, index) or plan(shape, index)
+    steps = plan_of(x, index)
     y = steps.view(x)
     if not steps.arrays:
         return view_of("getitem", input, y, lambda dy: _scatter_view(dy, shape, steps))
