@@ -66,7 +66,7 @@ void find(const T* row, index_t length, Entry* entries, const Array& fractions, 
     if (between == Interpolation::midpoint) weight = weight > 0 ? T(0.5) : weight;
     const T distance = row[high] - row[low];
     const index_t at = q * step;
-    out.value[at] = below == above ? row[low] : row[low] + weight * distance;
+    out.value[at] = row[low] == row[high] ? row[low] : row[low] + weight * distance;
     out.low[at] = low;
     out.high[at] = high;
     out.weight[at] = weight;

@@ -20,10 +20,10 @@ auto key_of(T value) {
   if constexpr (std::is_floating_point_v<T>) {
     using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
     if (value != value) return ~Bits{0};
-    const T plain = value + T{0};  // -0 becomes 0
     Bits bits = 0;
-    std::memcpy(&bits, &plain, sizeof(bits));
+    std::memcpy(&bits, &value, sizeof(bits));  // no arithmetic: it may take denormals for zeros
     constexpr Bits sign = Bits{1} << (8 * sizeof(Bits) - 1);
+    if (bits == sign) bits = 0;
     return (bits & sign) != 0 ? static_cast<Bits>(~bits) : static_cast<Bits>(bits | sign);
   } else if constexpr (sizeof(T) == 8) {
     return static_cast<std::uint64_t>(value) ^ (std::uint64_t{1} << 63);
@@ -86,8 +86,8 @@ index_t count_numbers(const Entry* x, index_t count) {
   }
 }
 
-// From the last digit to the first, each pass stable. Passes in which all digits agree are left
-// out.
+// From the last digit to the first, each pass stable: entries come in the order of positions.
+// Passes in which all digits agree are left out.
 template <typename Entry>
 void radix_sort(Entry* x, index_t count) {
   constexpr int digit_bits = 11;
@@ -133,13 +133,13 @@ void sort_entries(Entry* x, index_t count) {
 template <typename Entry>
 void sort_front(Entry* x, index_t count, index_t keep) {
   constexpr index_t few = 64;  // that a heap holds
-  if (keep == count) return sort_entries(x, count);
+  if (keep > count / 4) return sort_entries(x, count);
   if (keep <= few) {
     std::partial_sort(x, x + keep, x + count);
     return;
   }
   std::nth_element(x, x + keep, x + count);
-  sort_entries(x, keep);
+  std::sort(x, x + keep);  // out of the order of positions, which a radix sort would need
 }
 
 }  // namespace tilewise::sorting
