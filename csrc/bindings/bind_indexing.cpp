@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "bindings/bindings.h"
 #include "ops/arg_reduce.h"
@@ -12,6 +13,7 @@
 #include "ops/quantile.h"
 #include "ops/rearrange.h"
 #include "ops/sort.h"
+#include "ops/view.h"
 
 namespace tilewise::bindings {
 namespace {
@@ -54,6 +56,12 @@ void bind_scatter(py::module_& m, const std::string& name, Scatter how) {
           return out;
         },
         py::arg("a"), py::arg("axis"), py::arg("index"), py::arg("src"), release_gil());
+}
+
+// One element along an axis and its place, without the axis where it is not kept.
+std::pair<Array, Array> found(std::pair<Array, Array> pair, index_t axis, bool keepdims) {
+  if (keepdims) return pair;
+  return {squeeze(pair.first, {axis}), squeeze(pair.second, {axis})};
 }
 
 void bind_counting(py::module_& m) {
@@ -107,7 +115,12 @@ void bind_indexing(py::module_& m) {
       release_gil());
   m.def("sort", &sort, py::arg("a"), py::arg("axis") = -1, py::arg("descending") = false,
         release_gil());
-  m.def("middle", &middle, py::arg("a"), py::arg("axis"), py::arg("ignore_nan"), release_gil());
+  m.def(
+      "middle",
+      [](const Array& a, index_t axis, bool ignore_nan, bool keepdims) {
+        return found(middle(a, axis, ignore_nan), axis, keepdims);
+      },
+      py::arg("a"), py::arg("axis"), py::arg("ignore_nan"), py::arg("keepdims"), release_gil());
   m.def(
       "index_put",
       [](const Array& a, const OptionalArrays& indices, const Array& src, bool accumulate) {
@@ -117,7 +130,21 @@ void bind_indexing(py::module_& m) {
       },
       py::arg("a"), py::arg("indices"), py::arg("src"), py::arg("accumulate") = false,
       release_gil());
-  m.def("kth_smallest", &kth_smallest, py::arg("a"), py::arg("k"), py::arg("axis"), release_gil());
+  m.def(
+      "put",
+      [](const Array& a, const Array& index, const Array& src, bool accumulate) {
+        Array out = contiguous(a);
+        if (out.storage() == a.storage()) out = clone(out);
+        index_put(reshape(out, {-1}), {reshape(index, {-1})}, reshape(src, {-1}), accumulate);
+        return out;
+      },
+      py::arg("a"), py::arg("index"), py::arg("src"), py::arg("accumulate"), release_gil());
+  m.def(
+      "kth_smallest",
+      [](const Array& a, index_t k, index_t axis, bool keepdims) {
+        return found(kth_smallest(a, k, axis), axis, keepdims);
+      },
+      py::arg("a"), py::arg("k"), py::arg("axis"), py::arg("keepdims"), release_gil());
   bind_counting(m);
   m.def("order_rows", &order_rows, py::arg("matrix"), release_gil());
   m.def("windows_backward", &windows_backward, py::arg("dy"), py::arg("shape"), py::arg("dim"),

@@ -313,6 +313,7 @@ __all__: list[str] = [
     "prelu",
     "prelu_backward",
     "prod",
+    "put",
     "quantile",
     "randint",
     "reciprocal",
@@ -1361,6 +1362,7 @@ def kth_smallest(
     a: Array,
     k: typing.SupportsInt | typing.SupportsIndex,
     axis: typing.SupportsInt | typing.SupportsIndex,
+    keepdims: bool,
 ) -> tuple[Array, Array]: ...
 def layer_norm_backward(
     dy: Array,
@@ -1515,7 +1517,7 @@ def mean(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = F
 def memory_stats() -> dict[str, typing.Any]: ...
 def meshgrid(vectors: collections.abc.Sequence[Array], swapped: bool) -> list[Array]: ...
 def middle(
-    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, ignore_nan: bool
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, ignore_nan: bool, keepdims: bool
 ) -> tuple[Array, Array]: ...
 def min(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def min_with_index(
@@ -1722,6 +1724,7 @@ def prelu_backward(
     dy: Array, x: Array, slope: Array, wants_dx: bool, wants_dslope: bool
 ) -> tuple[Array | None, Array | None]: ...
 def prod(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
+def put(a: Array, index: Array, src: Array, accumulate: bool) -> Array: ...
 def quantile(
     a: Array,
     fractions: Array,

@@ -98,7 +98,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Scalar | Tensor) -
     """
     x, places = _entries("index_fill", input, dim, index)
     tensor = hasattr(value, "_array")
-    number: Any = operand("index_fill", "value", value)
+    number: Any = value if value.__class__ in SCALARS else operand("index_fill", "value", value)
     new = (
         number
         if tensor
@@ -198,13 +198,12 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     if values.dtype is not x.dtype:
         raise TypeError(f"put: expected source of {x.dtype.name}, got {values.dtype.name}")
     adds = as_bool("put", "accumulate", accumulate)
-    places: list[Array | None] = [i.reshape((-1,))]
-    y = _core.index_put(x.reshape((-1,)), places, values.reshape((-1,)), adds).reshape(x.shape)
+    y = _core.put(x, i, values, adds)
     if not recording((input, source)):
         return wrap(y)
 
     def backward(dy: Array) -> tuple[Array, Array]:
-        flat = dy.reshape((-1,))
+        flat, places = dy.reshape((-1,)), [i.reshape((-1,))]
         kept = flat if adds else _core.index_put(flat, places, _core.Array.full((), 0, dy.dtype))
         return kept.reshape(x.shape), _core.index(flat, places).reshape(values.shape)
 

@@ -42,14 +42,17 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         >>> tw.cat([tw.zeros(2, 3), tw.ones(1, 3)]).shape
         (3, 3)
     """
-    if tensors.__class__ not in _SEQUENCES:
-        tensors = _tensor_list("cat", tensors)
+    return _joined("cat", tensors, _arrays_of("cat", tensors), dim)
+
+
+def _arrays_of(op: str, tensors: Sequence[Tensor]) -> list[Array]:
+    """The arrays of a list of tensors, which is looked at twice where something is wrong."""
     try:
-        arrays = [t._array for t in tensors]
-    except (AttributeError, TypeError):
-        _tensor_list("cat", tensors)
-        raise
-    return _joined("cat", tensors, arrays, dim)
+        if tensors.__class__ in _SEQUENCES:
+            return [t._array for t in tensors]
+    except AttributeError:
+        pass
+    return [t._array for t in _tensor_list(op, tensors)]
 
 
 def _joined(op: str, tensors: Sequence[Tensor], arrays: list[Array], dim: int) -> Tensor:
@@ -87,11 +90,12 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         >>> tw.stack([tw.zeros(3), tw.ones(3)]).shape
         (2, 3)
     """
-    parts = _tensor_list("stack", tensors)
-    arrays = [t._array for t in parts]
+    arrays = _arrays_of("stack", tensors)
+    if not arrays:
+        raise ValueError("stack: expected at least one tensor, got none")
     axis = as_axis("stack", dim, arrays[0].ndim + 1)
     y = _core.stack(arrays, axis)
-    if not recording(parts):
+    if not recording(tensors):
         return wrap(y)
     dtypes = [a.dtype for a in arrays]
 
@@ -101,7 +105,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
             for piece, dtype in zip(_core.unbind(dy, axis), dtypes, strict=True)
         ]
 
-    return record("stack", y, parts, backward, aliases=True)
+    return record("stack", y, tensors, backward, aliases=True)
 
 
 def _stacked(
@@ -115,12 +119,9 @@ def _stacked(
     """The stacking functions of NumPy: joined after giving each tensor `least` dimensions."""
 
     def op(tensors: Sequence[Tensor]) -> Tensor:
-        parts = _tensor_list(name, tensors)
-        arrays = []
-        for tensor in parts:
-            x = tensor._array
-            arrays.append(x if x.ndim >= least else x.reshape(added(x.shape)))
-        return _joined(name, parts, arrays, dim(arrays[0].ndim))
+        arrays = _arrays_of(name, tensors)
+        seen = [x if x.ndim >= least else x.reshape(added(x.shape)) for x in arrays]
+        return _joined(name, tensors, seen, dim(seen[0].ndim) if seen else 0)
 
     op.__name__ = op.__qualname__ = name
     op.__doc__ = (

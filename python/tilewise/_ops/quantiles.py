@@ -36,9 +36,7 @@ def _middle(op: str, input: Tensor, dim: Any, keepdim: bool, ignore_nan: bool) -
         raise IndexError(f"{op}: expected at least one element along dim, got shape {x.shape}")
     if x.ndim == 0:
         return ValuesIndices(input, wrap(_core.Array.full((), 0, _core.DType.int64)))
-    y, index = _core.middle(x, axis, ignore_nan)
-    if not keepdim:
-        index, y = _core.squeeze(index, (axis,)), _core.squeeze(y, (axis,))
+    y, index = _core.middle(x, axis, ignore_nan, as_bool(op, "keepdim", keepdim))
     values = search.picked(op, input, y, axis, index)
     return values if flat else ValuesIndices(values, wrap(index))
 

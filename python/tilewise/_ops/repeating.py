@@ -28,11 +28,14 @@ def flip(input: Tensor, *axes: int | Sequence[int], dims: Any = None) -> Tensor:
     """
     x = array_of("flip", "input", input)
     given: Any = axes if dims is None else dims
-    if given.__class__ is tuple and len(given) == 1 and given[0].__class__ is int:
-        chosen: tuple[int, ...] = (as_axis("flip", given[0], x.ndim),)
-    else:
+    if given.__class__ is tuple and len(given) == 1 and given[0].__class__ in (tuple, list):
+        given = given[0]
+    try:  # the core checks ints, once
+        chosen = tuple(given)
+        y = _core.flip(x, chosen) if chosen else x.copy()
+    except (TypeError, IndexError, ValueError):
         chosen = as_axes("flip", as_shape("flip", given, -max(x.ndim, 1)), x.ndim)
-    y = _core.flip(x, chosen) if chosen else x.copy()
+        y = _core.flip(x, chosen) if chosen else x.copy()
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
     return record(

@@ -182,9 +182,8 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     count = as_int("kthvalue", "k", k, 1, x.shape[axis] if x.ndim else 1)
     if x.ndim == 0:
         return ValuesIndices(input, wrap(_core.Array.full((), 0, int64)))
-    values, index = _core.kth_smallest(x, count, axis)
-    if not keepdim:
-        index, values = _core.squeeze(index, (axis,)), _core.squeeze(values, (axis,))
+    keep = as_bool("kthvalue", "keepdim", keepdim)
+    values, index = _core.kth_smallest(x, count, axis, keep)
     return ValuesIndices(picked("kthvalue", input, values, axis, index), wrap(index))
 
 

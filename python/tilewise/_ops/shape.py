@@ -122,7 +122,8 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     parts = as_shape("unflatten", sizes, -1)
     if math.prod(parts) != before[axis]:
         parts = _inferred(parts, before[axis])
-    return reshape(input, (*before[:axis], *parts, *before[axis + 1 :]))
+    y = x.reshape((*before[:axis], *parts, *before[axis + 1 :]))
+    return view_of("unflatten", input, y, lambda dy: dy.reshape(before))
 
 
 def permute(input: Tensor, *dims: int | Sequence[int]) -> Tensor:

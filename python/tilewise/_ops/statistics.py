@@ -15,7 +15,7 @@ from tilewise._arguments import (
     wrong_type,
 )
 from tilewise._dtypes import FLOATING
-from tilewise._ops import arithmetic, elementwise, reduction, select, shape
+from tilewise._ops import arithmetic, reduction, select, shape
 from tilewise._ops.reduction import reduce
 from tilewise.autograd import grad_mode, record, wrap
 
@@ -261,8 +261,22 @@ def corrcoef(input: Tensor) -> Tensor:
     covariance = cov(input)
     if covariance.ndim == 0:
         return arithmetic.div(covariance, covariance)
-    from tilewise._ops.matrix import diagonal
+    c = covariance._array
+    deviation = _core.sqrt(_core.diagonal(c, 0, 0, 1))
+    rows, columns = _core.unsqueeze(deviation, 1), _core.unsqueeze(deviation, 0)
+    ratio = _core.div(_core.div(c, rows), columns)
+    y = _core.clamp(ratio, -1.0, 1.0)
+    if not covariance._requires_grad:
+        return wrap(y)
 
-    deviation = elementwise.sqrt(diagonal(covariance))
-    scaled = arithmetic.div(covariance, shape.unsqueeze(deviation, 1))
-    return select.clamp(arithmetic.div(scaled, shape.unsqueeze(deviation, 0)), -1, 1)
+    def backward(dy: Array) -> tuple[Array]:
+        sent = _core.clamp_backward(dy, ratio, -1.0, 1.0)
+        dc = _core.div(_core.div(sent, rows), columns)
+        # A variance divides its row and its column by its root.
+        moved = _core.mul(sent, ratio)
+        both = _core.add(_core.sum(moved, (0,), False), _core.sum(moved, (1,), False))
+        variance = _core.diagonal(dc, 0, 0, 1)
+        _core.sub_(variance, _core.div(_core.mul(both, 0.5), _core.square(deviation)))
+        return (dc,)
+
+    return record("corrcoef", y, (covariance,), backward, (ratio, deviation))
