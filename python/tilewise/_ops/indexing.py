@@ -42,7 +42,8 @@ class Plan(NamedTuple):
     def view(self, x: Array) -> Array:
         """The basic step."""
         if self.basic:
-            return _core.basic_index(x, self.basic)
+            seen: Array = _core.basic_index(x, self.basic)
+            return seen
         for dim, start, stop, step in self.slices:
             x = x.slice(dim, start, stop, step)
         return x if x.shape == self.shape else x.reshape(self.shape)

@@ -45,7 +45,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return _joined("cat", tensors, _arrays_of("cat", tensors), dim)
 
 
-def _arrays_of(op: str, tensors: Sequence[Tensor]) -> list[Array]:
+def _arrays_of(op: str, tensors: Any) -> list[Array]:
     """The arrays of a list of tensors, which is looked at twice where something is wrong."""
     try:
         if tensors.__class__ in _SEQUENCES:
