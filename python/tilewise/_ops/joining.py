@@ -47,12 +47,13 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 
 def _arrays_of(op: str, tensors: Any) -> list[Array]:
     """The arrays of a list of tensors, which is looked at twice where something is wrong."""
+    if tensors.__class__ not in _SEQUENCES:
+        tensors = _tensor_list(op, tensors)
     try:
-        if tensors.__class__ in _SEQUENCES:
-            return [t._array for t in tensors]
+        return [t._array for t in tensors]
     except AttributeError:
-        pass
-    return [t._array for t in _tensor_list(op, tensors)]
+        _tensor_list(op, tensors)
+        raise
 
 
 def _joined(op: str, tensors: Sequence[Tensor], arrays: list[Array], dim: int) -> Tensor:
