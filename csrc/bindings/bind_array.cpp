@@ -3,7 +3,9 @@
 #include "base/convert.h"
 #include "base/error.h"
 #include "bindings/bindings.h"
+#include "bindings/operands.h"
 #include "ops/copy.h"
+#include "ops/ranges.h"
 #include "ops/visit_dtype.h"
 
 namespace tilewise::bindings {
@@ -96,23 +98,8 @@ Array full(const Dims& shape, const py::object& value, DType dtype) {
   return a;
 }
 
-Array arange(const py::object& start, const py::object& step, index_t count, DType dtype) {
-  TW_CHECK(count >= 0, "arange: expected a count >= 0, got ", count);
-  Array a = Array::empty({count}, dtype);
-  visit_dtype(dtype, [&](auto tag) {
-    using T = decltype(tag);
-    T* out = a.data<T>();
-    if constexpr (std::is_floating_point_v<T>) {
-      const double first = start.cast<double>();
-      const double delta = step.cast<double>();
-      for (index_t i = 0; i < count; ++i) out[i] = converted<T>(first + double(i) * delta);
-    } else {
-      const auto first = start.cast<std::int64_t>();
-      const auto delta = step.cast<std::int64_t>();
-      for (index_t i = 0; i < count; ++i) out[i] = static_cast<T>(first + i * delta);
-    }
-  });
-  return a;
+Array arange_of(const py::object& start, const py::object& step, index_t count, DType dtype) {
+  return arange(scalar_from("arange", start), scalar_from("arange", step), count, dtype);
 }
 
 // ---------------------------------------------------------------- attributes
@@ -215,8 +202,10 @@ Example:
       .def_static("from_numpy", &from_numpy, py::arg("array"))
       .def_static("empty", &Array::empty, py::arg("shape"), py::arg("dtype"))
       .def_static("full", &full, py::arg("shape"), py::arg("value"), py::arg("dtype"))
-      .def_static("arange", &arange, py::arg("start"), py::arg("step"), py::arg("count"),
-                  py::arg("dtype"));
+      .def_static("arange", &arange_of, py::arg("start"), py::arg("step"), py::arg("count"),
+                  py::arg("dtype"))
+      .def_static("linspace", &linspace, py::arg("first"), py::arg("last"), py::arg("count"),
+                  py::arg("dtype"), release_gil());
 }
 
 }  // namespace tilewise::bindings

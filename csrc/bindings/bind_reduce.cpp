@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bindings.h"
+#include "ops/norms.h"
 #include "ops/reduce.h"
 #include "ops/statistics.h"
 
@@ -82,10 +83,12 @@ void bind_reduce(py::module_& m) {
   m.def(
       "norm",
       [](const Array& a, double p, const Axes& axes, bool keepdims) {
-        return norm(a, p, axes.dims, keepdims);
+        return vector_norm(a, p, axes.dims, keepdims);
       },
       py::arg("a"), py::arg("p"), py::arg("axes") = py::none(), py::arg("keepdims") = false,
       release_gil());
+  m.def("renorm", &renorm, py::arg("a"), py::arg("p"), py::arg("axis"), py::arg("limit"),
+        release_gil());
   bind_op(m, "logsumexp", &log_sum_exp);
   m.def("sum_to", &sum_to, py::arg("a"), py::arg("shape"), release_gil());
   m.def("all_finite", &all_finite, py::arg("arrays"), release_gil());

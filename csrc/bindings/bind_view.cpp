@@ -137,6 +137,12 @@ void bind_view(py::module_& m) {
   m.def("windows", &windows, py::arg("a"), py::arg("dim"), py::arg("size"), py::arg("step"));
   m.def("split", &split, py::arg("a"), py::arg("lengths"), py::arg("dim"));
   m.def("split_evenly", &split_evenly, py::arg("a"), py::arg("size"), py::arg("dim"));
+  m.def("split_at", &split_at, py::arg("a"), py::arg("cuts"), py::arg("dim"));
+  m.def("split_into", &split_into, py::arg("a"), py::arg("sections"), py::arg("dim"));
+  m.def("movedim", &movedim, py::arg("a"), py::arg("source"), py::arg("destination"));
+  m.def("expand", &expand_to, py::arg("a"), py::arg("sizes"));
+  m.def("broadcast", &broadcast_arrays, py::arg("arrays"));
+  m.def("meshgrid", &grid_of, py::arg("vectors"), py::arg("swapped"));
   m.def("unbind", &unbind, py::arg("a"), py::arg("dim"));
 }
 

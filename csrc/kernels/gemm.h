@@ -89,6 +89,8 @@ struct GemmKernels {
   void (*fence)();
   // Plain sums: y[i] += x[i].
   void (*add)(float* y, const float* x, index_t count);
+  // The sum of x[i] y[i]: short blocks in float32, combined in double.
+  double (*dot)(const float* x, const float* y, index_t count);
 };
 TW_KERNEL_TABLE(GemmKernels, gemm_kernels)
 

@@ -383,10 +383,34 @@ void add(float* y, const float* x, index_t count) {
   store_partial(y + i, load_partial(y + i, count - i) + load_partial(x + i, count - i), count - i);
 }
 
+// As the sums of reduce.kern.cpp: the error does not grow with the length.
+double dot(const float* x, const float* y, index_t count) {
+  constexpr index_t unroll = 4;
+  constexpr index_t block = 16 * unroll * W;
+  double total = 0.0;
+  index_t i = 0;
+  while (i + unroll * W <= count) {
+    const index_t end = i + block < count ? i + block : count;
+    VecF s[unroll] = {zero(), zero(), zero(), zero()};
+    for (; i + unroll * W <= end; i += unroll * W) {
+      for (index_t u = 0; u < unroll; ++u) {
+        s[u] = fmadd(load(x + i + u * W), load(y + i + u * W), s[u]);
+      }
+    }
+    total += static_cast<double>(reduce_add((s[0] + s[1]) + (s[2] + s[3])));
+  }
+  VecF rest = zero();
+  for (; i + W <= count; i += W) rest = fmadd(load(x + i), load(y + i), rest);
+  if (i < count) {
+    rest = fmadd(load_partial(x + i, count - i), load_partial(y + i, count - i), rest);
+  }
+  return total + static_cast<double>(reduce_add(rest));
+}
+
 }  // namespace
 
 const GemmKernels gemm_kernels{kMaxRows,        kPanel,    W,     run_tile, run_tile_transposed,
-                               pack_transposed, pack_rows, fence, add};
+                               pack_transposed, pack_rows, fence, add,      dot};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

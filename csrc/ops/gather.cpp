@@ -57,27 +57,30 @@ void scatter_lines(const Array& out, int axis, const Array& index, const Array& 
   const Dims src_strides = without(src.strides(), axis);
   const index_t count = index.extent(axis);
   const index_t size = out.extent(axis);
-  parallel_ranges(
-      element_count(shape), ceil_div(elementwise_grain, count), [&](index_t first, index_t last) {
-        for (index_t flat = first; flat < last; ++flat) {
-          Line line;
-          index_t rest = flat;
-          for (int d = shape.size() - 1; d >= 0; --d) {
-            const index_t i = rest % shape[d];
-            rest /= shape[d];
-            line.out += i * out_strides[d];
-            line.index += i * index_strides[d];
-            line.src += i * src_strides[d];
-          }
-          T* z = out.data<T>() + line.out;
-          const std::int64_t* at = index.data<const std::int64_t>() + line.index;
-          const T* x = src.data<const T>() + line.src;
-          for (index_t i = 0; i < count; ++i) {
-            const index_t k = checked_index("scatter", at[i * index.strides()[axis]], size);
-            combine(z[k * out.strides()[axis]], x[i * src.strides()[axis]]);
-          }
-        }
-      });
+  const index_t out_step = out.strides()[axis];
+  const index_t index_step = index.strides()[axis];
+  const index_t src_step = src.strides()[axis];
+  parallel_ranges(element_count(shape), ceil_div(elementwise_grain, count),
+                  [&](index_t first, index_t last) {
+                    for (index_t flat = first; flat < last; ++flat) {
+                      Line line;
+                      index_t rest = flat;
+                      for (int d = shape.size() - 1; d >= 0; --d) {
+                        const index_t i = rest % shape[d];
+                        rest /= shape[d];
+                        line.out += i * out_strides[d];
+                        line.index += i * index_strides[d];
+                        line.src += i * src_strides[d];
+                      }
+                      T* z = out.data<T>() + line.out;
+                      const std::int64_t* at = index.data<const std::int64_t>() + line.index;
+                      const T* x = src.data<const T>() + line.src;
+                      for (index_t i = 0; i < count; ++i) {
+                        const index_t k = checked_index("scatter", at[i * index_step], size);
+                        combine(z[k * out_step], x[i * src_step]);
+                      }
+                    }
+                  });
 }
 
 }  // namespace
@@ -109,6 +112,47 @@ Array gather(const Array& input, index_t axis, const Array& index_input) {
     });
   });
   return index_input.rank() == 0 ? out.with_layout({}, {}) : out;
+}
+
+namespace {
+
+// `a` expanded to the dimensions of `like` but `axis`.
+Array spread_along(const char* op, const Array& a, const Array& like, int axis) {
+  TW_CHECK(a.rank() == like.rank(), op, ": expected as many dimensions, got ", to_string(a.shape()),
+           " and ", to_string(like.shape()));
+  Dims shape = a.shape();
+  for (int i = 0; i < a.rank(); ++i) {
+    if (i == axis || like.extent(i) == a.extent(i)) continue;
+    TW_CHECK(a.extent(i) == 1 || like.extent(i) == 1, op, ": shapes ", to_string(a.shape()),
+             " and ", to_string(like.shape()), " do not broadcast together");
+    shape[i] = a.extent(i) == 1 ? like.extent(i) : a.extent(i);
+  }
+  return a.expand(shape);
+}
+
+// Indices that count from the start, where some counted from the end.
+Array from_start(const Array& index, index_t size) {
+  Array out = contiguous(index);
+  bool negative = false;
+  for (index_t i = 0; i < out.size(); ++i) negative |= out.data<const std::int64_t>()[i] < 0;
+  if (!negative) return out;
+  if (out.storage() == index.storage()) out = clone(out);
+  auto* at = out.data<std::int64_t>();
+  for (index_t i = 0; i < out.size(); ++i) at[i] += at[i] < 0 ? size : 0;
+  return out;
+}
+
+}  // namespace
+
+std::pair<Array, Array> take_along(const Array& a, const Array& index_input, index_t axis) {
+  const char* op = "take_along_dim";
+  const int dim = normalize_axis(op, axis, a.rank());
+  TW_CHECK_TYPE(index_input.dtype() == DType::int64, op, ": expected indices of int64, got ",
+                name_of(index_input.dtype()));
+  const Array spread = spread_along(op, a, index_input, dim);
+  const index_t size = a.rank() > 0 ? a.extent(dim) : 1;
+  const Array index = spread_along(op, from_start(index_input, size), a, dim);
+  return {gather(spread, dim, index), index};
 }
 
 Array scatter_add(const Dims& wanted, index_t axis, const Array& index_input,

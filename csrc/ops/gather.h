@@ -1,6 +1,8 @@
 // One element for each index along an axis.
 #pragma once
 
+#include <utility>
+
 #include "base/array.h"
 
 namespace tilewise {
@@ -8,6 +10,10 @@ namespace tilewise {
 // out[i][j] = a[index[i][j]][j] for axis 0. `index` is int64 with a's rank and no larger than `a`
 // except along the axis. IndexError for an index out of range.
 Array gather(const Array& a, index_t axis, const Array& index);
+
+// As gather where the dimensions but the axis broadcast and indices may count from the end. Also
+// the index in the form that scatter_add takes.
+std::pair<Array, Array> take_along(const Array& a, const Array& index, index_t axis);
 
 // Zeros of `shape` to which src[i][j] is added at [index[i][j]][j], in order along the axis: the
 // gradient of gather. `src` has the shape of `index`.

@@ -56,7 +56,7 @@ Runs make_runs(const Dims& shape, const Dims& strides) {
 struct IndexPlan {
   Dims shape;  // of the result
   Runs outer;
-  std::vector<index_t> picked;  // offsets into `a`
+  Array picked;  // offsets into `a`, int64
   Runs inner;
 
   index_t outer_size() const { return outer.count() * outer.length; }
@@ -64,7 +64,8 @@ struct IndexPlan {
     const auto run = static_cast<std::size_t>(i / outer.length);
     return outer.offsets[run] + i % outer.length * outer.stride;
   }
-  index_t picked_size() const { return static_cast<index_t>(picked.size()); }
+  index_t picked_size() const { return picked.size(); }
+  const std::int64_t* picks() const { return picked.data<const std::int64_t>(); }
   index_t inner_size() const { return inner.count() * inner.length; }
 };
 
@@ -81,17 +82,19 @@ void check_indices(const char* op, const Dims& shape, const IndexList& indices) 
   TW_CHECK(any, op, ": expected at least one index array");
 }
 
-// Adds index * stride of one dimension to the offsets of all picks.
-void add_offsets(const char* op, const Array& index, const Dims& shape, index_t extent,
-                 index_t stride, std::vector<index_t>& picked) {
-  const Array positions = contiguous(cast(index.expand(shape), DType::int64));
+// Adds index * stride of one dimension to the offsets of all picks; the first one writes them.
+void add_offsets(const char* op, const Array& index, const Array& picked, index_t extent,
+                 index_t stride, bool first) {
+  const Array positions = contiguous(cast(index.expand(picked.shape()), DType::int64));
   const auto* at = positions.data<const std::int64_t>();
-  for (std::size_t i = 0; i < picked.size(); ++i) {
+  auto* offsets = picked.data<std::int64_t>();
+  const index_t count = picked.size();
+  for (index_t i = 0; i < count; ++i) {
     const std::int64_t k = at[i];
     if (k < -extent || k >= extent) {
       throw IndexError(concat(op, ": index ", k, " is out of range for size ", extent));
     }
-    picked[i] += (k < 0 ? k + extent : k) * stride;
+    offsets[i] = (first ? 0 : offsets[i]) + (k < 0 ? k + extent : k) * stride;
   }
 }
 
@@ -130,11 +133,11 @@ IndexPlan make_plan(const char* op, const Array& a, const IndexList& indices) {
     for (index_t extent : *part) plan.shape.push_back(extent);
   }
   element_count(plan.shape);
-  plan.picked.assign(static_cast<std::size_t>(element_count(picked_shape)), 0);
+  plan.picked = Array::empty(picked_shape, DType::int64);
   for (int dim = 0; dim < given; ++dim) {
     if (!indexed(dim)) continue;
-    add_offsets(op, indices[static_cast<std::size_t>(dim)], picked_shape, a.extent(dim),
-                a.strides()[dim], plan.picked);
+    add_offsets(op, indices[static_cast<std::size_t>(dim)], plan.picked, a.extent(dim),
+                a.strides()[dim], dim == first);
   }
   if (element_count(plan.shape) == 0) return plan;  // nothing will be walked
   plan.outer = make_runs(outer_shape, outer_strides);
@@ -155,15 +158,32 @@ void take_row(const Runs& inner, const T* a, T* out) {
   }
 }
 
+// Single elements, which are not worth a call each.
+template <typename T>
+void take_elements(const IndexPlan& plan, const T* a, T* out) {
+  const index_t picks = plan.picked_size();
+  const std::int64_t* at = plan.picks();
+  parallel_ranges(plan.outer_size() * picks, elementwise_grain, [&](index_t first, index_t last) {
+    while (first < last) {
+      const index_t start = first % picks;
+      const index_t count = std::min(picks - start, last - first);
+      const T* x = a + plan.outer_offset(first / picks);
+      for (index_t i = 0; i < count; ++i) out[first + i] = x[at[start + i]];
+      first += count;
+    }
+  });
+}
+
 template <typename T>
 void take(const IndexPlan& plan, const T* a, T* out) {
   const index_t inner = plan.inner_size();
+  if (inner == 1) return take_elements(plan, a + plan.inner.offsets[0], out);
   parallel_ranges(plan.outer_size() * plan.picked_size(), ceil_div(elementwise_grain, inner),
                   [&](index_t first, index_t last) {
                     for (index_t i = first; i < last; ++i) {
-                      const auto pick = static_cast<std::size_t>(i % plan.picked_size());
                       take_row(plan.inner,
-                               a + plan.outer_offset(i / plan.picked_size()) + plan.picked[pick],
+                               a + plan.outer_offset(i / plan.picked_size()) +
+                                   plan.picks()[i % plan.picked_size()],
                                out + i * inner);
                     }
                   });
@@ -183,11 +203,15 @@ void put(const IndexPlan& plan, T* a, const T* src, F combine) {
                       const index_t run = piece % runs;
                       T* base = a + plan.outer_offset(outer) +
                                 plan.inner.offsets[static_cast<std::size_t>(run)];
+                      const index_t length = plan.inner.length;
+                      const index_t stride = plan.inner.stride;
                       for (index_t p = 0; p < picks; ++p) {
-                        T* z = base + plan.picked[static_cast<std::size_t>(p)];
-                        const T* x = src + ((outer * picks + p) * runs + run) * plan.inner.length;
-                        for (index_t i = 0; i < plan.inner.length; ++i) {
-                          combine(z[i * plan.inner.stride], x[i]);
+                        T* z = base + plan.picks()[p];
+                        const T* x = src + ((outer * picks + p) * runs + run) * length;
+                        if (stride == 1) {
+                          for (index_t i = 0; i < length; ++i) combine(z[i], x[i]);
+                        } else {
+                          for (index_t i = 0; i < length; ++i) combine(z[i * stride], x[i]);
                         }
                       }
                     }
@@ -252,7 +276,7 @@ Array index_add(const Dims& shape, const IndexList& indices, const Array& src) {
   return out;
 }
 
-void index_put(const Array& a, const IndexList& indices, const Array& src) {
+void index_put(const Array& a, const IndexList& indices, const Array& src, bool accumulate) {
   const IndexPlan plan = make_plan("index_put_", a, indices);
   TW_CHECK(broadcast_shapes("index_put_", src.shape(), plan.shape) == plan.shape,
            "index_put_: expected a value that broadcasts to ", to_string(plan.shape), ", got ",
@@ -264,7 +288,13 @@ void index_put(const Array& a, const IndexList& indices, const Array& src) {
   a.storage()->bump_version();
   visit_bytes(a.dtype(), [&](auto tag) {
     using T = decltype(tag);
-    put(plan, a.data<T>(), values.data<const T>(), [](T& z, T x) { z = x; });
+    if (accumulate && a.dtype() == DType::boolean) {
+      put(plan, a.data<T>(), values.data<const T>(), [](T& z, T x) { z = z != 0 || x != 0; });
+    } else if (accumulate) {
+      put(plan, a.data<T>(), values.data<const T>(), [](T& z, T x) { z = ref::Add::apply(z, x); });
+    } else {
+      put(plan, a.data<T>(), values.data<const T>(), [](T& z, T x) { z = x; });
+    }
   });
 }
 
@@ -307,6 +337,39 @@ Array masked_select(const Array& a, const Array& mask) {
         if (chosen[i] != 0) *z++ = x[i];
       }
       std::fill(z, end, T{});
+    });
+  });
+  return out;
+}
+
+Array masked_scatter(const Array& a_input, const Array& mask_input, const Array& source) {
+  const char* op = "masked_scatter";
+  TW_CHECK_TYPE(mask_input.dtype() == DType::boolean, op, ": expected mask of dtype bool, got ",
+                name_of(mask_input.dtype()));
+  TW_CHECK_TYPE(source.dtype() == a_input.dtype(), op, ": expected source of ",
+                name_of(a_input.dtype()), ", got ", name_of(source.dtype()));
+  const Dims shape = broadcast_shapes(op, a_input.shape(), mask_input.shape());
+  const Array a = contiguous(a_input.expand(shape));
+  const Array flags = contiguous(mask_input.expand(shape));
+  const Array values = contiguous(source);
+  const auto* chosen = flags.data<const std::uint8_t>();
+  const index_t size = a.size();
+  const std::vector<index_t> starts = count_true(chosen, size);
+  TW_CHECK(starts.back() <= values.size(), op, ": expected at least ", starts.back(),
+           " elements in source, got ", values.size());
+  Array out = Array::empty(shape, a.dtype());
+  visit_bytes(a.dtype(), [&](auto tag) {
+    using T = decltype(tag);
+    const T* x = a.data<const T>();
+    T* z = out.data<T>();
+    parallel_ranges(size, elementwise_grain, [&](index_t first, index_t last) {
+      // As in nonzero: another thread may write to the mask between the passes.
+      const auto block = static_cast<std::size_t>(first / elementwise_grain);
+      const T* next = values.data<const T>() + starts[block];
+      const T* const end = values.data<const T>() + starts[block + 1];
+      for (index_t i = first; i < last; ++i) {
+        z[i] = chosen[i] != 0 && next != end ? *next++ : x[i];
+      }
     });
   });
   return out;

@@ -6,6 +6,7 @@
 #include "base/threads.h"
 #include "ops/copy.h"
 #include "ops/gemm.h"
+#include "ops/matvec.h"
 #include "ops/reduce.h"
 #include "ref/matmul.h"
 
@@ -40,6 +41,21 @@ void multiply_ref(const Product& p) {
   ref::matmul<T>(p.m, p.n, p.k, view(p.a), view(p.b), bias, p.c.data<T>() + p.c_offset, p.n);
 }
 
+// Products with a vector whose other operand can be read along its rows. False for others.
+bool multiply_as_vector(const GemmProblem& g) {
+  if (g.bias != nullptr) return false;
+  const bool steps = g.k == 1;
+  if (g.n == 1 && (steps || (g.a.col_stride == 1 && g.b.row_stride == 1))) {
+    multiply_vector(g.a.data, g.m, g.a.row_stride, g.b.data, g.k, g.c, g.ldc);
+    return true;
+  }
+  if (g.m == 1 && (steps || (g.a.col_stride == 1 && g.b.row_stride == 1))) {
+    multiply_vector(g.b.data, g.n, g.b.col_stride, g.a.data, g.k, g.c, 1);
+    return true;
+  }
+  return false;
+}
+
 void multiply(const Product& p) {
   switch (p.c.dtype()) {
     case DType::float64:
@@ -63,7 +79,7 @@ void multiply(const Product& p) {
   g.c = p.c.data<float>() + p.c_offset;
   g.ldc = p.n;
   g.bias = p.bias != nullptr ? p.bias->data<float>() : nullptr;
-  gemm(g);
+  if (!multiply_as_vector(g)) gemm(g);
 }
 
 void check_dtypes(const char* op, const Array& a, const Array& b) {

@@ -5,10 +5,12 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/threads.h"
 #include "ops/copy.h"
 #include "ops/operand.h"
 #include "ops/reduce.h"
+#include "ops/sort_keys.h"
 #include "ops/visit_dtype.h"
 
 namespace tilewise {
@@ -18,41 +20,6 @@ namespace {
 template <typename T>
 bool before(T a, T b) {
   return a < b || (b != b && a == a);
-}
-
-// Ascending or descending, ties by position: no two places are equal.
-template <typename T>
-auto order_of(const T* x, bool descending) {
-  return [x, descending](std::int64_t i, std::int64_t j) {
-    const T a = x[i];
-    const T b = x[j];
-    if (descending ? before(b, a) : before(a, b)) return true;
-    return (descending ? before(a, b) : before(b, a)) ? false : i < j;
-  };
-}
-
-// The first `keep` positions of a run in the wanted order.
-template <typename T>
-void order_run(const T* x, index_t keep, bool descending, std::vector<std::int64_t>& order) {
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  if (keep < static_cast<index_t>(order.size())) {
-    std::partial_sort(order.begin(), order.begin() + keep, order.end(), order_of(x, descending));
-  } else {
-    std::sort(order.begin(), order.end(), order_of(x, descending));
-  }
-}
-
-// The position of the middle element of a run, into the first place.
-template <typename T>
-void find_middle(const T* x, bool ignore_nan, std::vector<std::int64_t>& order) {
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  const auto size = static_cast<index_t>(order.size());
-  index_t numbers = 0;
-  for (index_t i = 0; i < size; ++i) numbers += x[i] == x[i] ? 1 : 0;
-  index_t at = std::max<index_t>(0, (numbers - 1) / 2);
-  if (numbers < size && !ignore_nan) at = numbers;  // the first NaN
-  std::nth_element(order.begin(), order.begin() + at, order.end(), order_of(x, false));
-  order[0] = order[static_cast<std::size_t>(at)];
 }
 
 // The axis moved to the end, where the runs are contiguous.
@@ -73,43 +40,53 @@ Dims axis_back(int rank, int axis) {
   return order;
 }
 
-// pick(run, order) puts the positions of `keep` elements at the front of `order`.
-template <typename Pick>
-std::pair<Array, Array> run(const Array& a, index_t keep, int axis, const Pick& pick) {
-  const Array rows = contiguous(a.permute(axis_last(a.rank(), axis)));
+// pick(entries, length) puts those of `keep` elements at the front.
+template <typename T, typename Entry, typename Pick>
+void pick_rows(const Array& rows, bool descending, index_t keep, const Pick& pick,
+               const std::pair<Array, Array>& out) {
   const index_t length = rows.shape().back();
+  const index_t count = keep == 0 ? 0 : out.first.size() / keep;
+  parallel_ranges(count, ceil_div(elementwise_grain / 8, std::max<index_t>(1, length)),
+                  [&](index_t first, index_t last) {
+                    SmallScratch<Entry, 256> entries(static_cast<std::size_t>(length));
+                    for (index_t i = first; i < last; ++i) {
+                      const T* row = rows.data<const T>() + i * length;
+                      sorting::make_entries(row, length, descending, entries.data());
+                      pick(entries.data(), length, T{});
+                      for (index_t k = 0; k < keep; ++k) {
+                        const index_t at = entries.data()[k].at();
+                        out.second.data<std::int64_t>()[i * keep + k] = at;
+                        out.first.data<T>()[i * keep + k] = row[at];
+                      }
+                    }
+                  });
+}
+
+template <typename Pick>
+std::pair<Array, Array> run(const Array& a, index_t keep, int axis, bool descending,
+                            const Pick& pick) {
+  const Array rows = contiguous(a.permute(axis_last(a.rank(), axis)));
   Dims shape = rows.shape();
   shape[shape.size() - 1] = keep;
-  const Array values = Array::empty(shape, a.dtype());
-  const Array index = Array::empty(shape, DType::int64);
-  const index_t count = keep == 0 ? 0 : values.size() / keep;
+  const std::pair<Array, Array> out{Array::empty(shape, a.dtype()),
+                                    Array::empty(shape, DType::int64)};
   visit_dtype(a.dtype(), [&](auto tag) {
-    using T = decltype(tag);
-    using Byte = std::conditional_t<std::is_same_v<T, bool>, std::uint8_t, T>;
-    parallel_ranges(count, ceil_div(elementwise_grain / 8, std::max<index_t>(1, length)),
-                    [&](index_t first, index_t last) {
-                      std::vector<std::int64_t> order(static_cast<std::size_t>(length));
-                      // A copy: sorting memory that another thread writes to could run astray.
-                      std::vector<Byte> x(static_cast<std::size_t>(length));
-                      for (index_t i = first; i < last; ++i) {
-                        const Byte* row = rows.data<const Byte>() + i * length;
-                        std::copy(row, row + length, x.begin());
-                        pick(x.data(), order);
-                        for (index_t k = 0; k < keep; ++k) {
-                          const std::int64_t at = order[static_cast<std::size_t>(k)];
-                          index.data<std::int64_t>()[i * keep + k] = at;
-                          values.data<Byte>()[i * keep + k] = x[static_cast<std::size_t>(at)];
-                        }
-                      }
-                    });
+    using Type = decltype(tag);
+    using T = std::conditional_t<std::is_same_v<Type, bool>, std::uint8_t, Type>;
+    if (rows.shape().back() < sorting::longest_packed) {
+      pick_rows<T, sorting::EntryOf<T>>(rows, descending, keep, pick, out);
+    } else {
+      pick_rows<T, sorting::Wide>(rows, descending, keep, pick, out);
+    }
   });
+  if (axis == a.rank() - 1) return out;
   const Dims back = axis_back(a.rank(), axis);
-  return {contiguous(values.permute(back)), contiguous(index.permute(back))};
+  return {contiguous(out.first.permute(back)), contiguous(out.second.permute(back))};
 }
 
 std::pair<Array, Array> ordered(const Array& a, index_t keep, int axis, bool descending) {
-  return run(a, keep, axis, [=](const auto* x, std::vector<std::int64_t>& order) {
-    order_run(x, keep, descending, order);
+  return run(a, keep, axis, descending, [=](auto* entries, index_t length, auto) {
+    sorting::sort_front(entries, length, keep);
   });
 }
 
@@ -137,8 +114,23 @@ std::pair<Array, Array> middle(const Array& a, index_t axis, bool ignore_nan) {
   const int dim = normalize_axis("median", axis, a.rank());
   TW_CHECK(a.extent(dim) > 0, "median: expected at least one element along axis ", dim,
            " of shape ", to_string(a.shape()));
-  return run(a, 1, dim, [=](const auto* x, std::vector<std::int64_t>& order) {
-    find_middle(x, ignore_nan, order);
+  return run(a, 1, dim, false, [=](auto* entries, index_t length, auto tag) {
+    const index_t numbers = sorting::count_numbers<decltype(tag)>(entries, length);
+    index_t at = std::max<index_t>(0, (numbers - 1) / 2);
+    if (numbers < length && !ignore_nan) at = numbers;  // the first NaN
+    std::nth_element(entries, entries + at, entries + length);
+    entries[0] = entries[at];
+  });
+}
+
+std::pair<Array, Array> kth_smallest(const Array& a, index_t k, index_t axis) {
+  TW_CHECK(a.rank() > 0, "kthvalue: expected an array of at least one dimension");
+  const int dim = normalize_axis("kthvalue", axis, a.rank());
+  TW_CHECK(k >= 1 && k <= a.extent(dim), "kthvalue: expected k between 1 and ", a.extent(dim),
+           " for axis ", dim, " of shape ", to_string(a.shape()), ", got ", k);
+  return run(a, 1, dim, false, [=](auto* entries, index_t length, auto) {
+    std::nth_element(entries, entries + k - 1, entries + length);
+    entries[0] = entries[k - 1];
   });
 }
 
@@ -169,6 +161,41 @@ Array order_rows(const Array& matrix) {
   return out;
 }
 
+namespace {
+
+constexpr index_t search_width = 16;
+
+// Some values at a time: each step of a search waits for memory, those of different values wait
+// together.
+template <typename T, typename RowOf>
+void search_together(const RowOf& row_of, index_t length, const T* values, index_t count,
+                     bool right, std::int64_t* out) {
+  const T* row[search_width];
+  index_t start[search_width] = {};
+  T value[search_width];
+  for (index_t j = 0; j < count; ++j) {
+    row[j] = row_of(j);
+    value[j] = values[j];
+  }
+  // Whether the value belongs after an element.
+  const auto after = [right](T element, T wanted) {
+    return right ? !before(wanted, element) : before(element, wanted);
+  };
+  index_t rest = length;
+  while (rest > 1) {
+    const index_t half = rest / 2;
+    for (index_t j = 0; j < count; ++j) {
+      start[j] += after(row[j][start[j] + half - 1], value[j]) ? half : 0;
+    }
+    rest -= half;
+  }
+  for (index_t j = 0; j < count; ++j) {
+    out[j] = start[j] + (rest == 1 && after(row[j][start[j]], value[j]) ? 1 : 0);
+  }
+}
+
+}  // namespace
+
 Array search_sorted(const Array& rows_input, const Array& values_input, bool right) {
   TW_CHECK(rows_input.rank() >= 1, "searchsorted: expected a sequence of at least 1 dimension");
   const int lead = rows_input.rank() - 1;
@@ -187,12 +214,13 @@ Array search_sorted(const Array& rows_input, const Array& values_input, bool rig
     using Type = decltype(tag);
     using T = std::conditional_t<std::is_same_v<Type, bool>, std::uint8_t, Type>;
     parallel_ranges(values.size(), elementwise_grain / 16, [&](index_t first, index_t last) {
-      for (index_t i = first; i < last; ++i) {
-        const T* row = rows.data<const T>() + i / each * length;
-        const T value = values.data<const T>()[i];
-        const T* at = right ? std::upper_bound(row, row + length, value, before<T>)
-                            : std::lower_bound(row, row + length, value, before<T>);
-        out.data<std::int64_t>()[i] = at - row;
+      for (index_t i = first; i < last; i += search_width) {
+        const index_t count = std::min(search_width, last - i);
+        const auto row_of = [&](index_t j) {
+          return rows.data<const T>() + (i + j) / each * length;
+        };
+        search_together(row_of, length, values.data<const T>() + i, count, right,
+                        out.data<std::int64_t>() + i);
       }
     });
   });

@@ -18,6 +18,10 @@ std::pair<Array, Array> topk(const Array& a, index_t k, index_t axis, bool large
 // 1. NaN where there is one, unless these are to be ignored.
 std::pair<Array, Array> middle(const Array& a, index_t axis, bool ignore_nan);
 
+// The k-th smallest element along the axis (k counts from 1), and where it was; the axis is kept
+// with size 1.
+std::pair<Array, Array> kth_smallest(const Array& a, index_t k, index_t axis);
+
 // The order of a matrix's rows (int64), compared element by element from the first.
 Array order_rows(const Array& matrix);
 

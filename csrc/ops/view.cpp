@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "ops/operand.h"
 #include "ops/reduce.h"
 
 namespace tilewise {
@@ -145,6 +146,114 @@ std::vector<Array> split(const Array& a, const std::vector<index_t>& lengths, in
     start += length;
   }
   return pieces;
+}
+
+std::vector<Array> split_at(const Array& a, const std::vector<index_t>& cuts, index_t dim) {
+  const int at = dim_of("tensor_split", a, dim);
+  const index_t extent = a.extent(at);
+  const auto place = [extent](index_t cut) {
+    return std::clamp<index_t>(cut < 0 ? cut + extent : cut, 0, extent);
+  };
+  std::vector<Array> pieces;
+  pieces.reserve(cuts.size() + 1);
+  index_t start = 0;
+  for (index_t cut : cuts) {
+    pieces.push_back(a.slice(at, start, std::max(start, place(cut)), 1));
+    start = place(cut);
+  }
+  pieces.push_back(a.slice(at, start, extent, 1));
+  return pieces;
+}
+
+std::vector<Array> split_into(const Array& a, index_t sections, index_t dim) {
+  const int at = dim_of("tensor_split", a, dim);
+  TW_CHECK(sections >= 1, "tensor_split: expected sections >= 1, got ", sections);
+  const index_t least = a.extent(at) / sections;
+  const index_t longer = a.extent(at) % sections;
+  std::vector<Array> pieces;
+  index_t start = 0;
+  for (index_t i = 0; i < sections; ++i) {
+    const index_t stop = start + least + (i < longer ? 1 : 0);
+    pieces.push_back(a.slice(at, start, stop, 1));
+    start = stop;
+  }
+  return pieces;
+}
+
+Array movedim(const Array& a, const Dims& source, const Dims& destination) {
+  const char* op = "movedim";
+  TW_CHECK(source.size() == destination.size(), op,
+           ": expected as many sources as destinations, got ", to_string(source), " and ",
+           to_string(destination));
+  int from[Dims::max_rank];  // of each dimension of the result; -1 where the rest go in order
+  bool moved[Dims::max_rank] = {};
+  std::fill(from, from + Dims::max_rank, -1);
+  for (int i = 0; i < source.size(); ++i) {
+    const int s = normalize_axis(op, source[i], a.rank());
+    const int d = normalize_axis(op, destination[i], a.rank());
+    TW_CHECK(!moved[s] && from[d] < 0, op, ": expected distinct dimensions, got ",
+             to_string(source), " and ", to_string(destination));
+    moved[s] = true;
+    from[d] = s;
+  }
+  Dims order;
+  int next = 0;
+  for (int i = 0; i < a.rank(); ++i) {
+    if (from[i] < 0) {
+      while (moved[next]) ++next;
+      from[i] = next++;
+    }
+    order.push_back(from[i]);
+  }
+  return a.permute(order);
+}
+
+Array expand_to(const Array& a, const Dims& sizes) {
+  Dims shape = sizes;
+  const int added = sizes.size() - a.rank();
+  for (int i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] != -1) continue;
+    TW_CHECK(i >= added, "expand: expected sizes for shape ", to_string(a.shape()), ", got ",
+             to_string(sizes));
+    shape[i] = a.extent(i - added);
+  }
+  return a.expand(shape);
+}
+
+std::vector<Array> broadcast_arrays(const std::vector<Array>& arrays) {
+  Dims shape;
+  for (const Array& a : arrays) shape = broadcast_shapes("broadcast_tensors", shape, a.shape());
+  std::vector<Array> out;
+  out.reserve(arrays.size());
+  for (const Array& a : arrays) out.push_back(a.expand(shape));
+  return out;
+}
+
+std::vector<Array> grid_of(const std::vector<Array>& vectors, bool swapped) {
+  const char* op = "meshgrid";
+  TW_CHECK(!vectors.empty(), op, ": expected at least one tensor, got none");
+  const int rank = static_cast<int>(vectors.size());
+  TW_CHECK(vectors.size() <= Dims::max_rank, op, ": expected at most ", Dims::max_rank,
+           " tensors, got ", vectors.size());
+  const auto place = [&](int i) { return swapped && rank > 1 && i < 2 ? 1 - i : i; };
+  Dims shape(rank, 1);
+  for (int i = 0; i < rank; ++i) {
+    const Array& x = vectors[static_cast<std::size_t>(i)];
+    TW_CHECK(x.rank() <= 1, op, ": expected vectors, got shape ", to_string(x.shape()));
+    TW_CHECK_TYPE(x.dtype() == vectors[0].dtype(), op, ": expected one dtype, got ",
+                  name_of(vectors[0].dtype()), " and ", name_of(x.dtype()));
+    shape[place(i)] = x.size();
+  }
+  element_count(shape);
+  std::vector<Array> out;
+  out.reserve(vectors.size());
+  for (int i = 0; i < rank; ++i) {
+    const Array& x = vectors[static_cast<std::size_t>(i)];
+    Dims strides(rank, 0);
+    if (x.rank() == 1) strides[place(i)] = x.strides()[0];
+    out.push_back(x.with_layout(shape, strides));
+  }
+  return out;
 }
 
 std::vector<Array> unbind(const Array& a, index_t dim) {

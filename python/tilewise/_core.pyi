@@ -15,6 +15,7 @@ __all__: list[str] = [
     "DType",
     "Generator",
     "GradMode",
+    "Interpolation",
     "NodeBase",
     "TensorBase",
     "abs",
@@ -31,6 +32,8 @@ __all__: list[str] = [
     "adaptive_max_pool_forward",
     "add",
     "add_",
+    "addcdiv",
+    "addcmul",
     "all",
     "all_finite",
     "any",
@@ -67,6 +70,7 @@ __all__: list[str] = [
     "batch_norm_backward",
     "batch_norm_forward",
     "bernoulli",
+    "bincount",
     "bind_node_class",
     "bind_tensor_class",
     "bitwise_and",
@@ -75,6 +79,9 @@ __all__: list[str] = [
     "bitwise_right_shift",
     "bitwise_xor",
     "block_bytes",
+    "block_diag",
+    "broadcast",
+    "cartesian_prod",
     "ceil",
     "ceil_",
     "ceil_backward",
@@ -83,6 +90,8 @@ __all__: list[str] = [
     "clamp_",
     "clamp_backward",
     "col2im",
+    "combinations",
+    "combine_product",
     "concat",
     "config",
     "conv_backward",
@@ -102,15 +111,18 @@ __all__: list[str] = [
     "cosh_backward",
     "cosine_similarity",
     "cosine_similarity_backward",
+    "cross",
     "cross_entropy_backward",
     "cross_entropy_forward",
     "cummax",
     "cummin",
     "cumprod",
     "cumsum",
+    "diag_embed",
     "diagonal",
     "dice_loss",
     "dice_loss_backward",
+    "distances",
     "div",
     "div_",
     "drop_block_forward",
@@ -137,6 +149,7 @@ __all__: list[str] = [
     "exp2_backward",
     "exp_",
     "exp_backward",
+    "expand",
     "explain_conv",
     "expm1",
     "expm1_",
@@ -180,24 +193,33 @@ __all__: list[str] = [
     "hardtanh",
     "hardtanh_",
     "hardtanh_backward",
+    "heaviside",
+    "histogram",
     "hypot",
     "im2col",
     "index",
     "index_add",
+    "index_put",
     "index_put_",
     "instance_norm_forward",
     "interpolate_backward",
     "interpolate_forward",
     "isa",
+    "isclose",
     "isfinite",
     "isinf",
     "isnan",
+    "kron",
+    "kron_backward_a",
+    "kron_backward_b",
+    "kth_smallest",
     "layer_norm_backward",
     "layer_norm_forward",
     "le",
     "leaky_relu",
     "leaky_relu_",
     "leaky_relu_backward",
+    "lerp",
     "linear_backward_data",
     "linear_backward_weight",
     "linear_forward",
@@ -230,6 +252,7 @@ __all__: list[str] = [
     "lp_pool_backward",
     "lp_pool_forward",
     "lt",
+    "masked_scatter",
     "masked_select",
     "matmul",
     "max",
@@ -242,6 +265,7 @@ __all__: list[str] = [
     "maximum",
     "mean",
     "memory_stats",
+    "meshgrid",
     "middle",
     "min",
     "min_with_index",
@@ -249,6 +273,7 @@ __all__: list[str] = [
     "mish",
     "mish_",
     "mish_backward",
+    "movedim",
     "mul",
     "mul_",
     "mul_scalar_",
@@ -256,6 +281,7 @@ __all__: list[str] = [
     "multi_margin_loss_backward",
     "multilabel_margin_loss",
     "multilabel_margin_loss_backward",
+    "nan_to_num",
     "ne",
     "neg",
     "neg_",
@@ -287,6 +313,8 @@ __all__: list[str] = [
     "prelu",
     "prelu_backward",
     "prod",
+    "put",
+    "quantile",
     "randint",
     "reciprocal",
     "reciprocal_",
@@ -295,6 +323,7 @@ __all__: list[str] = [
     "relu_",
     "relu_backward",
     "remainder",
+    "renorm",
     "repeat",
     "reset_peak_memory",
     "roll",
@@ -310,9 +339,14 @@ __all__: list[str] = [
     "scatter_",
     "scatter_add",
     "scatter_add_",
+    "scatter_add_to_copy",
     "scatter_max_",
+    "scatter_max_to_copy",
     "scatter_min_",
+    "scatter_min_to_copy",
     "scatter_multiply_",
+    "scatter_multiply_to_copy",
+    "scatter_to_copy",
     "search_sorted",
     "set_basic",
     "set_isa",
@@ -348,7 +382,9 @@ __all__: list[str] = [
     "softsign_backward",
     "sort",
     "split",
+    "split_at",
     "split_evenly",
+    "split_into",
     "sqrt",
     "sqrt_",
     "sqrt_backward",
@@ -362,6 +398,7 @@ __all__: list[str] = [
     "sub_",
     "sum",
     "sum_to",
+    "take_along",
     "tan",
     "tan_",
     "tan_backward",
@@ -371,12 +408,14 @@ __all__: list[str] = [
     "tanhshrink",
     "tanhshrink_",
     "tanhshrink_backward",
+    "tensordot",
     "threshold",
     "threshold_",
     "threshold_backward",
     "topk",
     "total_norm",
     "transpose",
+    "trapezoid",
     "triangle",
     "trunc",
     "trunc_",
@@ -472,6 +511,13 @@ class Array:
     def from_numpy(array: NDArray[typing.Any]) -> Array: ...
     @staticmethod
     def full(shape: tuple[int, ...], value: typing.Any, dtype: DType) -> Array: ...
+    @staticmethod
+    def linspace(
+        first: typing.SupportsFloat | typing.SupportsIndex,
+        last: typing.SupportsFloat | typing.SupportsIndex,
+        count: typing.SupportsInt | typing.SupportsIndex,
+        dtype: DType,
+    ) -> Array: ...
     def __dlpack__(
         self,
         *,
@@ -556,6 +602,50 @@ class Generator:
     @property
     def seed(self) -> int: ...
 
+class Interpolation:
+    """
+    Where a quantile lies between two neighbours.
+
+    Members:
+
+      linear
+
+      lower
+
+      higher
+
+      midpoint
+
+      nearest
+    """
+
+    __members__: typing.ClassVar[dict[str, Interpolation]]
+    higher: typing.ClassVar[Interpolation]
+    linear: typing.ClassVar[Interpolation]
+    lower: typing.ClassVar[Interpolation]
+    midpoint: typing.ClassVar[Interpolation]
+    nearest: typing.ClassVar[Interpolation]
+    @typing.overload
+    def __eq__(self, other: Interpolation) -> bool: ...
+    @typing.overload
+    def __eq__(self, other: typing.Any) -> bool: ...
+    def __getstate__(self) -> int: ...
+    def __hash__(self) -> int: ...
+    def __index__(self) -> int: ...
+    def __init__(self, value: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def __int__(self) -> int: ...
+    @typing.overload
+    def __ne__(self, other: Interpolation) -> bool: ...
+    @typing.overload
+    def __ne__(self, other: typing.Any) -> bool: ...
+    def __repr__(self) -> str: ...
+    def __setstate__(self, state: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def __str__(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> int: ...
+
 class ConvEpilogue:
     def __init__(
         self,
@@ -587,6 +677,8 @@ def adaptive_max_pool_forward(
 ) -> tuple[typing.Any, ...]: ...
 def add(a: typing.Any, b: typing.Any) -> Array: ...
 def add_(a: Array, b: typing.Any, alpha: typing.Any = 1) -> None: ...
+def addcdiv(a: Array, b: Array, c: Array, value: typing.Any) -> Array: ...
+def addcmul(a: Array, b: Array, c: Array, value: typing.Any) -> Array: ...
 def all(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def all_finite(arrays: collections.abc.Sequence[Array]) -> bool: ...
 def any(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
@@ -712,6 +804,9 @@ def bernoulli(
     generator: Generator,
     dtype: DType = DType.float32,
 ) -> Array: ...
+def bincount(
+    a: Array, weights: Array | None, least: typing.SupportsInt | typing.SupportsIndex
+) -> Array: ...
 def bind_node_class(node: type) -> None: ...
 def bind_tensor_class(tensor: type) -> None: ...
 def bitwise_and(a: typing.Any, b: typing.Any) -> Array: ...
@@ -720,6 +815,9 @@ def bitwise_or(a: typing.Any, b: typing.Any) -> Array: ...
 def bitwise_right_shift(a: typing.Any, b: typing.Any) -> Array: ...
 def bitwise_xor(a: typing.Any, b: typing.Any) -> Array: ...
 def block_bytes(bytes: typing.SupportsInt | typing.SupportsIndex) -> int: ...
+def block_diag(blocks: collections.abc.Sequence[Array]) -> Array: ...
+def broadcast(arrays: collections.abc.Sequence[Array]) -> list[Array]: ...
+def cartesian_prod(vectors: collections.abc.Sequence[Array]) -> Array: ...
 def ceil(x: Array) -> Array: ...
 def ceil_(x: Array) -> None: ...
 def ceil_backward(dy: Array, kept: Array) -> Array: ...
@@ -741,6 +839,12 @@ def col2im(
     dilation: tuple[int, ...],
     op: str = "im2col",
 ) -> Array: ...
+def combinations(
+    size: typing.SupportsInt | typing.SupportsIndex,
+    chosen: typing.SupportsInt | typing.SupportsIndex,
+    with_replacement: bool,
+) -> Array: ...
+def combine_product(product: Array, alpha: typing.Any, a: Array, beta: typing.Any) -> Array: ...
 def concat(
     arrays: collections.abc.Sequence[Array], axis: typing.SupportsInt | typing.SupportsIndex = 0
 ) -> Array: ...
@@ -884,6 +988,7 @@ def cosine_similarity_backward(
     inside_root: bool,
     of_b: bool,
 ) -> Array: ...
+def cross(a: Array, b: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def cross_entropy_backward(
     dloss: Array,
     logits: Array,
@@ -909,6 +1014,12 @@ def cummax(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> tuple[A
 def cummin(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> tuple[Array, Array]: ...
 def cumprod(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def cumsum(a: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
+def diag_embed(
+    a: Array,
+    offset: typing.SupportsInt | typing.SupportsIndex,
+    dim1: typing.SupportsInt | typing.SupportsIndex,
+    dim2: typing.SupportsInt | typing.SupportsIndex,
+) -> Array: ...
 def diagonal(
     a: Array,
     offset: typing.SupportsInt | typing.SupportsIndex,
@@ -930,6 +1041,7 @@ def dice_loss_backward(
     squared: bool,
     of_target: bool,
 ) -> Array: ...
+def distances(x: Array, y: Array, axis: typing.SupportsInt | typing.SupportsIndex) -> Array: ...
 def div(a: typing.Any, b: typing.Any) -> Array: ...
 def div_(a: Array, b: typing.Any) -> None: ...
 def drop_block_forward(
@@ -990,6 +1102,7 @@ def exp2_(x: Array) -> None: ...
 def exp2_backward(dy: Array, kept: Array) -> Array: ...
 def exp_(x: Array) -> None: ...
 def exp_backward(dy: Array, kept: Array) -> Array: ...
+def expand(a: Array, sizes: tuple[int, ...]) -> Array: ...
 def explain_conv(
     input_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
@@ -1179,6 +1292,13 @@ def hardtanh_backward(
     b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
 ) -> Array: ...
+def heaviside(a: Array, at_zero: Array) -> Array: ...
+def histogram(
+    a: Array,
+    bins: typing.SupportsInt | typing.SupportsIndex,
+    low: typing.SupportsFloat | typing.SupportsIndex,
+    high: typing.SupportsFloat | typing.SupportsIndex,
+) -> Array: ...
 def hypot(a: typing.Any, b: typing.Any) -> Array: ...
 def im2col(
     x: Array,
@@ -1193,7 +1313,12 @@ def index(a: Array, indices: collections.abc.Sequence[Array | None]) -> Array: .
 def index_add(
     shape: tuple[int, ...], indices: collections.abc.Sequence[Array | None], src: Array
 ) -> Array: ...
-def index_put_(a: Array, indices: collections.abc.Sequence[Array | None], src: Array) -> None: ...
+def index_put(
+    a: Array, indices: collections.abc.Sequence[Array | None], src: Array, accumulate: bool = False
+) -> Array: ...
+def index_put_(
+    a: Array, indices: collections.abc.Sequence[Array | None], src: Array, accumulate: bool = False
+) -> None: ...
 def instance_norm_forward(
     x: Array,
     running_mean: Array | None = None,
@@ -1220,9 +1345,25 @@ def interpolate_forward(
     scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex] = [],
 ) -> Array: ...
 def isa() -> str: ...
+def isclose(
+    a: Array,
+    b: typing.Any,
+    rtol: typing.SupportsFloat | typing.SupportsIndex,
+    atol: typing.SupportsFloat | typing.SupportsIndex,
+    equal_nan: bool,
+) -> Array: ...
 def isfinite(x: Array) -> Array: ...
 def isinf(x: Array) -> Array: ...
 def isnan(x: Array) -> Array: ...
+def kron(a: Array, b: Array) -> Array: ...
+def kron_backward_a(dy: Array, b: Array, shape: tuple[int, ...]) -> Array: ...
+def kron_backward_b(dy: Array, a: Array, shape: tuple[int, ...]) -> Array: ...
+def kth_smallest(
+    a: Array,
+    k: typing.SupportsInt | typing.SupportsIndex,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    keepdims: bool,
+) -> tuple[Array, Array]: ...
 def layer_norm_backward(
     dy: Array,
     x: Array,
@@ -1261,6 +1402,7 @@ def leaky_relu_backward(
     b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
 ) -> Array: ...
+def lerp(a: Array, b: Array, weight: typing.Any) -> Array: ...
 def linear_backward_data(dy: Array, weight: Array) -> Array: ...
 def linear_backward_weight(dy: Array, x: Array, with_bias: bool) -> tuple[Array, Array | None]: ...
 def linear_forward(x: Array, weight: Array, bias: Array | None = None) -> Array: ...
@@ -1340,6 +1482,7 @@ def lp_pool_forward(
     ceil_mode: bool,
 ) -> Array: ...
 def lt(a: typing.Any, b: typing.Any) -> Array: ...
+def masked_scatter(a: Array, mask: Array, source: Array) -> Array: ...
 def masked_select(a: Array, mask: Array) -> Array: ...
 def matmul(a: Array, b: Array) -> Array: ...
 def max(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
@@ -1372,8 +1515,9 @@ def max_with_index(
 def maximum(a: typing.Any, b: typing.Any) -> Array: ...
 def mean(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def memory_stats() -> dict[str, typing.Any]: ...
+def meshgrid(vectors: collections.abc.Sequence[Array], swapped: bool) -> list[Array]: ...
 def middle(
-    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, ignore_nan: bool
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, ignore_nan: bool, keepdims: bool
 ) -> tuple[Array, Array]: ...
 def min(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def min_with_index(
@@ -1399,6 +1543,7 @@ def mish_backward(
     b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
 ) -> Array: ...
+def movedim(a: Array, source: tuple[int, ...], destination: tuple[int, ...]) -> Array: ...
 def mul(a: typing.Any, b: typing.Any) -> Array: ...
 def mul_(a: Array, b: typing.Any) -> None: ...
 def mul_scalar_(a: Array, b: typing.Any) -> None: ...
@@ -1435,6 +1580,12 @@ def multilabel_margin_loss_backward(
     margin: typing.SupportsFloat | typing.SupportsIndex = 1.0,
     squared: bool = False,
     reduction: str = "mean",
+) -> Array: ...
+def nan_to_num(
+    a: Array,
+    nan: typing.SupportsFloat | typing.SupportsIndex,
+    posinf: typing.SupportsFloat | typing.SupportsIndex,
+    neginf: typing.SupportsFloat | typing.SupportsIndex,
 ) -> Array: ...
 def ne(a: typing.Any, b: typing.Any) -> Array: ...
 def neg(x: Array) -> Array: ...
@@ -1573,6 +1724,14 @@ def prelu_backward(
     dy: Array, x: Array, slope: Array, wants_dx: bool, wants_dslope: bool
 ) -> tuple[Array | None, Array | None]: ...
 def prod(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
+def put(a: Array, index: Array, src: Array, accumulate: bool) -> Array: ...
+def quantile(
+    a: Array,
+    fractions: Array,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    ignore_nan: bool,
+    between: Interpolation,
+) -> tuple[Array, Array, Array, Array, Array]: ...
 def randint(
     shape: tuple[int, ...],
     low: typing.SupportsInt | typing.SupportsIndex,
@@ -1586,6 +1745,12 @@ def relu(x: Array) -> Array: ...
 def relu_(x: Array) -> None: ...
 def relu_backward(dy: Array, kept: Array) -> Array: ...
 def remainder(a: typing.Any, b: typing.Any) -> Array: ...
+def renorm(
+    a: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    limit: typing.SupportsFloat | typing.SupportsIndex,
+) -> tuple[Array, Array]: ...
 def repeat(a: Array, counts: tuple[int, ...]) -> Array: ...
 def reset_peak_memory() -> None: ...
 def roll(a: Array, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Array: ...
@@ -1612,15 +1777,30 @@ def scatter_add(
 def scatter_add_(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
 ) -> None: ...
+def scatter_add_to_copy(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> Array: ...
 def scatter_max_(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
 ) -> None: ...
+def scatter_max_to_copy(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> Array: ...
 def scatter_min_(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
 ) -> None: ...
+def scatter_min_to_copy(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> Array: ...
 def scatter_multiply_(
     a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
 ) -> None: ...
+def scatter_multiply_to_copy(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> Array: ...
+def scatter_to_copy(
+    a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array, src: Array
+) -> Array: ...
 def search_sorted(rows: Array, values: Array, right: bool = False) -> Array: ...
 def set_basic(a: Array, index: typing.Any, value: typing.Any) -> bool: ...
 def set_isa(name: str) -> None: ...
@@ -1757,9 +1937,19 @@ def split(
     lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
     dim: typing.SupportsInt | typing.SupportsIndex,
 ) -> list[Array]: ...
+def split_at(
+    a: Array,
+    cuts: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    dim: typing.SupportsInt | typing.SupportsIndex,
+) -> list[Array]: ...
 def split_evenly(
     a: Array,
     size: typing.SupportsInt | typing.SupportsIndex,
+    dim: typing.SupportsInt | typing.SupportsIndex,
+) -> list[Array]: ...
+def split_into(
+    a: Array,
+    sections: typing.SupportsInt | typing.SupportsIndex,
     dim: typing.SupportsInt | typing.SupportsIndex,
 ) -> list[Array]: ...
 def sqrt(x: Array) -> Array: ...
@@ -1785,6 +1975,9 @@ def sub(a: typing.Any, b: typing.Any) -> Array: ...
 def sub_(a: Array, b: typing.Any) -> None: ...
 def sum(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
 def sum_to(a: Array, shape: tuple[int, ...]) -> Array: ...
+def take_along(
+    a: Array, index: Array, axis: typing.SupportsInt | typing.SupportsIndex
+) -> tuple[Array, Array]: ...
 def tan(x: Array) -> Array: ...
 def tan_(x: Array) -> None: ...
 def tan_backward(dy: Array, kept: Array) -> Array: ...
@@ -1810,6 +2003,7 @@ def tanhshrink_backward(
     b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
 ) -> Array: ...
+def tensordot(a: Array, b: Array, left: tuple[int, ...], right: tuple[int, ...]) -> Array: ...
 def threshold(
     x: Array,
     a: typing.SupportsFloat | typing.SupportsIndex = 0.0,
@@ -1842,6 +2036,13 @@ def transpose(
     a: Array,
     dim0: typing.SupportsInt | typing.SupportsIndex,
     dim1: typing.SupportsInt | typing.SupportsIndex,
+) -> Array: ...
+def trapezoid(
+    y: Array,
+    x: Array | None,
+    width: typing.Any,
+    axis: typing.SupportsInt | typing.SupportsIndex,
+    running: bool,
 ) -> Array: ...
 def triangle(
     a: Array, diagonal: typing.SupportsInt | typing.SupportsIndex, upper: bool

@@ -48,31 +48,28 @@ from tilewise._ops.comparison import (
 from tilewise._ops.einsum import (
     einsum,
 )
+from tilewise._ops.entries import (
+    diagonal_scatter,
+    index_add,
+    index_copy,
+    index_fill,
+    index_put,
+    masked_scatter,
+    put,
+    select_scatter,
+    slice_scatter,
+    take,
+)
 from tilewise._ops.indexing import (
     index_select,
     masked_select,
 )
 from tilewise._ops.joining import (
     cat,
-    chunk,
     column_stack,
-    dsplit,
     dstack,
-    flip,
-    fliplr,
-    flipud,
-    hsplit,
     hstack,
-    narrow,
-    repeat_interleave,
-    roll,
-    rot90,
-    split,
     stack,
-    tensor_split,
-    tile,
-    unbind,
-    vsplit,
     vstack,
 )
 from tilewise._ops.linalg import (
@@ -107,6 +104,17 @@ from tilewise._ops.matrix import (
     triu,
     triu_indices,
 )
+from tilewise._ops.norms import (
+    dist,
+    norm,
+    renorm,
+)
+from tilewise._ops.quantiles import (
+    median,
+    nanmedian,
+    nanquantile,
+    quantile,
+)
 from tilewise._ops.reduction import (
     all,
     amax,
@@ -124,6 +132,15 @@ from tilewise._ops.reduction import (
     prod,
     sum,
 )
+from tilewise._ops.repeating import (
+    flip,
+    fliplr,
+    flipud,
+    repeat_interleave,
+    roll,
+    rot90,
+    tile,
+)
 from tilewise._ops.scan import (
     cummax,
     cummin,
@@ -135,20 +152,10 @@ from tilewise._ops.scan import (
     trapezoid,
 )
 from tilewise._ops.scatter import (
-    diagonal_scatter,
     gather,
-    index_add,
-    index_copy,
-    index_fill,
-    index_put,
-    masked_scatter,
-    put,
     scatter,
     scatter_add,
     scatter_reduce,
-    select_scatter,
-    slice_scatter,
-    take,
     take_along_dim,
 )
 from tilewise._ops.search import (
@@ -202,17 +209,20 @@ from tilewise._ops.shape import (
     unflatten,
     unsqueeze,
 )
+from tilewise._ops.splitting import (
+    chunk,
+    dsplit,
+    hsplit,
+    narrow,
+    split,
+    tensor_split,
+    unbind,
+    vsplit,
+)
 from tilewise._ops.statistics import (
     corrcoef,
     cov,
-    dist,
     logsumexp,
-    median,
-    nanmedian,
-    nanquantile,
-    norm,
-    quantile,
-    renorm,
     std,
     std_mean,
     var,

@@ -395,18 +395,7 @@ def linspace(
     first, last = as_float("linspace", "start", start), as_float("linspace", "end", end)
     count = as_int("linspace", "steps", steps, 0)
     wanted = float32 if dtype is None else as_dtype("linspace", dtype)
-    return _finish("linspace", _evenly(first, last, count).astype(wanted), requires_grad)
-
-
-def _evenly(first: float, last: float, count: int) -> Array:
-    """From both ends to the middle, as PyTorch: both ends are exact."""
-    if count < 2:
-        return _core.Array.full((count,), first, _core.DType.float64)
-    step = (last - first) / (count - 1)
-    half = (count + 1) // 2
-    left = _core.Array.arange(first, step, half, _core.DType.float64)
-    right = _core.flip(_core.Array.arange(last, -step, count - half, _core.DType.float64))
-    return _core.concat([left, right], 0)
+    return _finish("linspace", _core.Array.linspace(first, last, count, wanted), requires_grad)
 
 
 def logspace(
@@ -429,7 +418,7 @@ def logspace(
     first, last = as_float("logspace", "start", start), as_float("logspace", "end", end)
     count, root = as_int("logspace", "steps", steps, 0), as_float("logspace", "base", base)
     wanted = float32 if dtype is None else as_dtype("logspace", dtype)
-    values = _core.pow(root, _evenly(first, last, count))
+    values = _core.pow(root, _core.Array.linspace(first, last, count, _core.DType.float64))
     return _finish("logspace", values.astype(wanted), requires_grad)
 
 

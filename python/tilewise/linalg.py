@@ -9,7 +9,7 @@ from tilewise._arguments import array_of, as_axes
 from tilewise._ops import matrix
 from tilewise._ops.linalg import cross, matmul, matrix_power, multi_dot, vecdot
 from tilewise._ops.matrix import vander
-from tilewise._ops.statistics import matrix_norm, vector_norm
+from tilewise._ops.norms import matrix_norm, vector_norm
 
 if TYPE_CHECKING:
     from tilewise._core import DType

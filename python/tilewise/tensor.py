@@ -20,7 +20,7 @@ from tilewise._dtypes import to_numpy as numpy_dtype
 from tilewise._formatting import format_tensor
 from tilewise._hooks import RemovableHandle, new_registry
 from tilewise._memory_format import as_format, is_in
-from tilewise._ops import arithmetic, inplace, joining, reduction, reshaping
+from tilewise._ops import arithmetic, inplace, reduction, reshaping, splitting
 from tilewise._ops.common import OPERANDS
 from tilewise._ops.methods import Methods
 from tilewise.autograd import Node, backward, grad_mode, record, wrap
@@ -477,7 +477,7 @@ class Tensor(Methods, _core.TensorBase):
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise TypeError("iter: expected at least 1 dimension, got a scalar")
-        return iter(joining.unbind(self))
+        return iter(splitting.unbind(self))
 
     def __contains__(self, value: Any) -> bool:
         return bool(reduction.any(self == value).item())

@@ -263,6 +263,31 @@ logaddexp = _binary(
 )
 copysign = _binary("copysign", _core.copysign, _copysign_rule, "xy")
 xlogy = _binary("xlogy", _core.xlogy, _xlogy_rule, "x")
+_LN2 = math.log(2.0)
+
+
+def _two_to(power: Any) -> Any:
+    return _core.exp2(power) if power.__class__ is _Array else 2.0**power
+
+
+_logaddexp2 = _binary(
+    "logaddexp2",
+    lambda a, b: _mul(_core.logaddexp(_mul(a, _LN2), _mul(b, _LN2)), 1.0 / _LN2),
+    lambda dy, a, b, y, na, nb: (
+        _mul(dy, _core.exp2(_core.sub(a, y))) if na else None,
+        _mul(dy, _core.exp2(_core.sub(b, y))) if nb else None,
+    ),
+    "xy",
+)
+_ldexp = _binary(
+    "ldexp",
+    lambda a, b: _mul(a, _two_to(b)),
+    lambda dy, _a, b, y, na, nb: (
+        _mul(dy, _two_to(b)) if na else None,
+        _mul(_mul(dy, y), _LN2) if nb else None,
+    ),
+    "xy",
+)
 bitwise_and = _binary("bitwise_and", _core.bitwise_and, _no_gradient, "")
 bitwise_or = _binary("bitwise_or", _core.bitwise_or, _no_gradient, "")
 bitwise_xor = _binary("bitwise_xor", _core.bitwise_xor, _no_gradient, "")
@@ -293,8 +318,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
         >>> tw.logaddexp2(tw.tensor(3.0), tw.tensor(3.0))
         tensor(4.)
     """
-    ln2 = math.log(2.0)
-    return mul(logaddexp(mul(input, ln2), mul(other, ln2)), 1.0 / ln2)
+    return _logaddexp2(input, other)
 
 
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
@@ -304,7 +328,7 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
         >>> tw.ldexp(tw.tensor(3.0), tw.tensor(2))
         tensor(12.)
     """
-    return mul(input, _pow(2.0, other))
+    return _ldexp(input, other)
 
 
 def float_power(input: Any, exponent: Any) -> Tensor:

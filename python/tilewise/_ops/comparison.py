@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_bool, as_float, wrong_type
-from tilewise._dtypes import FLOATING
 from tilewise._ops.common import SCALARS, operand
 from tilewise.autograd import wrap
 
@@ -78,19 +76,7 @@ def isclose(
             f"isclose: expected tensors of one dtype, got {a.dtype.name} and {b.dtype.name}"
         )
     rtol, atol = as_float("isclose", "rtol", rtol, 0.0), as_float("isclose", "atol", atol, 0.0)
-    same = _core.eq(a, b)
-    if as_bool("isclose", "equal_nan", equal_nan) and a.dtype in FLOATING:
-        nan = _core.isnan(b) if hasattr(b, "dtype") else math.isnan(b)
-        same = _core.logical_or(same, _core.logical_and(_core.isnan(a), nan))
-    if a.dtype == _core.DType.bool_ and not hasattr(b, "dtype"):
-        return wrap(same)
-    if a.dtype == _core.DType.bool_:
-        a, b = a.astype(_core.DType.uint8), b.astype(_core.DType.uint8)
-    size: Any = _core.abs(b) if hasattr(b, "dtype") else math.fabs(b)
-    limit = _core.add(_core.mul(size, rtol), atol) if hasattr(size, "dtype") else size * rtol + atol
-    distance = _core.abs(_core.sub(_core.maximum(a, b), _core.minimum(a, b)))
-    near = _core.logical_and(_core.le(distance, limit), _core.isfinite(distance))
-    return wrap(_core.logical_or(near, same))
+    return wrap(_core.isclose(a, b, rtol, atol, as_bool("isclose", "equal_nan", equal_nan)))
 
 
 def allclose(

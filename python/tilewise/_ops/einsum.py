@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tilewise._arguments import array_of, describe
@@ -35,19 +36,20 @@ def _sublists(operands: Sequence[Any]) -> tuple[str, list[Tensor]]:
     return equation, tensors
 
 
-def _parse(equation: str, tensors: Sequence[Tensor]) -> tuple[list[list[str]], list[str]]:
+@lru_cache(maxsize=256)
+def _parse(equation: str, ranks: tuple[int, ...]) -> tuple[list[list[str]], list[str]]:
     """The labels of each operand and of the result; "..." gives ".0", ".1" and on."""
     text = equation.replace(" ", "")
     left, arrow, right = text.partition("->")
     terms = left.split(",")
-    if len(terms) != len(tensors):
+    if len(terms) != len(ranks):
         raise ValueError(
-            f"einsum: expected {len(terms)} operands for {equation!r}, got {len(tensors)}"
+            f"einsum: expected {len(terms)} operands for {equation!r}, got {len(ranks)}"
         )
     dots = 0
-    for term, tensor in zip(terms, tensors, strict=True):
+    for term, ndim in zip(terms, ranks, strict=True):
         if "..." in term:
-            dots = max(dots, array_of("einsum", "operands", tensor).ndim - len(term) + 3)
+            dots = max(dots, ndim - len(term) + 3)
 
     def labels(term: str, count: int) -> list[str]:
         before, ellipsis, after = term.partition("...")
@@ -57,8 +59,7 @@ def _parse(equation: str, tensors: Sequence[Tensor]) -> tuple[list[list[str]], l
         return [*before, *middle, *after]
 
     inputs = []
-    for term, tensor in zip(terms, tensors, strict=True):
-        ndim = array_of("einsum", "operands", tensor).ndim
+    for term, ndim in zip(terms, ranks, strict=True):
         found = labels(term, max(ndim - len(term.replace("...", "")), 0))
         if len(found) != ndim:
             raise ValueError(f"einsum: expected {len(found)} dimensions for {term!r}, got {ndim}")
@@ -164,7 +165,8 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         tensors = list(operands)
     if not tensors:
         raise ValueError(f"einsum: expected at least one operand, got {describe(operands)}")
-    inputs, output = _parse(equation, tensors)
+    ranks = tuple([array_of("einsum", "operands", tensor).ndim for tensor in tensors])
+    inputs, output = _parse(equation, ranks)
     x, xs = _without_repeats(tensors[0], inputs[0])
     for i, tensor in enumerate(tensors[1:], 1):
         y, ys = _without_repeats(tensor, inputs[i])

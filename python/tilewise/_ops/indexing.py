@@ -32,9 +32,18 @@ class Plan(NamedTuple):
     slices: tuple[tuple[int, int, int, int], ...]  # (dim, start, stop, step), of the source
     shape: tuple[int, ...]  # after the slices: ints drop a dimension, None adds one
     arrays: tuple[Array | None, ...]  # one for each leading dimension of `shape`; () for a view
+    basic: tuple[Any, ...] = ()  # the basic step as the core takes it, in place of the slices
+
+    @property
+    def whole(self) -> bool:
+        """Whether the basic step leaves every element in place."""
+        return not (self.slices or self.basic)
 
     def view(self, x: Array) -> Array:
         """The basic step."""
+        if self.basic:
+            seen: Array = _core.basic_index(x, self.basic)
+            return seen
         for dim, start, stop, step in self.slices:
             x = x.slice(dim, start, stop, step)
         return x if x.shape == self.shape else x.reshape(self.shape)
@@ -194,16 +203,40 @@ def getitem(input: Tensor, index: Any) -> Tensor:
 _ALL = slice(None)
 
 
-def _one_vector(x: Array, index: Any) -> Plan | None:
-    """The plan of `x[i]` and `x[:, i]` for one tensor of indices: most of what scripts write."""
-    items = index if index.__class__ is tuple else (index,)
-    array = getattr(items[-1], "_array", None)
-    if array is None or array.dtype != int64 or array.ndim == 0 or len(items) > x.ndim:
+def _by_vectors(x: Array, index: Any) -> Plan | None:
+    """The plan of tensors of indices beside ints, slices and None: most of what scripts write."""
+    basic: list[Any] = []
+    arrays: list[Array | None] = []
+    plain = True
+    for item in index if index.__class__ is tuple else (index,):
+        array = getattr(item, "_array", None)
+        if array is not None:
+            if array.dtype is not int64 or array.ndim == 0:
+                return None
+            basic.append(_ALL)
+            arrays.append(array)
+        elif item.__class__ is slice or item is None:
+            basic.append(item)
+            arrays.append(None)
+            plain = plain and item is not None and item == _ALL
+        elif item.__class__ is int:
+            basic.append(item)
+            plain = False
+        else:
+            return None
+    while arrays and arrays[-1] is None:
+        arrays.pop()
+    if not arrays or len(basic) > x.ndim + basic.count(None):
         return None
-    before = items[:-1]
-    if not all(i.__class__ is slice and i == _ALL for i in before):
-        return None
-    return Plan((), x.shape, (*[None] * len(before), array))
+    if plain:
+        return Plan((), x.shape, tuple(arrays))
+    seen = _core.basic_index(x, tuple(basic))  # None where it is wrong: the long way says what
+    return None if seen is None else Plan((), seen.shape, tuple(arrays), tuple(basic))
+
+
+def plan_of(x: Array, index: Any) -> Plan:
+    """The plan of an index into an array."""
+    return _by_vectors(x, index) or plan(x.shape, index)
 
 
 def _scatter_basic(dy: Array, shape: tuple[int, ...], index: Any) -> Array:
@@ -215,7 +248,7 @@ def _scatter_basic(dy: Array, shape: tuple[int, ...], index: Any) -> Array:
 def _advanced(input: Tensor, index: Any) -> Tensor:
     x = input._array
     shape = x.shape
-    steps = _one_vector(x, index) or plan(shape, index)
+    steps = plan_of(x, index)
     y = steps.view(x)
     if not steps.arrays:
         return view_of("getitem", input, y, lambda dy: _scatter_view(dy, shape, steps))
@@ -233,7 +266,7 @@ def _advanced(input: Tensor, index: Any) -> Tensor:
 
 def _scatter_view(dy: Array, shape: tuple[int, ...], steps: Plan) -> Array:
     """Zeros of `shape` with `dy` where the view looked."""
-    if not steps.slices:
+    if steps.whole:
         return dy.reshape(shape)
     dx = _core.Array.full(shape, 0, dy.dtype)
     steps.view(dx).copy_(dy)

@@ -17,16 +17,17 @@ from tilewise._arguments import as_float, wrong_type
 from tilewise._ops import (
     arithmetic,
     comparison,
+    entries,
     linalg,
     matrix,
+    norms,
     scan,
     scatter,
     select,
-    statistics,
 )
 from tilewise._ops.common import SCALARS, check_inplace, operand
 from tilewise._ops.shape import expand
-from tilewise.autograd import record, wrap
+from tilewise.autograd import record, recording, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -38,10 +39,10 @@ def _inplace(op: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The in-place form of a function of a tensor and further operands."""
 
     def method(self: Tensor, *operands: Any, **options: Any) -> Tensor:
-        other = any(getattr(o, "_requires_grad", False) for o in operands)
         before = self
-        recording = check_inplace(op, self, other)
-        if recording:  # the function may keep its input for the gradient: give it a copy
+        others = recording([o for o in operands if hasattr(o, "_array")])
+        recorded = check_inplace(op, self, others)
+        if recorded:  # the function may keep its input for the gradient: give it a copy
             before = wrap(self._array.copy())
             before._node, before._requires_grad = self._node, self._requires_grad
         result = function(before, *operands, **options)
@@ -52,7 +53,7 @@ def _inplace(op: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
             )
         _check_result_type(op, self._array, result._array)
         self._array.copy_(result._array)
-        if recording:
+        if recorded:
             self._node, self._requires_grad = result._node, result._requires_grad
         return self
 
@@ -102,11 +103,11 @@ _NAMES = (
     (select, "clamp clamp_min clamp_max masked_fill nan_to_num"),
     (select, "lerp addcmul addcdiv heaviside"),
     (scan, "cumsum cumprod"),
-    (scatter, "scatter scatter_add scatter_reduce index_add index_copy index_fill index_put"),
-    (scatter, "put masked_scatter"),
+    (scatter, "scatter scatter_add scatter_reduce"),
+    (entries, "index_add index_copy index_fill index_put put masked_scatter"),
     (matrix, "tril triu"),
     (linalg, "addmm addmv addr addbmm baddbmm"),
-    (statistics, "renorm"),
+    (norms, "renorm"),
 )
 FORMS: dict[str, Callable[..., Tensor]] = {
     f"{name}_": _inplace(f"{name}_", getattr(module, name))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_float, as_int
-from tilewise._ops import arithmetic, joining, reduction, shape
-from tilewise._ops.common import SCALARS, unbroadcast
-from tilewise.autograd import grad_mode, record, wrap
+from tilewise._ops import arithmetic, reduction, shape
+from tilewise._ops.common import SCALARS, reduced, unbroadcast
+from tilewise.autograd import grad_mode, record, recording, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -22,6 +21,32 @@ def _swapped(x: Array) -> Array:
     """A view with the last two dimensions exchanged."""
     n = x.ndim
     return x.permute((*range(n - 2), n - 1, n - 2))
+
+
+def _gradients_of(
+    a: Array, b: Array, needs_a: bool, needs_b: bool
+) -> Callable[[Array], tuple[Array | None, Array | None]]:
+    """How a product sends its gradient to its factors; holds no more of them than that reads."""
+    a_shape, b_shape, dtype = a.shape, b.shape, a.dtype
+    # A vector is a row on the left and a column on the right.
+    rows = _core.unsqueeze(a, 0) if a.ndim == 1 else a
+    columns = _core.unsqueeze(b, 1) if b.ndim == 1 else b
+    kept_a, kept_b = rows if needs_b else None, columns if needs_a else None
+    a_sizes, b_sizes = rows.shape, columns.shape
+
+    def send(dy: Array) -> tuple[Array | None, Array | None]:
+        if len(b_shape) == 1:
+            dy = _core.unsqueeze(dy, dy.ndim)
+        if len(a_shape) == 1:
+            dy = _core.unsqueeze(dy, dy.ndim - 1)
+        da = db = None
+        if kept_b is not None:
+            da = reduced(_core.matmul(dy, _swapped(kept_b)), a_sizes, dtype).reshape(a_shape)
+        if kept_a is not None:
+            db = reduced(_core.matmul(_swapped(kept_a), dy), b_sizes, dtype).reshape(b_shape)
+        return da, db
+
+    return send
 
 
 def matmul(input: Tensor, other: Tensor) -> Tensor:
@@ -47,22 +72,13 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     a, b = array_of("matmul", "input", input), array_of("matmul", "other", other)
     if a.ndim == 0 or b.ndim == 0:
         raise ValueError(f"matmul: expected at least 1 dimension, got shapes {a.shape}, {b.shape}")
+    y = _core.matmul(a, b)
     needs_a, needs_b = input._requires_grad, other._requires_grad
     if not (grad_mode.enabled and (needs_a or needs_b)):
-        return wrap(_core.matmul(a, b))
-    if a.ndim == 1:
-        return matmul(input.unsqueeze(0), other).squeeze(-1 if b.ndim == 1 else -2)
-    if b.ndim == 1:
-        return matmul(input, other.unsqueeze(-1)).squeeze(-1)
-    y = _core.matmul(a, b)
-
-    def backward(dy: Array) -> tuple[Array | None, Array | None]:
-        da = unbroadcast(_core.matmul(dy, _swapped(b)), a) if needs_a else None
-        db = unbroadcast(_core.matmul(_swapped(a), dy), b) if needs_b else None
-        return da, db
-
+        return wrap(y)
     saved = (a,) * needs_b + (b,) * needs_a
-    return record("matmul", y, (input, other), backward, saved)
+    send = _gradients_of(a, b, needs_a, needs_b)
+    return record("matmul", y, (input, other), send, saved)
 
 
 def _of_rank(op: str, rank: int, input: Tensor, other: Tensor) -> Tensor:
@@ -148,12 +164,16 @@ def _sum_with(
     op: str,
     ranks: tuple[int, int],
     input: Tensor,
-    left: Tensor,
-    right: Tensor,
+    factors: tuple[Tensor, Tensor],
     beta: Any,
     alpha: Any,
 ) -> Tensor:
-    """`beta · input + alpha · (left @ right)`; `input` broadcasts and is not read for beta 0."""
+    """`beta · input + alpha · product`; `input` broadcasts and is not read for beta 0.
+
+    The product is that of two matrices, batches of them (`addbmm` sums over these), a matrix and a
+    vector, or the outer one of two vectors.
+    """
+    left, right = factors
     a, b = array_of(op, "the first factor", left), array_of(op, "the second factor", right)
     x = array_of(op, "input", input)
     if (a.ndim, b.ndim) != ranks:
@@ -163,21 +183,36 @@ def _sum_with(
         )
     if ranks == (3, 3) and a.shape[0] != b.shape[0]:
         raise ValueError(f"{op}: expected batches of one size, got {a.shape}, {b.shape}")
-    product = matmul(left, right)
-    want = product._array.shape
-    if x.shape != want and shape.broadcast_shapes(x.shape, want) != want:
-        raise ValueError(f"{op}: expected input that broadcasts to {product.shape}, got {x.shape}")
-    return _combined(op, input, product, beta, alpha)
-
-
-def _combined(op: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     for name, value in (("beta", beta), ("alpha", alpha)):
         if value.__class__ not in SCALARS:
             as_float(op, name, value)
-    scaled = product if alpha == 1 else arithmetic.mul(product, alpha)
-    if beta == 0:
-        return scaled
-    return arithmetic.add(scaled, input if beta == 1 else arithmetic.mul(input, beta))
+    rows, columns = a, b
+    if ranks == (1, 1):
+        rows, columns = _core.unsqueeze(a, 1), _core.unsqueeze(b, 0)
+    product = _core.matmul(rows, columns)
+    if op == "addbmm":
+        product = _core.sum(product, (0,), False)
+    try:
+        y = _core.combine_product(product, alpha, x, beta)
+    except ValueError as error:
+        raise ValueError(f"{op}: {error}") from None
+    if not recording((input, left, right)):
+        return wrap(y)
+    needs_a, needs_b = left._requires_grad, right._requires_grad
+    send = _gradients_of(rows, columns, needs_a, needs_b)
+    like, dtype = x.shape, x.dtype
+    batch = rows.shape[:1] if op == "addbmm" else ()
+
+    def backward(dy: Array) -> list[Array | None]:
+        sent: list[Array | None] = [reduced(_core.mul(dy, beta), like, dtype)]
+        scaled = dy if alpha == 1 else _core.mul(dy, alpha)
+        if batch:
+            scaled = scaled.expand((*batch, *scaled.shape))
+        for gradient, factor in zip(send(scaled), (a, b), strict=True):
+            sent.append(None if gradient is None else gradient.reshape(factor.shape))
+        return sent
+
+    return record(op, y, (input, left, right), backward, (a,) * needs_b + (b,) * needs_a)
 
 
 def addmm(
@@ -190,7 +225,7 @@ def addmm(
         tensor([[4., 4.],
                 [4., 4.]])
     """
-    return _sum_with("addmm", (2, 2), input, mat1, mat2, beta, alpha)
+    return _sum_with("addmm", (2, 2), input, (mat1, mat2), beta, alpha)
 
 
 def addmv(
@@ -202,7 +237,7 @@ def addmv(
         >>> tw.addmv(tw.ones(2), tw.ones(2, 3), tw.ones(3))
         tensor([4., 4.])
     """
-    return _sum_with("addmv", (2, 1), input, mat, vec, beta, alpha)
+    return _sum_with("addmv", (2, 1), input, (mat, vec), beta, alpha)
 
 
 def baddbmm(
@@ -214,7 +249,7 @@ def baddbmm(
         >>> tw.baddbmm(tw.ones(1), tw.ones(5, 2, 3), tw.ones(5, 3, 4)).shape
         (5, 2, 4)
     """
-    return _sum_with("baddbmm", (3, 3), input, batch1, batch2, beta, alpha)
+    return _sum_with("baddbmm", (3, 3), input, (batch1, batch2), beta, alpha)
 
 
 def addbmm(
@@ -226,8 +261,7 @@ def addbmm(
         >>> tw.addbmm(tw.zeros(2, 4), tw.ones(5, 2, 3), tw.ones(5, 3, 4)).shape
         (2, 4)
     """
-    product = reduction.sum(bmm(batch1, batch2), 0)
-    return _combined("addbmm", input, product, beta, alpha)
+    return _sum_with("addbmm", (3, 3), input, (batch1, batch2), beta, alpha)
 
 
 def addr(
@@ -239,7 +273,7 @@ def addr(
         >>> tw.addr(tw.zeros(2, 3), tw.ones(2), tw.ones(3)).shape
         (2, 3)
     """
-    return _combined("addr", input, outer(vec1, vec2), beta, alpha)
+    return _sum_with("addr", (1, 1), input, (vec1, vec2), beta, alpha)
 
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
@@ -257,36 +291,49 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         >>> tw.tensordot(tw.ones(2, 3, 4), tw.ones(3, 4, 5)).shape
         (2, 5)
     """
-    x, y = array_of("tensordot", "a", a), array_of("tensordot", "b", b)
+    x, z = array_of("tensordot", "a", a), array_of("tensordot", "b", b)
     if isinstance(dims, int):
         count = as_int("tensordot", "dims", dims, 0)
-        if count > min(x.ndim, y.ndim):
-            raise ValueError(f"tensordot: expected dims <= {min(x.ndim, y.ndim)}, got {count}")
+        if count > min(x.ndim, z.ndim):
+            raise ValueError(f"tensordot: expected dims <= {min(x.ndim, z.ndim)}, got {count}")
         left, right = tuple(range(x.ndim - count, x.ndim)), tuple(range(count))
     else:
         if hasattr(dims, "_array"):
             dims = dims.tolist()
         pair = [d if isinstance(d, tuple | list) else (d,) for d in dims]
         left = tuple([as_axis("tensordot", d, x.ndim) for d in pair[0]])
-        right = tuple([as_axis("tensordot", d, y.ndim) for d in pair[1]])
+        right = tuple([as_axis("tensordot", d, z.ndim) for d in pair[1]])
     for i, j in zip(left, right, strict=False):  # a size of 1 broadcasts: the other is summed
-        if x.shape[i] == 1 != y.shape[j]:
-            b = reduction.sum(b, j, keepdim=True)
-        elif y.shape[j] == 1 != x.shape[i]:
-            a = reduction.sum(a, i, keepdim=True)
-        x, y = a._array, b._array
-    if [x.shape[i] for i in left] != [y.shape[i] for i in right]:
-        raise ValueError(
-            f"tensordot: expected equal sizes of dimensions {left} of {x.shape} and {right} of "
-            f"{y.shape}"
-        )
-    rest_a = tuple([i for i in range(x.ndim) if i not in left])
-    rest_b = tuple([i for i in range(y.ndim) if i not in right])
-    inner_size = math.prod(x.shape[i] for i in left)
-    sizes_a, sizes_b = [x.shape[i] for i in rest_a], [y.shape[i] for i in rest_b]
-    rows = shape.reshape(shape.permute(a, rest_a + left), math.prod(sizes_a), inner_size)
-    columns = shape.reshape(shape.permute(b, right + rest_b), inner_size, math.prod(sizes_b))
-    return shape.reshape(matmul(rows, columns), (*sizes_a, *sizes_b))
+        if x.shape[i] != z.shape[j] and 1 in {x.shape[i], z.shape[j]}:
+            if x.shape[i] == 1:
+                b = reduction.sum(b, j, keepdim=True)
+            else:
+                a = reduction.sum(a, i, keepdim=True)
+            x, z = a._array, b._array
+    y = _core.tensordot(x, z, left, right)
+    if not recording((a, b)):
+        return wrap(y)
+    return record("tensordot", y, (a, b), _contracted(x, z, left, right), (x, z))
+
+
+def _contracted(
+    x: Array, y: Array, left: tuple[int, ...], right: tuple[int, ...]
+) -> Callable[[Array], tuple[Array, Array]]:
+    """How a product over pairs of dimensions sends its gradient back."""
+    rest_x = [i for i in range(x.ndim) if i not in left]
+    rest_y = [i for i in range(y.ndim) if i not in right]
+
+    def backward(dy: Array) -> tuple[Array, Array]:
+        n = len(rest_x)
+        # The other dimensions come first, then those that were summed, in the other's order.
+        dx = _core.tensordot(dy, y, tuple(range(n, dy.ndim)), tuple(rest_y))
+        summed = [left[right.index(j)] for j in sorted(right)]
+        dx = _core.movedim(dx, tuple(range(dx.ndim)), (*rest_x, *summed))
+        dz = _core.tensordot(x, dy, tuple(rest_x), tuple(range(n)))
+        summed = [right[left.index(i)] for i in sorted(left)]
+        return dx, _core.movedim(dz, tuple(range(dz.ndim)), (*summed, *rest_y))
+
+    return backward
 
 
 def kron(input: Tensor, other: Tensor) -> Tensor:
@@ -297,13 +344,16 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
         tensor([1., 1., 2., 2.])
     """
     x, y = array_of("kron", "input", input), array_of("kron", "other", other)
-    ndim = max(x.ndim, y.ndim)
-    sizes_a = (1,) * (ndim - x.ndim) + x.shape
-    sizes_b = (1,) * (ndim - y.ndim) + y.shape
-    pairs = list(zip(sizes_a, sizes_b, strict=True))
-    spread_a = shape.reshape(input, [n for size in sizes_a for n in (size, 1)])
-    spread_b = shape.reshape(other, [n for size in sizes_b for n in (1, size)])
-    return shape.reshape(arithmetic.mul(spread_a, spread_b), [n * m for n, m in pairs])
+    z = _core.kron(x, y)
+    if not recording((input, other)):
+        return wrap(z)
+
+    def backward(dz: Array) -> tuple[Array, Array]:
+        dx = _core.kron_backward_a(dz, y, x.shape)
+        dy = _core.kron_backward_b(dz, x, y.shape)
+        return reduced(dx, x.shape, x.dtype), reduced(dy, y.shape, y.dtype)
+
+    return record("kron", z, (input, other), backward, (x, y))
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
@@ -331,6 +381,8 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
         end = i in {0, len(sizes) - 1}
         if len(size) != 2 and not (end and len(size) == 1):
             raise ValueError(f"multi_dot: expected matrices, and vectors at the ends, got {sizes}")
+    if len(factors) == 2:
+        return matmul(factors[0], factors[1])
     drop_first, drop_last = len(sizes[0]) == 1, len(sizes[-1]) == 1
     if drop_first:
         factors[0] = shape.unsqueeze(factors[0], 0)
@@ -405,11 +457,13 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
         tensor([0., 0., 1.])
     """
     a, b = array_of("cross", "input", input), array_of("cross", "other", other)
-    if a.ndim != b.ndim:
-        raise ValueError(f"cross: expected as many dimensions, got {a.shape} and {b.shape}")
-    axis = as_axis("cross", dim, a.ndim)
-    if not (a.shape and a.shape[axis] == 3 and b.shape[axis] == 3):
-        raise ValueError(f"cross: expected size 3 along dim, got {a.shape} and {b.shape}")
-    left = arithmetic.mul(joining.roll(input, -1, axis), joining.roll(other, -2, axis))
-    right = arithmetic.mul(joining.roll(input, -2, axis), joining.roll(other, -1, axis))
-    return arithmetic.sub(left, right)
+    axis = as_axis("cross", dim, max(a.ndim, b.ndim))
+    y = _core.cross(a, b, axis)
+    if not recording((input, other)):
+        return wrap(y)
+
+    def backward(dy: Array) -> tuple[Array, Array]:
+        da, db = _core.cross(b, dy, axis), _core.cross(dy, a, axis)
+        return unbroadcast(da, a), unbroadcast(db, b)
+
+    return record("cross", y, (input, other), backward, (a, b))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from tilewise import _core
-from tilewise._arguments import array_of, as_axis, as_choice, as_device, as_int
+from tilewise._arguments import array_of, as_axis, as_bool, as_choice, as_device, as_int
 from tilewise._dtypes import as_dtype, int64
-from tilewise._ops import joining, reduction, shape
-from tilewise._ops.shape import view_of
-from tilewise.autograd import grad_mode, record, wrap
+from tilewise._ops import repeating, shape
+from tilewise._ops.shape import plain_view, view_of
+from tilewise.autograd import grad_mode, record, recording, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array, DType
@@ -46,6 +43,19 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     return view_of("diagonal", input, y, backward)
 
 
+def _embedded(input: Tensor, x: Array, offset: int, rows: int, columns: int) -> Tensor:
+    """The elements of `input`, seen as `x`, on a diagonal of new planes."""
+    y = _core.diag_embed(x, offset, rows, columns)
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+    before = input._array.shape
+
+    def backward(dy: Array) -> tuple[Array]:
+        return (_core.diagonal(dy, offset, rows, columns).reshape(before),)
+
+    return record("diag_embed", y, (input,), backward, aliases=True)
+
+
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Matrices with the last dimension on a diagonal, and zeros elsewhere.
 
@@ -57,25 +67,9 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     x = array_of("diag_embed", "input", input)
     if x.ndim == 0:
         raise ValueError("diag_embed: expected at least 1 dimension, got a scalar")
-    rows, columns = (
-        as_axis("diag_embed", dim1, x.ndim + 1),
-        as_axis("diag_embed", dim2, x.ndim + 1),
-    )
-    if rows == columns:
-        raise ValueError(f"diag_embed: expected two different dimensions, got {dim1} and {dim2}")
-    above = as_int("diag_embed", "offset", offset)
-    size = x.shape[-1] + abs(above)
-    rest = iter(x.shape[:-1])
-    sizes = tuple([size if i in {rows, columns} else next(rest) for i in range(x.ndim + 1)])
-    y = _core.Array.full(sizes, 0, x.dtype)
-    _core.diagonal(y, above, rows, columns).copy_(x)
-    if not (input._requires_grad and grad_mode.enabled):
-        return wrap(y)
-
-    def backward(dy: Array) -> tuple[Array]:
-        return (_core.diagonal(dy, above, rows, columns),)
-
-    return record("diag_embed", y, (input,), backward, aliases=True)
+    rows = as_axis("diag_embed", dim1, x.ndim + 1)
+    columns = as_axis("diag_embed", dim2, x.ndim + 1)
+    return _embedded(input, x, as_int("diag_embed", "offset", offset), rows, columns)
 
 
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
@@ -87,14 +81,21 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
                 [0, 2]])
     """
     x = array_of("diag", "input", input)
+    offset = as_int("diag", "diagonal", diagonal)
     if x.ndim == 1:
-        return diag_embed(input, diagonal)
+        return _embedded(input, x, offset, 0, 1)
     if x.ndim != 2:
         raise ValueError(f"diag: expected 1 or 2 dimensions, got shape {x.shape}")
-    return _diagonal_of(input, diagonal).clone()
+    y = _core.diagonal(x, offset, 0, 1).copy()
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
 
+    def backward(dy: Array) -> tuple[Array]:
+        dx = _core.Array.full(x.shape, 0, dy.dtype)
+        _core.diagonal(dx, offset, 0, 1).copy_(dy)
+        return (dx,)
 
-_diagonal_of = diagonal
+    return record("diag", y, (input,), backward)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
@@ -104,7 +105,8 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
         >>> tw.diagflat(tw.ones(2, 2)).shape
         (4, 4)
     """
-    return diag_embed(shape.reshape(input, -1), offset)
+    x = array_of("diagflat", "input", input)
+    return _embedded(input, x.reshape((-1,)), as_int("diagflat", "offset", offset), 0, 1)
 
 
 def trace(input: Tensor) -> Tensor:
@@ -114,9 +116,19 @@ def trace(input: Tensor) -> Tensor:
         >>> tw.eye(3).trace()
         tensor(3.)
     """
-    if array_of("trace", "input", input).ndim != 2:
-        raise ValueError(f"trace: expected 2 dimensions, got shape {input.shape}")
-    return reduction.sum(diagonal(input))
+    x = array_of("trace", "input", input)
+    if x.ndim != 2:
+        raise ValueError(f"trace: expected 2 dimensions, got shape {x.shape}")
+    y = _core.sum(_core.diagonal(x, 0, 0, 1))
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+
+    def backward(dy: Array) -> tuple[Array]:
+        dx = _core.Array.full(x.shape, 0, dy.dtype)
+        _core.diagonal(dx, 0, 0, 1).copy_(dy)
+        return (dx,)
+
+    return record("trace", y, (input,), backward)
 
 
 def _triangle(name: str, upper: bool, text: str, example: str) -> Callable[..., Tensor]:
@@ -179,18 +191,21 @@ def block_diag(*tensors: Tensor) -> Tensor:
         >>> tw.block_diag(tw.ones(2, 2), tw.ones(1, 3)).shape
         (3, 5)
     """
-    rows = []
-    blocks = []
-    for i, x in enumerate(tensors):
-        if array_of("block_diag", f"tensors[{i}]", x).ndim > 2:
-            raise ValueError(f"block_diag: expected at most 2 dimensions, got shape {x.shape}")
-        blocks.append(shape.atleast_2d(x))
-    columns = [b.shape[1] for b in blocks]
-    for i, block in enumerate(blocks):
-        sides = (sum(columns[:i]), sum(columns[i + 1 :]))
-        left, right = (wrap(_core.Array.full((block.shape[0], n), 0, block.dtype)) for n in sides)
-        rows.append(joining.cat([left, block, right], 1))
-    return joining.cat(rows, 0)
+    arrays = [array_of("block_diag", f"tensors[{i}]", x) for i, x in enumerate(tensors)]
+    y = _core.block_diag(arrays)
+    if not recording(tensors):
+        return wrap(y)
+
+    def backward(dy: Array) -> list[Array]:
+        sent, row, column = [], 0, 0
+        for x in arrays:
+            rows, columns = (1, 1, *x.shape)[-2:]
+            part = dy.slice(0, row, row + rows, 1).slice(1, column, column + columns, 1)
+            sent.append(part.reshape(x.shape).astype(x.dtype))
+            row, column = row + rows, column + columns
+        return sent
+
+    return record("block_diag", y, tensors, backward, aliases=True)
 
 
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
@@ -209,25 +224,25 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     parts: Any = (
         tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
     )
-    as_choice("meshgrid", "indexing", indexing, ("ij", "xy"))
-    if not parts:
-        raise ValueError("meshgrid: expected at least one tensor, got none")
-    for i, x in enumerate(parts):
-        if array_of("meshgrid", f"tensors[{i}]", x).ndim > 1:
-            raise ValueError(f"meshgrid: expected vectors, got shape {x.shape}")
-        if x.dtype != parts[0].dtype:
-            raise TypeError(
-                f"meshgrid: expected one dtype, got {parts[0].dtype.name} and {x.dtype.name}"
-            )
+    if indexing not in {"ij", "xy"}:
+        as_choice("meshgrid", "indexing", indexing, ("ij", "xy"))
+    views = _core.meshgrid([array_of("meshgrid", "tensors", x) for x in parts], indexing == "xy")
+    if not recording(parts):
+        return tuple([plain_view(x, y) for x, y in zip(parts, views, strict=True)])
     swap = indexing == "xy" and len(parts) > 1
-    order = [1, 0, *range(2, len(parts))] if swap else list(range(len(parts)))
-    sizes = [parts[i]._array.size for i in order]
-    grids = []
-    for i, x in enumerate(parts):
-        place = order.index(i)
-        lined = shape.reshape(x, [-1 if k == place else 1 for k in range(len(parts))])
-        grids.append(shape.expand(lined, sizes))
-    return tuple(grids)
+
+    def view(place: int) -> Tensor:
+        x: Tensor = parts[place]
+        kept = 1 - place if swap and place < 2 else place
+        lined = tuple([-1 if k == kept else 1 for k in range(len(parts))])
+
+        def backward(dy: Array) -> Array:
+            before = x._array.shape
+            return _core.sum_to(dy, x._array.reshape(lined).shape).reshape(before)
+
+        return view_of("meshgrid", x, views[place], backward)
+
+    return tuple([view(place) for place in range(len(parts))])
 
 
 def cartesian_prod(*tensors: Tensor) -> Tensor:
@@ -237,12 +252,22 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
         >>> tw.cartesian_prod(tw.tensor([1, 2]), tw.tensor([3, 4])).shape
         (4, 2)
     """
-    for i, x in enumerate(tensors):
-        if array_of("cartesian_prod", f"tensors[{i}]", x).ndim != 1:
-            raise ValueError(f"cartesian_prod: expected vectors, got shape {x.shape}")
-    if len(tensors) == 1:
+    arrays = [array_of("cartesian_prod", f"tensors[{i}]", x) for i, x in enumerate(tensors)]
+    if len(tensors) == 1 and arrays[0].ndim == 1:
         return tensors[0]
-    return joining.stack([shape.reshape(g, -1) for g in meshgrid(*tensors)], 1)
+    y = _core.cartesian_prod(arrays)
+    if not recording(tensors):
+        return wrap(y)
+
+    def backward(dy: Array) -> list[Array]:
+        sizes = tuple([x.size for x in arrays])
+        sent = []
+        for i, column in enumerate(_core.unbind(dy, 1)):
+            lined = tuple([n if k == i else 1 for k, n in enumerate(sizes)])
+            sent.append(_core.sum_to(column.reshape(sizes), lined).reshape((sizes[i],)))
+        return sent
+
+    return record("cartesian_prod", y, tensors, backward, aliases=True)
 
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
@@ -260,15 +285,13 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         raise ValueError(f"combinations: expected a vector, got shape {x.shape}")
     if count == 0:
         return wrap(_core.Array.empty((0,), x.dtype))
-    choose: Any = (
-        itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    )
-    chosen: Sequence[Sequence[int]] = list(choose(range(x.size), count))
     from tilewise._ops.indexing import index_select
 
-    flat = np.array(chosen, dtype=np.int64).reshape(-1)
-    picked = index_select(input, 0, wrap(_core.Array.from_numpy(flat)))
-    return shape.reshape(picked, len(chosen), count)
+    chosen = _core.combinations(
+        x.size, count, as_bool("combinations", "with_replacement", with_replacement)
+    )
+    picked = index_select(input, 0, wrap(chosen.reshape((-1,))))
+    return shape.reshape(picked, chosen.shape)
 
 
 def vander(x: Tensor, N: int | None = None, *, increasing: bool = True) -> Tensor:
@@ -288,4 +311,4 @@ def vander(x: Tensor, N: int | None = None, *, increasing: bool = True) -> Tenso
 
     powers = wrap(_core.Array.arange(0, 1, count, int64))
     y = arithmetic.pow(shape.unsqueeze(shape.atleast_1d(x), -1), powers)
-    return y if increasing else joining.flip(y, -1)
+    return y if increasing else repeating.flip(y, -1)

@@ -11,17 +11,21 @@ from tilewise._ops import (
     arithmetic,
     comparison,
     elementwise,
+    entries,
     indexing,
     inplace,
-    joining,
     linalg,
     matrix,
+    norms,
+    quantiles,
     reduction,
+    repeating,
     scan,
     scatter,
     search,
     select,
     shape,
+    splitting,
     statistics,
 )
 from tilewise._ops import softmax as normalised
@@ -206,14 +210,14 @@ class Methods:
     nanmean = reduction.nanmean
     var = statistics.var
     std = statistics.std
-    norm = statistics.norm
-    dist = statistics.dist
-    renorm = statistics.renorm
+    norm = norms.norm
+    dist = norms.dist
+    renorm = norms.renorm
     logsumexp = statistics.logsumexp
-    median = statistics.median
-    nanmedian = statistics.nanmedian
-    quantile = statistics.quantile
-    nanquantile = statistics.nanquantile
+    median = quantiles.median
+    nanmedian = quantiles.nanmedian
+    quantile = quantiles.quantile
+    nanquantile = quantiles.nanquantile
     cov = statistics.cov
     corrcoef = statistics.corrcoef
     cumsum = scan.cumsum
@@ -255,22 +259,22 @@ class Methods:
     unfold = shape.unfold
     sum_to_size = shape.sum_to_size
     contiguous = shape.contiguous
-    narrow = joining.narrow
-    split = joining.split
-    chunk = joining.chunk
-    tensor_split = joining.tensor_split
-    hsplit = joining.hsplit
-    vsplit = joining.vsplit
-    dsplit = joining.dsplit
-    unbind = joining.unbind
-    flip = joining.flip
-    fliplr = joining.fliplr
-    flipud = joining.flipud
-    rot90 = joining.rot90
-    roll = joining.roll
-    repeat = joining.repeat
-    tile = joining.tile
-    repeat_interleave = joining.repeat_interleave
+    narrow = splitting.narrow
+    split = splitting.split
+    chunk = splitting.chunk
+    tensor_split = splitting.tensor_split
+    hsplit = splitting.hsplit
+    vsplit = splitting.vsplit
+    dsplit = splitting.dsplit
+    unbind = splitting.unbind
+    flip = repeating.flip
+    fliplr = repeating.fliplr
+    flipud = repeating.flipud
+    rot90 = repeating.rot90
+    roll = repeating.roll
+    repeat = repeating.repeat
+    tile = repeating.tile
+    repeat_interleave = repeating.repeat_interleave
     diag = matrix.diag
     diagonal = matrix.diagonal
     diag_embed = matrix.diag_embed
@@ -286,16 +290,16 @@ class Methods:
     take_along_dim = scatter.take_along_dim
     scatter_add = scatter.scatter_add
     scatter_reduce = scatter.scatter_reduce
-    index_add = scatter.index_add
-    index_copy = scatter.index_copy
-    index_fill = scatter.index_fill
-    index_put = scatter.index_put
-    take = scatter.take
-    put = scatter.put
-    masked_scatter = scatter.masked_scatter
-    select_scatter = scatter.select_scatter
-    slice_scatter = scatter.slice_scatter
-    diagonal_scatter = scatter.diagonal_scatter
+    index_add = entries.index_add
+    index_copy = entries.index_copy
+    index_fill = entries.index_fill
+    index_put = entries.index_put
+    take = entries.take
+    put = entries.put
+    masked_scatter = entries.masked_scatter
+    select_scatter = entries.select_scatter
+    slice_scatter = entries.slice_scatter
+    diagonal_scatter = entries.diagonal_scatter
 
     # in place: these, and all of inplace.FORMS
     add_ = inplace.add_

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axes, as_axis, as_bool, as_int
 from tilewise._dtypes import FLOATING, bool_
-from tilewise._ops import arithmetic, select
+from tilewise._ops import arithmetic
 from tilewise._ops.arithmetic import maximum, minimum
 from tilewise._ops.common import converted
 from tilewise.autograd import grad_mode, record, wrap
@@ -371,11 +372,16 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
-def _without_nan(op: str, input: Tensor) -> tuple[Tensor, Array]:
-    """The tensor with zeros for NaN, and where it had numbers."""
+def _without_nan(op: str, input: Tensor) -> Tensor:
+    """The tensor with zeros for NaN."""
     x = array_of(op, "input", input)
-    numbers = _core.logical_not(_core.isnan(x))
-    return select.where(wrap(numbers), input, 0), numbers
+    if x.dtype not in FLOATING:
+        return input
+    y = _core.nan_to_num(x, 0.0, math.inf, -math.inf)
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+    zero = _core.Array.full((), 0, x.dtype)
+    return record(op, y, (input,), lambda dy: (_core.where(_core.isnan(x), zero, dy),), (x,))
 
 
 def nansum(
@@ -387,7 +393,7 @@ def nansum(
         >>> tw.tensor([1.0, float("nan"), 2.0]).nansum()
         tensor(3.)
     """
-    return sum(_without_nan("nansum", input)[0], dim, keepdim, dtype=dtype)
+    return sum(_without_nan("nansum", input), dim, keepdim, dtype=dtype)
 
 
 def nanmean(
@@ -401,6 +407,6 @@ def nanmean(
     """
     x = array_of("nanmean", "input", input)
     _expect_floating("nanmean", x)
-    total, numbers = _without_nan("nanmean", input)
-    count = reduce("nanmean", _core.sum, numbers, dim, keepdim)
-    return arithmetic.div(sum(total, dim, keepdim, dtype=dtype), wrap(count))
+    total = sum(_without_nan("nanmean", input), dim, keepdim, dtype=dtype)
+    count = reduce("nanmean", _core.sum, _core.logical_not(_core.isnan(x)), dim, keepdim)
+    return arithmetic.div(total, wrap(count))

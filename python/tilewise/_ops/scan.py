@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axis, as_float, as_int
-from tilewise._ops import arithmetic, comparison, joining, reduction, shape
-from tilewise._ops.common import converted
+from tilewise._arguments import array_of, as_axis, as_float, as_int, optional_array
+from tilewise._ops import arithmetic, comparison, joining, splitting
+from tilewise._ops.common import converted, reduced, unbroadcast
 from tilewise._ops.reduction import ValuesIndices
-from tilewise.autograd import grad_mode, record, wrap
+from tilewise.autograd import grad_mode, record, recording, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array, DType
@@ -183,37 +183,64 @@ def diff(
         size = y.shape[axis]
         if size == 0:
             break
-        after = joining.narrow(y, axis, 1, size - 1)
-        before = joining.narrow(y, axis, 0, size - 1)
+        after = splitting.narrow(y, axis, 1, size - 1)
+        before = splitting.narrow(y, axis, 0, size - 1)
         is_bool = y.dtype == _core.DType.bool_
         y = comparison.ne(after, before) if is_bool else arithmetic.sub(after, before)
     return y
 
 
-def _areas(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, int]:
-    axis = as_axis(op, dim, array_of(op, "y", y).ndim)
-    if y.ndim == 0:
+def _integral(op: str, y: Tensor, x: Tensor | None, dx: Any, dim: int, running: bool) -> Tensor:
+    values = array_of(op, "y", y)
+    if values.ndim == 0:
         raise IndexError(f"{op}: expected at least 1 dimension, got a scalar")
-    size = y.shape[axis]
-    count = max(size - 1, 0)
-    pairs = arithmetic.add(
-        joining.narrow(y, axis, min(1, size), count), joining.narrow(y, axis, 0, count)
-    )
-    if x is None:
-        width: Any = dx if hasattr(dx, "_array") else as_float(op, "dx", dx)
-    elif array_of(op, "x", x).ndim == 1 and y.ndim > 1:
-        if x.shape[0] != size:
-            raise ValueError(f"{op}: expected x of {size} elements, got shape {x.shape}")
-        tail = (1,) * (y.ndim - axis - 1)
-        width = shape.reshape(diff(x), (-1, *tail)) if count else 0.0
-    else:
-        along = axis - y.ndim
-        if x.ndim < -along or x.shape[along] != size:
-            raise ValueError(f"{op}: expected x of {size} elements along dim, got {x.shape}")
-        width = diff(x, 1, along)
-        if x.ndim > y.ndim:
-            axis += x.ndim - y.ndim
-    return arithmetic.mul(arithmetic.mul(pairs, width), 0.5), axis
+    axis = as_axis(op, dim, values.ndim)
+    places = optional_array(op, "x", x)
+    width: Any = 1.0
+    if places is None:
+        width = dx._array if hasattr(dx, "_array") else as_float(op, "dx", dx)
+    try:
+        out = _core.trapezoid(values, places, width, axis, running)
+    except ValueError as error:
+        raise ValueError(str(error).replace("trapezoid", op, 1)) from None
+    inputs = tuple([t for t in (y, x if x is not None else dx) if hasattr(t, "_array")])
+    if not recording(inputs):
+        return wrap(out)
+    steps = width if places is None else _core.distances(places, values, axis)
+    last, size = axis - values.ndim, values.shape[axis]  # counted from the end
+
+    def halves(a: Array, at: int) -> tuple[Array, Array]:
+        """The entries after the first, and those before the last."""
+        return a.slice(at, min(1, size), size, 1), a.slice(at, 0, max(size - 1, 0), 1)
+
+    def spread(a: Array, at: int, join: Any) -> Array:
+        """What neighbours that were added or subtracted send back to each."""
+        whole = tuple([size if k == at else n for k, n in enumerate(a.shape)])
+        parts = _core.Array.full(whole, 0, a.dtype), _core.Array.full(whole, 0, a.dtype)
+        halves(parts[0], at)[0].copy_(a)
+        halves(parts[1], at)[1].copy_(a)
+        return join(*parts)  # type: ignore[no-any-return]
+
+    def backward(dy: Array) -> list[Array]:
+        pairs = _core.add(*halves(values, axis))
+        areas = _core.mul(pairs, steps).shape
+        at = len(areas) + last
+        if running:
+            sent = _core.mul(_reverse_cumsum(dy, at), 0.5)
+        else:
+            sent = _core.unsqueeze(_core.mul(dy, 0.5), at).expand(areas)
+        gradients = [unbroadcast(spread(_core.mul(sent, steps), at, _core.add), values)]
+        if places is not None:
+            moved = reduced(_core.mul(sent, pairs), steps.shape, dy.dtype)
+            if places.ndim == 1:
+                moved = moved.reshape((-1,))
+            along = 0 if places.ndim == 1 else places.ndim + last
+            gradients.append(unbroadcast(spread(moved, along, _core.sub), places))
+        elif len(inputs) == 2:
+            gradients.append(unbroadcast(_core.mul(sent, pairs), width))
+        return gradients
+
+    return record(op, out, inputs, backward, (values,))
 
 
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int = -1) -> Tensor:
@@ -229,8 +256,7 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int =
         >>> tw.trapezoid(tw.tensor([1.0, 2.0, 3.0]))
         tensor(4.)
     """
-    areas, axis = _areas("trapezoid", y, x, dx, dim)
-    return reduction.sum(areas, axis)
+    return _integral("trapezoid", y, x, dx, dim, running=False)
 
 
 def cumulative_trapezoid(
@@ -242,5 +268,4 @@ def cumulative_trapezoid(
         >>> tw.cumulative_trapezoid(tw.tensor([1.0, 2.0, 3.0]))
         tensor([1.5000, 4.0000])
     """
-    areas, axis = _areas("cumulative_trapezoid", y, x, dx, dim)
-    return cumsum(areas, axis)
+    return _integral("cumulative_trapezoid", y, x, dx, dim, running=True)

@@ -9,9 +9,9 @@ import numpy as np
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_bool, as_choice
-from tilewise._dtypes import FLOATING, bool_, int32, int64, to_numpy
-from tilewise._ops import indexing, shape
-from tilewise._ops.common import SCALARS, operand
+from tilewise._dtypes import FLOATING, int32, int64, to_numpy
+from tilewise._ops import shape
+from tilewise._ops.common import operand
 from tilewise.autograd import grad_mode, record, recording, wrap
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def _index_of(op: str, index: Tensor) -> Array:
     i = array_of(op, "index", index)
-    if i.dtype == int64:
+    if i.dtype is int64:
         return i
     if i.dtype == int32 or i.size == 0:
         return i.astype(int64)
@@ -91,39 +91,37 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"take_along_dim: expected as many dimensions, got {x.shape} and {i.shape}"
         )
     axis = as_axis("take_along_dim", dim, x.ndim)
-    ones = tuple([1 if k == axis else n for k, n in enumerate(x.shape)])
-    wanted = tuple([1 if k == axis else n for k, n in enumerate(i.shape)])
-    if i.size and _core.min(i).item() < 0:  # counted from the end
-        i = _core.where(_core.lt(i, 0), _core.add(i, x.shape[axis]), i)
-        indices = wrap(i)
-    common = list(shape.broadcast_shapes(ones, wanted))
-    common[axis] = x.shape[axis]
-    spread = shape.expand(input, common)
-    common[axis] = i.shape[axis]
-    return gather(spread, axis, shape.expand(indices, common))
+    y, places = _core.take_along(x, i, axis)
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+    before = x.shape
+    spread = (*y.shape[:axis], *before[axis : axis + 1], *y.shape[axis + 1 :])
+
+    def backward(dy: Array) -> tuple[Array]:
+        return (_core.sum_to(_core.scatter_add(spread, axis, places, dy), before),)
+
+    return record("take_along_dim", y, (input,), backward, (places,))
 
 
-_WRITES: dict[str, Callable[[Array, int, Array, Array], None]] = {
-    "assign": _core.scatter_,
-    "add": _core.scatter_add_,
-    "multiply": _core.scatter_multiply_,
-    "sum": _core.scatter_add_,
-    "prod": _core.scatter_multiply_,
-    "amax": _core.scatter_max_,
-    "amin": _core.scatter_min_,
+_WRITES: dict[str, Callable[[Array, int, Array, Array], Array]] = {
+    "assign": _core.scatter_to_copy,
+    "add": _core.scatter_add_to_copy,
+    "multiply": _core.scatter_multiply_to_copy,
+    "sum": _core.scatter_add_to_copy,
+    "prod": _core.scatter_multiply_to_copy,
+    "amax": _core.scatter_max_to_copy,
+    "amin": _core.scatter_min_to_copy,
 }
 
 
 def _source(op: str, src: Any, x: Array, i: Array) -> Array:
     """The values to write: a tensor of the type of `x`, or a number for all."""
-    if src.__class__ in SCALARS:
-        return _core.Array.full((), src, x.dtype).expand(i.shape)
-    array: Array = operand(op, "src", src)
-    if not hasattr(array, "dtype"):
-        return _core.Array.full((), array, x.dtype).expand(i.shape)
-    if array.dtype != x.dtype:
+    array = getattr(src, "_array", None)
+    if array is None:
+        return _core.Array.full((), operand(op, "src", src), x.dtype).expand(i.shape)
+    if array.dtype is not x.dtype:
         raise TypeError(f"{op}: expected src of dtype {x.dtype.name}, got {array.dtype.name}")
-    return array
+    return array  # type: ignore[no-any-return]
 
 
 def _cut(x: Array, sizes: tuple[int, ...]) -> Array:
@@ -164,10 +162,8 @@ def _scattered(op: str, input: Tensor, dim: int, index: Tensor, src: Any, how: s
     x, i = array_of(op, "input", input), _index_of(op, index)
     axis = as_axis(op, dim, x.ndim)
     values = _source(op, src, x, i)
-    y = x.copy()
-    if i.size:
-        _WRITES[how](y, axis, i, values)
-    inputs = tuple([t for t in (input, src) if hasattr(t, "_array")])
+    y = _WRITES[how](x, axis, i, values) if i.size else x.copy()
+    inputs = (input, src) if hasattr(src, "_array") else (input,)
     if not recording(inputs):
         return wrap(y)
     if how not in {"assign", "add", "sum"}:
@@ -285,11 +281,7 @@ def scatter_reduce(
     array_of(op, "src", src)
     axis = as_axis(op, dim, x.ndim)
     if not as_bool(op, "include_self", include_self) and i.size:
-        mask = _named(x, i, axis)
-        from tilewise._ops.select import where
-
-        neutral = _core.Array.full((), _neutral(reduce, x), x.dtype)
-        cleared = where(wrap(mask), wrap(neutral), input)
+        cleared = _cleared(input, i, axis, _neutral(reduce, x))
         if reduce == "mean":
             return _mean(cleared, index, src, axis, own=0)
         return _scattered(op, cleared, dim, index, src, reduce)
@@ -298,11 +290,18 @@ def scatter_reduce(
     return _scattered(op, input, dim, index, src, reduce)
 
 
-def _named(x: Array, i: Array, axis: int) -> Array:
-    """Where an index points at."""
-    mask = _core.Array.full(x.shape, False, bool_)
-    _core.scatter_(mask, axis, i, _core.Array.full((), True, bool_).expand(i.shape))
-    return mask
+def _cleared(input: Tensor, i: Array, axis: int, value: Any) -> Tensor:
+    """The tensor with a number where an index points at."""
+    x = input._array
+
+    def clear(a: Array, value: Any) -> Array:
+        number = _core.Array.full((), value, a.dtype).expand(i.shape)
+        return _core.scatter_to_copy(a, axis, i, number)
+
+    y = clear(x, value)
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(y)
+    return record("scatter_reduce", y, (input,), lambda dy: (clear(dy, 0),), (i,))
 
 
 def _neutral(reduce: str, x: Array) -> Any:
@@ -319,255 +318,13 @@ def _neutral(reduce: str, x: Array) -> Any:
 
 
 def _mean(input: Tensor, index: Tensor, src: Tensor, axis: int, own: int) -> Tensor:
-    from tilewise._ops import arithmetic
-
     x, i = input._array, index._array
     total = _scattered("scatter_reduce", input, axis, index, src, "sum")
     count = _core.Array.full(x.shape, own, x.dtype)
     if i.size:
         _core.scatter_add_(count, axis, i, _core.Array.full((), 1, x.dtype).expand(i.shape))
-    each = wrap(_core.maximum(count, 1))
-    whole = x.dtype not in FLOATING
-    return arithmetic.floor_divide(total, each) if whole else arithmetic.div(total, each)
-
-
-# ---------------------------------------------------------------- whole entries of a dimension
-
-
-def _entries(op: str, input: Tensor, dim: int, index: Tensor) -> tuple[Array, Array, int]:
-    x, i = array_of(op, "input", input), array_of(op, "index", index)
-    if i.dtype not in (int64, int32):
-        raise TypeError(f"{op}: expected index of dtype int64 or int32, got {i.dtype.name}")
-    if i.ndim > 1:
-        raise ValueError(f"{op}: expected index of at most 1 dimension, got shape {i.shape}")
-    return x, i.astype(int64).reshape((-1,)), as_axis(op, dim, x.ndim)
-
-
-def _lined(index: Array, sizes: tuple[int, ...], axis: int) -> Array:
-    """An index vector along one dimension, expanded over the others."""
-    lined = index.reshape(tuple([-1 if k == axis else 1 for k in range(len(sizes))]))
-    return lined.expand(tuple([index.size if k == axis else n for k, n in enumerate(sizes)]))
-
-
-def _by_entry(op: str, input: Tensor, dim: int, index: Tensor, source: Tensor, how: str) -> Tensor:
-    x, i, axis = _entries(op, input, dim, index)
-    values = array_of(op, "source", source)
-    sizes = x.shape or (1,)
-    wanted = tuple([i.size if k == axis else n for k, n in enumerate(sizes)])
-    scalar = values.ndim == 0 and wanted == (1,)
-    if values.shape != wanted and not scalar:
-        raise ValueError(f"{op}: expected a source of shape {wanted}, got {values.shape}")
-    places = wrap(_core.index(_core.Array.arange(0, 1, sizes[axis], int64), [i]))  # from the end
-    lined = wrap(_lined(places._array, sizes, axis))
-    out = _scattered(
-        op, shape.reshape(input, sizes), axis, lined, shape.reshape(source, wanted), how
-    )
-    return shape.reshape(out, x.shape)
-
-
-def index_add(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Scalar = 1
-) -> Tensor:
-    """A copy of `input` with `alpha · source` added to the entries that `index` names.
-
-    Example:
-        >>> tw.zeros(3).index_add(0, tw.tensor([0, 0]), tw.ones(2))
-        tensor([2., 0., 0.])
-    """
-    from tilewise._ops.arithmetic import mul
-
-    scaled = source if alpha == 1 else mul(source, alpha)
-    return _by_entry("index_add", input, dim, index, scaled, "add")
-
-
-def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """A copy of `input` with `source` in the entries that `index` names.
-
-    Example:
-        >>> tw.zeros(3).index_copy(0, tw.tensor([2, 0]), tw.tensor([1.0, 2.0]))
-        tensor([2., 0., 1.])
-    """
-    return _by_entry("index_copy", input, dim, index, source, "assign")
-
-
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Scalar | Tensor) -> Tensor:
-    """A copy of `input` with one number in the entries that `index` names.
-
-    Example:
-        >>> tw.zeros(3).index_fill(0, tw.tensor([1]), 5)
-        tensor([0., 5., 0.])
-    """
-    from tilewise._ops.select import masked_fill
-
-    x, i, axis = _entries("index_fill", input, dim, index)
-    sizes = x.shape or (1,)
-    named = _core.Array.full((sizes[axis],), False, bool_)
-    _core.index_put_(named, [i], _core.Array.full((), True, bool_))
-    lined = named.reshape(tuple([-1 if k == axis else 1 for k in range(len(sizes))]))
-    mask = wrap(lined.expand(sizes).reshape(x.shape))
-    return masked_fill(input, mask, value)
-
-
-def index_put(
-    input: Tensor, indices: tuple[Tensor, ...], values: Tensor, accumulate: bool = False
-) -> Tensor:
-    """A copy of `input` with `out[indices] = values`, or `+=` where `accumulate` is set.
-
-    Example:
-        >>> tw.zeros(3).index_put((tw.tensor([0, 0]),), tw.ones(2), accumulate=True)
-        tensor([2., 0., 0.])
-    """
-    x, v = array_of("index_put", "input", input), array_of("index_put", "values", values)
-    if v.dtype != x.dtype:
-        raise TypeError(f"index_put: expected values of {x.dtype.name}, got {v.dtype.name}")
-    out = input.clone()
-    index = tuple(indices)
-    if not as_bool("index_put", "accumulate", accumulate):
-        indexing.setitem(out, index, values)
-        return out
-    from tilewise._ops.arithmetic import _add
-
-    steps = indexing.plan(x.shape, index)
-    places = [a for a in steps.arrays if a is not None]
-    if not places:
-        raise ValueError("index_put: expected at least one tensor of indices")
-    picked = indexing.getitem(wrap(x), index)
-    spread = shape.expand(values, picked.shape)
-    added = _core.index_add(x.shape, list(steps.arrays), spread._array)
-    if not (spread._requires_grad and grad_mode.enabled):
-        return _add(out, wrap(added))
-
-    def backward(dy: Array) -> tuple[Array]:
-        return (_core.index(dy, list(steps.arrays)),)
-
-    return _add(out, record("index_put", added, (spread,), backward))
-
-
-def take(input: Tensor, index: Tensor) -> Tensor:
-    """Elements of the flattened tensor, in the shape of `index`.
-
-    Example:
-        >>> tw.tensor([[1, 2], [3, 4]]).take(tw.tensor([0, 3]))
-        tensor([1, 4])
-    """
-    array_of("take", "input", input)
-    return indexing.getitem(shape.reshape(input, -1), wrap(_index_of("take", index)))
-
-
-def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
-    """A copy with `source` at places of the flattened tensor, or added there.
-
-    Example:
-        >>> tw.zeros(2, 2).put(tw.tensor([0, 3]), tw.tensor([1.0, 2.0]))
-        tensor([[1., 0.],
-                [0., 2.]])
-    """
-    x, i = array_of("put", "input", input), _index_of("put", index)
-    if array_of("put", "source", source).size != i.size:
-        raise ValueError(f"put: expected {i.size} elements in source, got {source.shape}")
-    flat = shape.reshape(input, -1)
-    values = shape.reshape(source, -1)
-    return shape.reshape(index_put(flat, (wrap(i.reshape((-1,))),), values, accumulate), x.shape)
-
-
-def _with_part(op: str, input: Tensor, src: Tensor, part: Callable[[Array], Array]) -> Tensor:
-    """A copy of `input` whose view `part` holds `src`."""
-    x, values = array_of(op, "input", input), array_of(op, "src", src)
-    y = x.copy()
-    target = part(y)
-    if target.shape != values.shape:
-        raise ValueError(f"{op}: expected src of shape {target.shape}, got {values.shape}")
-    target.copy_(values)
-    if not (grad_mode.enabled and (input._requires_grad or src._requires_grad)):
+    each = _core.maximum(count, 1)
+    y = (_core.div if x.dtype in FLOATING else _core.floor_div)(total._array, each)
+    if not total._requires_grad:
         return wrap(y)
-
-    def backward(dy: Array) -> tuple[Array, Array]:
-        kept = dy.copy()
-        part(kept).fill_(0)
-        return kept, part(dy)
-
-    return record(op, y, (input, src), backward, aliases=True)
-
-
-def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
-    """A copy of `input` with `src` as the entry `index` of a dimension.
-
-    Example:
-        >>> tw.zeros(2, 2).select_scatter(tw.ones(2), 0, 1)
-        tensor([[0., 0.],
-                [1., 1.]])
-    """
-    axis = as_axis("select_scatter", dim, array_of("select_scatter", "input", input).ndim)
-    place = (*[slice(None)] * axis, index)
-    if _core.basic_index(input._array, place) is None:
-        raise IndexError(f"select_scatter: expected an index into {input.shape}, got {index}")
-    return _with_part("select_scatter", input, src, lambda x: _core.basic_index(x, place))
-
-
-def slice_scatter(
-    input: Tensor,
-    src: Tensor,
-    dim: int = 0,
-    start: int | None = None,
-    end: int | None = None,
-    step: int = 1,
-) -> Tensor:
-    """A copy of `input` with `src` in a slice of a dimension.
-
-    Example:
-        >>> tw.zeros(4).slice_scatter(tw.ones(2), 0, 1, 3)
-        tensor([0., 1., 1., 0.])
-    """
-    axis = as_axis("slice_scatter", dim, array_of("slice_scatter", "input", input).ndim)
-    place = (*[slice(None)] * axis, slice(start, end, step))
-    if _core.basic_index(input._array, place) is None:
-        raise ValueError(f"slice_scatter: expected a slice with a step >= 1, got {place[-1]}")
-    return _with_part("slice_scatter", input, src, lambda x: _core.basic_index(x, place))
-
-
-def diagonal_scatter(
-    input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
-) -> Tensor:
-    """A copy of `input` with `src` on a diagonal.
-
-    Example:
-        >>> tw.zeros(2, 2).diagonal_scatter(tw.ones(2))
-        tensor([[1., 0.],
-                [0., 1.]])
-    """
-    array_of("diagonal_scatter", "input", input)
-    return _with_part(
-        "diagonal_scatter", input, src, lambda x: _core.diagonal(x, offset, dim1, dim2)
-    )
-
-
-def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    """A copy with the elements where `mask` is true taken from `source`, in order.
-
-    Example:
-        >>> x, mask = tw.zeros(3), tw.tensor([True, False, True])
-        >>> x.masked_scatter(mask, tw.tensor([1.0, 2.0]))
-        tensor([1., 0., 2.])
-    """
-    x, flags = array_of("masked_scatter", "input", input), array_of("masked_scatter", "mask", mask)
-    values = array_of("masked_scatter", "source", source)
-    if flags.dtype != bool_:
-        raise TypeError(f"masked_scatter: expected mask of dtype bool, got {flags.dtype.name}")
-    if values.dtype != x.dtype:
-        raise TypeError(
-            f"masked_scatter: expected source of {x.dtype.name}, got {values.dtype.name}"
-        )
-    sizes = shape.broadcast_shapes(x.shape, flags.shape)
-    base = shape.expand(input, sizes)
-    chosen = _core.nonzero(flags.expand(sizes).reshape((-1,))).reshape((-1,))
-    if values.size < chosen.size:
-        raise ValueError(
-            f"masked_scatter: expected at least {chosen.size} elements in source, got {values.size}"
-        )
-    from tilewise._ops.joining import narrow
-
-    taken = narrow(shape.reshape(source, -1), 0, 0, chosen.size)
-    flat = shape.reshape(base, -1)
-    return shape.reshape(
-        _scattered("masked_scatter", flat, 0, wrap(chosen), taken, "assign"), sizes
-    )
+    return record("scatter_reduce", y, (total,), lambda dy: (_core.div(dy, each),), (each,))

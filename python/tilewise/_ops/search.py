@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axis, as_bool, as_float, as_int
+from tilewise._arguments import array_of, as_axis, as_bool, as_float, as_int, optional_array
 from tilewise._dtypes import FLOATING, float32, int32, int64
 from tilewise._ops.reduction import ValuesIndices, _truth
 from tilewise.autograd import grad_mode, record, wrap
@@ -123,7 +123,9 @@ def argsort(
         >>> tw.tensor([3.0, 1.0, 2.0]).argsort()
         tensor([1, 2, 0])
     """
-    return sort(input, dim, descending).indices
+    x = array_of("argsort", "input", input)
+    axis = as_axis("argsort", dim, x.ndim)
+    return wrap(_core.sort(x, axis, as_bool("argsort", "descending", descending))[1])
 
 
 def _scattered(op: str, input: Tensor, values: Array, axis: int, indices: Array) -> Tensor:
@@ -158,7 +160,11 @@ def msort(input: Tensor) -> Tensor:
         >>> tw.tensor([3.0, 1.0, 2.0]).msort()
         tensor([1., 2., 3.])
     """
-    return sort(input, 0).values
+    x = array_of("msort", "input", input)
+    if x.ndim == 0:
+        return input.clone()
+    values, places = _core.sort(x, 0, False)
+    return _scattered("msort", input, values, 0, places)
 
 
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
@@ -176,10 +182,8 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     count = as_int("kthvalue", "k", k, 1, x.shape[axis] if x.ndim else 1)
     if x.ndim == 0:
         return ValuesIndices(input, wrap(_core.Array.full((), 0, int64)))
-    index = _core.sort(x, axis, False)[1].slice(axis, count - 1, count, 1)
-    values = _core.gather(x, axis, index)
-    if not keepdim:
-        index, values = _core.squeeze(index, (axis,)), _core.squeeze(values, (axis,))
+    keep = as_bool("kthvalue", "keepdim", keepdim)
+    values, index = _core.kth_smallest(x, count, axis, keep)
     return ValuesIndices(picked("kthvalue", input, values, axis, index), wrap(index))
 
 
@@ -322,22 +326,8 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         tensor([1, 0, 2])
     """
     x = array_of("bincount", "input", input)
-    if x.ndim != 1 or x.dtype in FLOATING:
-        raise ValueError(f"bincount: expected a vector of integers, got {x.dtype.name} {x.shape}")
     least = as_int("bincount", "minlength", minlength, 0)
-    x = x.astype(int64)
-    if x.size and _core.min(x).item() < 0:
-        raise ValueError("bincount: expected integers >= 0, got a negative one")
-    size = max(least, int(_core.max(x).item()) + 1 if x.size else 0)
-    if weights is None:
-        amounts = _core.Array.full(x.shape, 1, int64)
-    else:
-        amounts = array_of("bincount", "weights", weights)
-        if amounts.shape != x.shape:
-            raise ValueError(f"bincount: expected weights of {x.shape}, got {amounts.shape}")
-        if amounts.dtype not in FLOATING:
-            amounts = amounts.astype(_core.DType.float64)
-    return wrap(_core.scatter_add((size,), 0, x, amounts))
+    return wrap(_core.bincount(x, optional_array("bincount", "weights", weights), least))
 
 
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
@@ -367,12 +357,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
         low, high = low - 1, high + 1
     if not (low < high and abs(low) != float("inf") and abs(high) != float("inf")):
         raise ValueError(f"histc: expected finite min <= max, got {low} and {high}")
-    flat = x.reshape((-1,))
-    inside = _core.logical_and(_core.ge(flat, low), _core.le(flat, high))
-    chosen = _core.masked_select(flat, inside)
-    place = _core.floor(_core.mul(_core.sub(chosen, low), parts / (high - low)))
-    index = _core.minimum(place.astype(int64), parts - 1)
-    return wrap(_core.scatter_add((parts,), 0, index, _core.Array.full(chosen.shape, 1, x.dtype)))
+    return wrap(_core.histogram(x, parts, low, high))
 
 
 def searchsorted(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_float
 from tilewise._dtypes import FLOATING, bool_
-from tilewise._ops import arithmetic
 from tilewise._ops.common import SCALARS, operand, unbroadcast
 from tilewise.autograd import grad_mode, record, recording, wrap
 
@@ -221,9 +219,7 @@ def nan_to_num(
     high = largest if posinf is None else as_float("nan_to_num", "posinf", posinf)
     low = -largest if neginf is None else as_float("nan_to_num", "neginf", neginf)
     value = 0.0 if nan is None else as_float("nan_to_num", "nan", nan)
-    y = _core.where(_core.isnan(x), value, x)
-    y = _core.where(_core.eq(x, math.inf), high, y)
-    y = _core.where(_core.eq(x, -math.inf), low, y)
+    y = _core.nan_to_num(x, value, high, low)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
     zero = _core.Array.full((), 0, x.dtype)
@@ -240,16 +236,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
         tensor([0.0000, 0.5000, 1.0000])
     """
     x, at_zero = array_of("heaviside", "input", input), array_of("heaviside", "values", values)
-    if x.dtype != at_zero.dtype:
-        raise TypeError(
-            f"heaviside: expected two tensors of one dtype, got {x.dtype.name} and "
-            f"{at_zero.dtype.name}"
-        )
-    above = _core.gt(x, 0).astype(x.dtype)
-    y = _core.where(_core.eq(x, 0), at_zero, above)
-    if x.dtype in FLOATING:
-        y = _core.where(_core.isnan(x), x, y)
-    return wrap(y)
+    return wrap(_core.heaviside(x, at_zero))
 
 
 def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
@@ -261,12 +248,19 @@ def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """
     x, y = array_of("lerp", "input", input), array_of("lerp", "end", end)
     w: Any = weight if weight.__class__ in SCALARS else operand("lerp", "weight", weight)
-    if not (
-        grad_mode.enabled
-        and (input._requires_grad or end._requires_grad or getattr(weight, "_requires_grad", False))
-    ):
-        return wrap(_core.add(x, _core.mul(_core.sub(y, x), w)))
-    return arithmetic._add(input, arithmetic.mul(weight, arithmetic._sub(end, input)))
+    z = _core.lerp(x, y, w)
+    inputs: Any = (input, end, weight) if hasattr(weight, "_array") else (input, end)
+    if not recording(inputs):
+        return wrap(z)
+
+    def backward(dz: Array) -> list[Array]:
+        part = _core.mul(dz, w)
+        sent = [unbroadcast(_core.sub(dz, part), x), unbroadcast(part, y)]
+        if len(inputs) == 3:
+            sent.append(unbroadcast(_core.mul(dz, _core.sub(y, x)), w))
+        return sent
+
+    return record("lerp", z, inputs, backward, (x, y))
 
 
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
@@ -276,8 +270,22 @@ def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 
         >>> tw.addcmul(tw.ones(2), tw.tensor([1.0, 2.0]), tw.tensor([3.0, 4.0]), value=10)
         tensor([31., 81.])
     """
-    product = arithmetic.mul(tensor1, tensor2)
-    return arithmetic.add(input, product, alpha=value)
+    x = array_of("addcmul", "input", input)
+    a, b = array_of("addcmul", "tensor1", tensor1), array_of("addcmul", "tensor2", tensor2)
+    y = _core.addcmul(x, a, b, value)
+    inputs = (input, tensor1, tensor2)
+    if not recording(inputs):
+        return wrap(y)
+
+    def backward(dy: Array) -> tuple[Array, Array, Array]:
+        sent = dy if value == 1 else _core.mul(dy, value)
+        return (
+            unbroadcast(dy, x),
+            unbroadcast(_core.mul(sent, b), a),
+            unbroadcast(_core.mul(sent, a), b),
+        )
+
+    return record("addcmul", y, inputs, backward, (a, b), aliases=True)
 
 
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 1) -> Tensor:
@@ -287,7 +295,16 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Scalar = 
         >>> tw.addcdiv(tw.ones(2), tw.tensor([3.0, 4.0]), tw.tensor([1.0, 2.0]), value=10)
         tensor([31., 21.])
     """
+    x = array_of("addcdiv", "input", input)
     a, b = array_of("addcdiv", "tensor1", tensor1), array_of("addcdiv", "tensor2", tensor2)
-    if a.dtype not in FLOATING and b.dtype not in FLOATING:
-        raise TypeError(f"addcdiv: expected floating-point tensors, got {tensor1.dtype.name}")
-    return arithmetic.add(input, arithmetic.div(tensor1, tensor2), alpha=value)
+    y = _core.addcdiv(x, a, b, value)
+    inputs = (input, tensor1, tensor2)
+    if not recording(inputs):
+        return wrap(y)
+
+    def backward(dy: Array) -> tuple[Array, Array, Array]:
+        part = _core.div(dy if value == 1 else _core.mul(dy, value), b)
+        down = _core.neg(_core.mul(part, _core.div(a, b)))
+        return unbroadcast(dy, x), unbroadcast(part, a), unbroadcast(down, b)
+
+    return record("addcdiv", y, inputs, backward, (a, b), aliases=True)

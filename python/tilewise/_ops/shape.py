@@ -6,6 +6,7 @@ physical order: `reshape` of an activation that is stored channels-last may ther
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,14 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(input, (*shape[:first], joined, *shape[last + 1 :]))
 
 
+def _inferred(sizes: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """Sizes whose product is `size`, where a -1 follows from the others."""
+    known = math.prod([n for n in sizes if n >= 0])
+    if sizes.count(-1) != 1 or known == 0 or size % known:
+        raise ValueError(f"unflatten: expected sizes of product {size}, got {sizes}")
+    return tuple([size // known if n == -1 else n for n in sizes])
+
+
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Split one dimension into several: the inverse of `flatten`.
 
@@ -109,18 +118,12 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """
     x = array_of("unflatten", "input", input)
     axis = as_axis("unflatten", dim, x.ndim)
-    parts = list(as_shape("unflatten", sizes, -1))
-    known = 1
-    for n in parts:
-        known *= n if n >= 0 else 1
-    if parts.count(-1) == 1 and known:
-        parts[parts.index(-1)] = x.shape[axis] // known
-        known *= x.shape[axis] // known
-    if known != x.shape[axis] or -1 in parts:
-        raise ValueError(
-            f"unflatten: expected sizes of product {x.shape[axis]}, got {tuple(sizes)}"
-        )
-    return reshape(input, (*x.shape[:axis], *parts, *x.shape[axis + 1 :]))
+    before = x.shape
+    parts = as_shape("unflatten", sizes, -1)
+    if math.prod(parts) != before[axis]:
+        parts = _inferred(parts, before[axis])
+    y = x.reshape((*before[:axis], *parts, *before[axis + 1 :]))
+    return view_of("unflatten", input, y, lambda dy: dy.reshape(before))
 
 
 def permute(input: Tensor, *dims: int | Sequence[int]) -> Tensor:
@@ -222,20 +225,13 @@ def movedim(input: Tensor, source: int | Sequence[int], destination: int | Seque
         (3, 4, 2)
     """
     x = array_of("movedim", "input", input)
-    froms = as_axes("movedim", source if isinstance(source, tuple | list) else (source,), x.ndim)
-    tos = as_axes(
-        "movedim", destination if isinstance(destination, tuple | list) else (destination,), x.ndim
-    )
-    if len(froms) != len(tos):
-        raise ValueError(
-            f"movedim: expected as many sources as destinations, got {source} and {destination}"
-        )
-    if x.ndim == 0:
-        return input
-    rest = iter([i for i in range(x.ndim) if i not in froms])
-    placed = dict(zip(tos, froms, strict=True))
-    order = tuple([placed[i] if i in placed else next(rest) for i in range(x.ndim)])
-    return _permuted("movedim", input, order)
+    froms, tos = _dims(source), _dims(destination)
+    try:  # the core checks ints, once
+        y = _core.movedim(x, froms, tos)
+    except (TypeError, IndexError):
+        froms, tos = as_axes("movedim", froms, x.ndim), as_axes("movedim", tos, x.ndim)
+        y = _core.movedim(x, froms, tos)
+    return view_of("movedim", input, y, lambda dy: _core.movedim(dy, tos, froms))
 
 
 def squeeze(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
@@ -288,6 +284,14 @@ def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
     return expand(input, shape)
 
 
+def expanded(name: str, input: Tensor, array: Array) -> Tensor:
+    """A view in which dimensions are repeated."""
+    if not (input._requires_grad and grad_mode.enabled):
+        return plain_view(input, array)
+    before = input._array.shape
+    return view_of(name, input, array, lambda dy: _core.sum_to(dy, before))
+
+
 def expand(input: Tensor, *shape: int | Sequence[int]) -> Tensor:
     """Dimensions of size 1 repeated without a copy; -1 keeps a size. A view: do not write to it.
 
@@ -296,16 +300,12 @@ def expand(input: Tensor, *shape: int | Sequence[int]) -> Tensor:
         (2, 3)
     """
     x = array_of("expand", "input", input)
-    wanted = as_shape("expand", shape, -1)
-    before = x.shape
-    extra = len(wanted) - len(before)
-    if extra < 0 or -1 in wanted[:extra]:
-        raise ValueError(f"expand: expected sizes for shape {before}, got {wanted}")
-    if -1 in wanted:
-        kept = [before[i - extra] if n == -1 else n for i, n in enumerate(wanted)]
-        wanted = tuple(kept)
-    y = x.expand(wanted)
-    return view_of("expand", input, y, lambda dy: _core.sum_to(dy, before))
+    sizes: Any = shape[0] if len(shape) == 1 and shape[0].__class__ in (tuple, list) else shape
+    try:  # the core checks ints, once
+        y = _core.expand(x, sizes)
+    except (TypeError, ValueError):
+        y = _core.expand(x, as_shape("expand", shape, -1))
+    return expanded("expand", input, y)
 
 
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
@@ -344,8 +344,8 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     parts: Any = (
         tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
     )
-    shape = broadcast_shapes(*[array_of("broadcast_tensors", "tensors", x).shape for x in parts])
-    return tuple([expand(x, shape) for x in parts])
+    views = _core.broadcast([array_of("broadcast_tensors", "tensors", x) for x in parts])
+    return tuple([expanded("expand", x, y) for x, y in zip(parts, views, strict=True)])
 
 
 def ravel(input: Tensor) -> Tensor:

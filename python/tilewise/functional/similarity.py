@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_float
+from tilewise._ops.norms import vector_norm
 from tilewise._ops.select import clamp_min
-from tilewise._ops.statistics import vector_norm
 from tilewise.autograd import record, recording, wrap
 
 if TYPE_CHECKING:
