@@ -62,7 +62,9 @@ def cross_entropy(
     x, t = array_of(op, "input", input), array_of(op, "target", target)
     if t.ndim == x.ndim and t.dtype in FLOATING:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
-    smoothing = as_probability(op, "label_smoothing", label_smoothing)
+    smoothing = label_smoothing
+    if smoothing.__class__ is not float or smoothing != 0.0:
+        smoothing = as_probability(op, "label_smoothing", smoothing)
     return _label_loss(op, input, target, weight, ignore_index, (smoothing, reduction))
 
 
@@ -75,16 +77,19 @@ def _label_loss(
     options: tuple[Any, ...],
 ) -> Tensor:
     x, t = array_of(op, "input", input), array_of(op, "target", target)
-    w = optional_array(op, "weight", weight)
+    w = None if weight is None else array_of(op, "weight", weight)
     ignored = _ignored(op, ignore_index)
     y, log_sum_exp, total = _core.cross_entropy_forward(x, t, w, ignored, *options)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
+    kept = (x, log_sum_exp, total, t, w, ignored, *options)
+    return _record_label_loss(op, y, input, kept)
 
-    def backward(dy: Array) -> tuple[Array]:
-        return (_core.cross_entropy_backward(dy, x, log_sum_exp, total, t, w, ignored, *options),)
 
-    return record(op, y, (input,), backward, (x, t) if w is None else (x, t, w))
+def _record_label_loss(op: str, y: Array, input: Tensor, kept: tuple[Any, ...]) -> Tensor:
+    """The loss on the tape; `kept` is what the core's backward takes after dy."""
+    saved = tuple([array for array in (kept[0], kept[3], kept[4]) if array is not None])
+    return record(op, y, (input,), lambda dy: (_core.cross_entropy_backward(dy, *kept),), saved)
 
 
 def _soft_cross_entropy(
