@@ -106,7 +106,8 @@ Array avg_pool_forward(const Array& x, const AveragePool& pool) {
   const PoolWindows w = pool_windows("avg_pool", x.shape(), shape, pool.shape);
   // Small windows are summed at once, large ones along one axis after the other.
   constexpr index_t small = 16;
-  if (x.dtype() == DType::float32 && x.extent(1) >= 8 &&
+  constexpr index_t tiny = 1024;  // elements: tables of the axes would cost more than they save
+  if (x.dtype() == DType::float32 && (x.extent(1) >= 8 || x.size() <= tiny) &&
       window_pixels(pool.shape, small) <= small) {
     sum_windows(x, w, pool, y);
   } else {
