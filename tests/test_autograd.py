@@ -312,7 +312,7 @@ def test_the_core_refuses_what_is_no_tensor_and_no_node() -> None:
         tw.autograd.record("cube", array, inputs, lambda dy: (dy,))
     other: Any = 5
     with pytest.raises(TypeError, match="expected a Node"):
-        _core.overwritten(other)
+        _core.propagate([(other, array)], False, (), other)
     unmade = _core.Array.__new__(_core.Array)
     with pytest.raises(TypeError):
         _core.relu(unmade)
@@ -323,7 +323,14 @@ def test_the_core_refuses_what_is_no_tensor_and_no_node() -> None:
     with pytest.raises(AttributeError):
         node.order = 0
     node.saved = (array,) * 9  # more than there are versions of
-    assert _core.overwritten(node) is None
+    leaves, _ = _core.propagate([(node, array)], True, (), None)
+    assert len(leaves) == 1
+    node.edges = other
+    with pytest.raises(TypeError, match="with its fields"):
+        _core.propagate([(node, array)], True, (), None)
+    node.edges = (None, None)
+    with pytest.raises(ValueError, match="expected 2 gradients of mul, got 1"):
+        _core.propagate([(node, array)], True, (), None)
 
 
 def test_a_fresh_thread_records() -> None:

@@ -1,20 +1,20 @@
 // The windows of a pooling operation: which input pixels each output pixel looks at.
 #pragma once
 
-#include <vector>
-
+#include "base/small_vector.h"
 #include "base/types.h"
 
 namespace tilewise {
 
 // Along one spatial axis. Padding is cut off: only coordinates inside the input are listed.
+using PoolTable = SmallVector<index_t, 16>;
 struct PoolAxis {
   index_t in = 1;
   index_t out = 1;
-  index_t step = 1;             // between the coordinates of a window (dilation)
-  std::vector<index_t> first;   // of each window: its first coordinate,
-  std::vector<index_t> count;   // how many it has,
-  std::vector<index_t> padded;  // and how many with padding
+  index_t step = 1;  // between the coordinates of a window (dilation)
+  PoolTable first;   // of each window: its first coordinate,
+  PoolTable count;   // how many it has,
+  PoolTable padded;  // and how many with padding
 };
 
 // Three axes, depth, height, width; those that an operation lacks have size 1.
@@ -30,6 +30,8 @@ struct PoolWindows {
 // The input pixels of one output pixel, as flat positions in row-major order.
 class PoolTaps {
  public:
+  using Positions = SmallVector<std::int32_t, 32>;
+
   explicit PoolTaps(const PoolWindows& windows) : windows_(windows) {}
 
   // Of output pixel `out` (flat): fills positions() and padded_count().
@@ -52,12 +54,12 @@ class PoolTaps {
     padded_count_ = d.padded[od] * h.padded[oh] * w.padded[ow];
   }
 
-  const std::vector<std::int32_t>& positions() const { return positions_; }
+  const Positions& positions() const { return positions_; }
   index_t padded_count() const { return padded_count_; }
 
  private:
   const PoolWindows& windows_;
-  std::vector<std::int32_t> positions_;
+  Positions positions_;
   index_t padded_count_ = 0;
 };
 

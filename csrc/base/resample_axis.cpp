@@ -1,8 +1,6 @@
 #include "base/resample_axis.h"
 
 #include <algorithm>
-#include <map>
-#include <utility>
 
 namespace tilewise {
 
@@ -61,23 +59,30 @@ ResampleAxis transposed(const ResampleAxis& axis) {
   return t;
 }
 
-ResampleAxis averaging(const PoolAxis& windows, const std::vector<double>& divisor) {
+ResampleAxis averaging(const PoolAxis& windows, const ResampleAxis::Weights& divisor) {
   ResampleAxis axis;
   axis.in = windows.in;
   axis.out = windows.out;
   axis.reserve(axis.out, windows.count.empty() ? 0 : windows.count.front());
-  std::map<std::pair<index_t, double>, std::size_t> known;
   for (std::size_t o = 0; o < windows.first.size(); ++o) {
-    const index_t count = windows.count[o];
-    const auto [at, fresh] = known.try_emplace({count, divisor[o]}, axis.weight.size());
-    if (fresh)
-      axis.weight.insert(axis.weight.end(), static_cast<std::size_t>(count), 1.0 / divisor[o]);
-    axis.add(windows.first[o], count, at->second);
+    const auto count = static_cast<std::int32_t>(windows.count[o]);
+    const double weight = 1.0 / divisor[o];
+    std::size_t at = axis.weight.size();
+    // Windows are of few forms, which follow each other or take turns.
+    constexpr std::size_t looked_at = 4;
+    for (std::size_t before = o; before > 0 && o - before < looked_at; --before) {
+      const auto begin = static_cast<std::size_t>(axis.begin[before - 1]);
+      if (axis.count[before - 1] < count || axis.weight[begin] != weight) continue;
+      at = begin;
+      break;
+    }
+    if (at == axis.weight.size()) axis.weight.append(static_cast<std::size_t>(count), weight);
+    axis.add(windows.first[o], count, at);
   }
   return axis;
 }
 
-ResampleAxis averaging_transposed(const PoolAxis& windows, const std::vector<double>& divisor) {
+ResampleAxis averaging_transposed(const PoolAxis& windows, const ResampleAxis::Weights& divisor) {
   ResampleAxis t;
   t.in = windows.out;
   t.out = windows.in;

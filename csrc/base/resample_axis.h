@@ -2,9 +2,8 @@
 // with which weights.
 #pragma once
 
-#include <vector>
-
 #include "base/pool_windows.h"
+#include "base/small_vector.h"
 #include "base/types.h"
 
 namespace tilewise {
@@ -12,12 +11,14 @@ namespace tilewise {
 // Output o is the sum over k < count[o] of weight[begin[o] + k] * input[first[o] + k]. Outputs may
 // share weights; a count may be 0.
 struct ResampleAxis {
+  using Weights = SmallVector<double, 32>;
+
   index_t in = 1;
   index_t out = 1;
-  std::vector<std::int32_t> first;
-  std::vector<std::int32_t> count;
-  std::vector<std::int32_t> begin;
-  std::vector<double> weight;
+  SmallVector<std::int32_t, 16> first;
+  SmallVector<std::int32_t, 16> count;
+  SmallVector<std::int32_t, 16> begin;
+  Weights weight;
 
   template <typename First, typename Taps, typename At>
   void add(First first_coordinate, Taps taps, At weights_at) {
@@ -48,7 +49,7 @@ ResampleAxis transposed(const ResampleAxis& axis);
 
 // Windows whose elements all weigh 1 / divisor[o], and the axis of their gradient. Weights are
 // shared, so the tables stay as short as the axis however large the windows are.
-ResampleAxis averaging(const PoolAxis& windows, const std::vector<double>& divisor);
-ResampleAxis averaging_transposed(const PoolAxis& windows, const std::vector<double>& divisor);
+ResampleAxis averaging(const PoolAxis& windows, const ResampleAxis::Weights& divisor);
+ResampleAxis averaging_transposed(const PoolAxis& windows, const ResampleAxis::Weights& divisor);
 
 }  // namespace tilewise

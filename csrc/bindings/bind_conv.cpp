@@ -1,10 +1,10 @@
 #include <pybind11/stl.h>
 
-#include <limits>
+#include <algorithm>
 
 #include "base/error.h"
 #include "bindings/activation.h"
-#include "bindings/bindings.h"
+#include "bindings/arguments.h"
 #include "ops/conv/conv.h"
 #include "ops/conv/im2col.h"
 #include "ops/copy.h"
@@ -21,84 +21,127 @@ ConvOptions options(const Dims& stride, const Dims& pad_begin, const Dims& pad_e
           keep_weights};
 }
 
-// Ints of Python, one for all dimensions or a tuple with one for each. False for anything else.
-bool read_plain(py::handle value, int dims, index_t least, Dims& out) {
-  const auto read = [least](PyObject* item, index_t& number) {
-    if (!PyLong_CheckExact(item)) return false;
-    int overflow = 0;
-    number = PyLong_AsLongLongAndOverflow(item, &overflow);
-    return overflow == 0 && number >= least && number <= std::numeric_limits<std::int32_t>::max();
-  };
-  index_t number = 0;
-  if (PyTuple_CheckExact(value.ptr()) != 0 && PyTuple_GET_SIZE(value.ptr()) == dims) {
-    for (int i = 0; i < dims; ++i) {
-      if (!read(PyTuple_GET_ITEM(value.ptr(), i), number)) return false;
-      out.push_back(number);
+// "valid", "causal" and the "same" forms as amounts, as padding_of in functional/conv.py says.
+// False for another word.
+bool pad_by_name(const std::string& name, const Array& x, const Array& weight, ConvArguments& a) {
+  const int dims = a.stride.size();
+  a.pad_begin = a.pad_end = Dims(dims, 0);
+  if (name == "valid") return true;
+  const bool lower = name == "same_lower";
+  if (name == "causal" ? dims != 1 : !lower && name != "same" && name != "same_upper") return false;
+  for (int i = 0; i < dims; ++i) {
+    const index_t reach = checked_mul(a.dilation[i], weight.extent(2 + i) - 1);
+    if (name == "causal") {
+      a.pad_begin[i] = reach;
+      continue;
     }
-    return true;
+    const index_t total = std::max<index_t>(0, reach - (x.extent(2 + i) - 1) % a.stride[i]);
+    (lower ? a.pad_end : a.pad_begin)[i] = total / 2;
+    (lower ? a.pad_begin : a.pad_end)[i] = total - total / 2;
   }
-  if (!read(value.ptr(), number)) return false;
-  for (int i = 0; i < dims; ++i) out.push_back(number);
   return true;
 }
 
-// The common call: a batch, plain settings, nothing fused. None for anything else, which takes the
-// way that says what is wrong.
-std::optional<Array> conv_plain(const Array& x, const Array& weight,
-                                const std::optional<Array>& bias, int dims, py::handle stride,
-                                py::handle padding, py::handle dilation, py::handle groups,
-                                bool keep_weights) {
-  if (x.rank() != dims + 2 || weight.rank() != dims + 2) return std::nullopt;
-  if (!is_floating(x.dtype()) || weight.dtype() != x.dtype()) return std::nullopt;
-  ConvOptions options;
-  ConvArguments& a = options.arguments;
-  Dims group_count;
-  if (!read_plain(stride, dims, 1, a.stride) || !read_plain(padding, dims, 0, a.pad_begin) ||
-      !read_plain(dilation, dims, 1, a.dilation) || !read_plain(groups, 1, 1, group_count)) {
-    return std::nullopt;
-  }
-  a.pad_end = a.pad_begin;
-  a.groups = group_count[0];
-  options.keep_weights = keep_weights;
-  ConvEpilogue epilogue;
-  epilogue.bias = bias;
-  const py::gil_scoped_release release;
-  return conv_forward(x, weight, epilogue, options).y;
+// Stride, both paddings, dilation and groups, for the backward of a recorded call.
+py::tuple geometry_of(const ConvArguments& a) {
+  return py::make_tuple(a.stride, a.pad_begin, a.pad_end, a.dilation, a.groups);
 }
 
-// The same for a transposed convolution whose output has no more than the least size.
-std::optional<Array> conv_transpose_plain(const Array& x, const Array& weight,
-                                          const std::optional<Array>& bias, int dims,
-                                          py::handle stride, py::handle padding,
-                                          py::handle output_padding, py::handle groups,
-                                          py::handle dilation) {
-  if (x.rank() != dims + 2 || weight.rank() != dims + 2) return std::nullopt;
+// Tensors that plain settings can be for: x (a batch, or a single image as a batch of one) and
+// weight of one floating dtype.
+std::optional<Images> plain_images(py::handle op, const Array& x, const Array& weight, int dims) {
+  const bool fits = x.rank() == dims + 2 || x.rank() == dims + 1;
+  if (!fits || weight.rank() != dims + 2) return std::nullopt;
   if (!is_floating(x.dtype()) || weight.dtype() != x.dtype()) return std::nullopt;
-  if (weight.extent(0) != x.extent(1)) return std::nullopt;
+  return Images(Arguments(op), x, dims);
+}
+
+// What a plain call returns: the result alone, or with the geometry where it is recorded.
+py::object plain_result(Array y, const ConvArguments& a, bool recorded) {
+  if (!recorded) return py::cast(std::move(y));
+  return py::make_tuple(std::move(y), geometry_of(a));
+}
+
+// The common call: plain settings, nothing fused. None for anything else, which takes the way that
+// says what is wrong.
+py::object conv_plain(py::handle op, const Array& x, const Array& weight,
+                      const std::optional<Array>& bias, int dims, py::handle stride,
+                      py::handle padding, py::handle dilation, py::handle groups, bool recorded) {
+  const std::optional<Images> images = plain_images(op, x, weight, dims);
+  if (!images || (recorded && images->single())) return py::none();
+  ConvOptions options;
+  ConvArguments& a = options.arguments;
+  if (!read_ints(stride, dims, 1, a.stride) || !read_ints(dilation, dims, 1, a.dilation) ||
+      !read_int(groups.ptr(), 1, a.groups)) {
+    return py::none();
+  }
+  if (PyUnicode_CheckExact(padding.ptr()) != 0) {
+    if (!pad_by_name(padding.cast<std::string>(), images->batch(), weight, a)) return py::none();
+  } else {
+    if (!read_ints(padding, dims, 0, a.pad_begin)) return py::none();
+    a.pad_end = a.pad_begin;
+  }
+  // Packed weights outlive the call in inference only: a training step changes the weights.
+  options.keep_weights = !recorded;
+  ConvEpilogue epilogue;
+  epilogue.bias = bias;
+  Array y;
+  {
+    const py::gil_scoped_release release;
+    y = images->result(conv_forward(images->batch(), weight, epilogue, options).y);
+  }
+  return plain_result(std::move(y), a, recorded);
+}
+
+// The shape of a transposed convolution's output, and the padding at its end: see `plan` in
+// functional/conv_transpose.py. Undefined where pixels lie beyond every tap, or sizes are wrong.
+std::optional<Dims> transposed_shape(const Array& x, const Array& weight, const Dims& extra,
+                                     ConvArguments& a) {
+  Dims shape{x.extent(0), checked_mul(weight.extent(1), a.groups)};
+  for (int i = 0; i < extra.size(); ++i) {
+    const index_t n = x.extent(2 + i);
+    const index_t k = weight.extent(2 + i);
+    const index_t taken = extra[i] / a.stride[i] * a.stride[i];
+    if (extra[i] >= std::max(a.stride[i], a.dilation[i]) || taken > a.pad_begin[i] || n < 1 ||
+        k < 1) {
+      return std::nullopt;
+    }
+    a.pad_end.push_back(a.pad_begin[i] - taken);
+    const index_t reach = checked_mul(n - 1, a.stride[i]) + checked_mul(a.dilation[i], k - 1) + 1;
+    shape.push_back(reach - 2 * a.pad_begin[i] + extra[i]);
+    if (shape.back() < 1) return std::nullopt;
+  }
+  return shape;
+}
+
+// The same for a transposed convolution; its result's last pixels are within reach of the kernel.
+py::object conv_transpose_plain(py::handle op, const Array& x, const Array& weight,
+                                const std::optional<Array>& bias, int dims, py::handle stride,
+                                py::handle padding, py::handle output_padding, py::handle groups,
+                                py::handle dilation, bool recorded) {
+  const std::optional<Images> images = plain_images(op, x, weight, dims);
+  if (!images || (recorded && images->single())) return py::none();
+  if (weight.extent(0) != images->batch().extent(1)) return py::none();
   ConvOptions options;
   ConvArguments& a = options.arguments;
   Dims extra;
-  Dims group_count;
-  if (!read_plain(stride, dims, 1, a.stride) || !read_plain(padding, dims, 0, a.pad_begin) ||
-      !read_plain(output_padding, dims, 0, extra) || !read_plain(groups, 1, 1, group_count) ||
-      !read_plain(dilation, dims, 1, a.dilation)) {
-    return std::nullopt;
+  if (!read_ints(stride, dims, 1, a.stride) || !read_ints(padding, dims, 0, a.pad_begin) ||
+      !read_ints(output_padding, dims, 0, extra) || !read_int(groups.ptr(), 1, a.groups) ||
+      !read_ints(dilation, dims, 1, a.dilation)) {
+    return py::none();
   }
-  a.groups = group_count[0];
-  a.pad_end = a.pad_begin;
-  Dims shape{x.extent(0), checked_mul(weight.extent(1), a.groups)};
-  for (int i = 0; i < dims; ++i) {
-    const index_t n = x.extent(2 + i);
-    const index_t k = weight.extent(2 + i);
-    const index_t reach = checked_mul(n - 1, a.stride[i]) + checked_mul(a.dilation[i], k - 1) + 1;
-    if (extra[i] != 0 || n < 1 || k < 1 || reach <= 2 * a.pad_begin[i]) return std::nullopt;
-    shape.push_back(reach - 2 * a.pad_begin[i]);
-  }
-  options.keep_weights = true;
+  const std::optional<Dims> shape = transposed_shape(images->batch(), weight, extra, a);
+  if (!shape) return py::none();
+  options.keep_weights = !recorded;
   ConvEpilogue epilogue;
   epilogue.bias = bias;
-  const py::gil_scoped_release release;
-  return conv_transpose_forward(x, weight, shape, epilogue, options).y;
+  Array y;
+  {
+    const py::gil_scoped_release release;
+    y = images->result(
+        conv_transpose_forward(images->batch(), weight, *shape, epilogue, options).y);
+  }
+  return plain_result(std::move(y), a, recorded);
 }
 
 ConvDirection direction_of(const std::string& name) {
@@ -116,6 +159,29 @@ ConvProblem window_problem(const std::string& op, const Dims& input, const Dims&
   return make_conv_problem(op.c_str(), input, weight, arguments);
 }
 
+// The windows of images as columns (N, C * taps, L), and the kernel, stride, padding twice and
+// dilation that it was done with.
+py::tuple unfold(const Array& x, py::handle kernel_size, py::handle dilation, py::handle padding,
+                 py::handle stride) {
+  const py::str op("unfold");
+  const Arguments a(op);
+  const Images images(a, x, 2);
+  const Dims kernel = a.ints("kernel_size", kernel_size, 2, 1);
+  ConvArguments c;
+  c.stride = a.ints("stride", stride, 2, 1);
+  c.pad_begin = c.pad_end = a.ints("padding", padding, 2, 0);
+  c.dilation = a.ints("dilation", dilation, 2, 1);
+  c.groups = 1;
+  Array y;
+  {
+    const py::gil_scoped_release release;
+    const ConvProblem p = window_problem("unfold", images.batch().shape(), kernel, c);
+    y = images.result(im2col(p, channels_last(images.batch())).permute({0, 2, 1}));
+  }
+  return py::make_tuple(std::move(y),
+                        py::make_tuple(kernel, c.stride, c.pad_begin, c.pad_end, c.dilation));
+}
+
 }  // namespace
 
 void bind_conv(py::module_& m) {
@@ -131,12 +197,12 @@ void bind_conv(py::module_& m) {
              return ConvGate{y, activation_of(activation), slope};
            }),
            py::arg("y"), py::arg("activation"), py::arg("slope") = 0.01);
-  m.def("conv_plain", &conv_plain, py::arg("x"), py::arg("weight"), py::arg("bias"),
+  m.def("conv_plain", &conv_plain, py::arg("op"), py::arg("x"), py::arg("weight"), py::arg("bias"),
         py::arg("dims"), py::arg("stride"), py::arg("padding"), py::arg("dilation"),
-        py::arg("groups"), py::arg("keep_weights"));
-  m.def("conv_transpose_plain", &conv_transpose_plain, py::arg("x"), py::arg("weight"),
-        py::arg("bias"), py::arg("dims"), py::arg("stride"), py::arg("padding"),
-        py::arg("output_padding"), py::arg("groups"), py::arg("dilation"));
+        py::arg("groups"), py::arg("recorded"));
+  m.def("conv_transpose_plain", &conv_transpose_plain, py::arg("op"), py::arg("x"),
+        py::arg("weight"), py::arg("bias"), py::arg("dims"), py::arg("stride"), py::arg("padding"),
+        py::arg("output_padding"), py::arg("groups"), py::arg("dilation"), py::arg("recorded"));
   m.def(
       "conv_forward",
       [](const Array& x, const Array& weight, const std::optional<Array>& bias, const Dims& stride,
@@ -254,6 +320,8 @@ void bind_conv(py::module_& m) {
       py::arg("groups"), py::arg("algorithm") = "auto", py::arg("border") = "zeros",
       "Output shape, multiply-adds, rows of (algorithm, refusal or empty, cost in nanoseconds, "
       "workspace bytes, chosen, bytes of packed weights among the workspace).");
+  m.def("unfold", &unfold, py::arg("x"), py::arg("kernel_size"), py::arg("dilation"),
+        py::arg("padding"), py::arg("stride"));
   m.def(
       "im2col",
       [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& pad_begin,

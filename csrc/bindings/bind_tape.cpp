@@ -1,10 +1,14 @@
 // What every op makes besides its result: a Tensor around it and, where gradients are recorded, a
-// Node. Their fields lie in C structs, so that making either is one call. What they mean, and how
-// the tape is walked, is Python's: tilewise/autograd/tape.py and tilewise/tensor.py.
+// Node. Their fields lie in C structs, so that making either is one call, and so is the walk back.
+// What they mean is Python's: tilewise/autograd/tape.py and tilewise/tensor.py.
 #include "base/error.h"
 #include "bindings/bindings.h"
 
 #include <algorithm>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 // After Python.h, which it does not include.
 #include <structmember.h>
@@ -148,17 +152,156 @@ py::object new_result(py::handle name, py::handle array, const py::sequence& inp
   return result;
 }
 
-// The first saved array that was written to since: (array, its version now, its version then).
-py::object overwritten(py::handle self) {
-  TW_CHECK_TYPE(PyObject_TypeCheck(self.ptr(), node_base), "overwritten: expected a Node");
-  const auto* node = reinterpret_cast<const NodeObject*>(self.ptr());
-  if (node->saved == nullptr || PyTuple_Check(node->saved) == 0) return py::none();
-  const auto saved = py::reinterpret_borrow<py::tuple>(node->saved);
-  for (std::size_t i = 0; i < std::min(saved.size(), node->version_count); ++i) {
-    const std::uint64_t now = saved[i].cast<const Array&>().storage()->version();
-    if (now != node->versions[i]) return py::make_tuple(saved[i], now, node->versions[i]);
+// ---------------------------------------------------------------- reading it backwards
+
+// A walk of the tape from its roots: each Node is seen after everything that uses it, for a Node is
+// made after those that it points at.
+class Walk {
+ public:
+  Walk(bool retain_graph, py::object watched, py::object run_hooks)
+      : retain_graph_(retain_graph),
+        watched_(std::move(watched)),
+        run_hooks_(std::move(run_hooks)),
+        watches_(py::len(watched_) > 0) {}
+
+  // Adds a gradient to what waits at an edge; `fresh` ones may be written to later.
+  void add(py::handle edge, py::object array, bool fresh) {
+    const auto [at, first] = waiting_.try_emplace(edge.ptr());
+    Waiting& w = at->second;
+    if (first) {
+      w = {std::move(array), fresh};
+      auto kept = py::reinterpret_borrow<py::object>(edge);
+      const bool is_node = PyObject_TypeCheck(edge.ptr(), node_base) != 0;
+      TW_CHECK_TYPE(is_node || PyObject_TypeCheck(edge.ptr(), tensor_base) != 0,
+                    "backward: expected a Node or a tensor");
+      if (!is_node) return leaves_.push_back(std::move(kept));
+      heap_.emplace_back(node_of(edge)->order, std::move(kept));
+      std::push_heap(heap_.begin(), heap_.end(), made_before);
+    } else if (w.owned) {
+      core_function("add_")(w.array, array);
+    } else {
+      w = {core_function("add")(w.array, array), true};
+    }
   }
-  return py::none();
+
+  void run() {
+    while (!heap_.empty()) {
+      std::pop_heap(heap_.begin(), heap_.end(), made_before);
+      const py::object node = std::move(heap_.back().second);
+      heap_.pop_back();
+      const auto at = waiting_.find(node.ptr());
+      const py::object gradient = std::move(at->second.array);
+      waiting_.erase(at);
+      send(node, gradient);
+    }
+  }
+
+  // (leaf, gradient, whether nobody else can see it) in the order of their first gradients.
+  py::list leaves() {
+    py::list out;
+    for (const py::object& leaf : leaves_) {
+      const Waiting& w = waiting_.at(leaf.ptr());
+      out.append(py::make_tuple(leaf, w.array, w.owned));
+    }
+    return out;
+  }
+  // The gradients of the watched Nodes.
+  const py::dict& seen() const { return seen_; }
+
+ private:
+  struct Waiting {
+    py::object array;
+    bool owned = false;
+  };
+  using Place = std::pair<long long, py::object>;
+
+  static bool made_before(const Place& a, const Place& b) { return a.first < b.first; }
+  static NodeObject* node_of(py::handle node) { return reinterpret_cast<NodeObject*>(node.ptr()); }
+  static py::object core_function(const char* name) {
+    return py::module_::import("tilewise._core").attr(name);
+  }
+
+  void send(const py::object& self, py::object gradient) {
+    NodeObject* node = node_of(self);
+    TW_CHECK_TYPE(node->edges != nullptr && PyTuple_Check(node->edges) != 0 &&
+                      node->saved != nullptr && node->hooks != nullptr && node->name != nullptr,
+                  "backward: expected a Node with its fields");
+    if (node->hooks != Py_None) gradient = run_hooks_(py::handle(node->hooks), gradient);
+    if (watches_ && watched_.contains(self)) seen_[self] = gradient.attr("copy")();
+    const bool fresh = node->aliases == 0;
+    const auto edges = py::reinterpret_borrow<py::tuple>(node->edges);
+    const py::object sent = apply(self, gradient);
+    const auto list = py::reinterpret_steal<py::object>(
+        PySequence_Fast(sent.ptr(), "backward: expected a sequence of gradients"));
+    if (!list) throw py::error_already_set();
+    const auto count = static_cast<std::size_t>(PySequence_Fast_GET_SIZE(list.ptr()));
+    TW_CHECK(count == edges.size(), "backward: expected ", edges.size(), " gradients of ",
+             std::string(py::str(py::handle(node->name))), ", got ", count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const py::handle target = PyTuple_GET_ITEM(edges.ptr(), static_cast<Py_ssize_t>(i));
+      const py::handle array = PySequence_Fast_ITEMS(list.ptr())[i];
+      if (target.is_none() || array.is_none()) continue;
+      add(target, py::reinterpret_borrow<py::object>(array), fresh);
+    }
+  }
+
+  // The gradients of a Node's inputs; it forgets what it kept for this unless told otherwise.
+  py::object apply(const py::object& self, const py::object& gradient) {
+    NodeObject* node = node_of(self);
+    if (node->backward == nullptr || node->backward == Py_None) {
+      throw std::runtime_error(
+          concat("backward: the graph was freed by an earlier backward (at ",
+                 std::string(py::str(py::handle(node->name))),
+                 "); pass retain_graph=True to the first one to go through it a second time"));
+    }
+    check_saved(self);
+    auto sent =
+        py::reinterpret_steal<py::object>(PyObject_CallOneArg(node->backward, gradient.ptr()));
+    if (!sent) throw py::error_already_set();
+    if (!retain_graph_) {
+      const py::tuple nothing;
+      set(node->backward, Py_None);
+      set(node->saved, nothing);
+      set(node->edges, nothing);
+    }
+    return sent;
+  }
+
+  static void check_saved(const py::object& self) {
+    const NodeObject* node = node_of(self);
+    if (PyTuple_Check(node->saved) == 0) return;
+    const auto saved = static_cast<std::size_t>(PyTuple_GET_SIZE(node->saved));
+    for (std::size_t i = 0; i < std::min(saved, node->version_count); ++i) {
+      const py::handle item = PyTuple_GET_ITEM(node->saved, static_cast<Py_ssize_t>(i));
+      const auto& array = item.cast<const Array&>();
+      const std::uint64_t now = array.storage()->version();
+      if (now == node->versions[i]) continue;
+      throw std::runtime_error(concat(
+          "backward: a tensor of shape ", to_string(array.shape()), " that the gradient of ",
+          std::string(py::str(py::handle(node->name))), " needs was modified in place (version ",
+          now, ", expected ", node->versions[i], ")"));
+    }
+  }
+
+  bool retain_graph_;
+  py::object watched_;
+  py::object run_hooks_;
+  bool watches_;
+  std::unordered_map<PyObject*, Waiting> waiting_;
+  std::vector<Place> heap_;
+  std::vector<py::object> leaves_;
+  py::dict seen_;
+};
+
+py::tuple propagate(const py::list& roots, bool retain_graph, py::object watched,
+                    py::object run_hooks) {
+  Walk walk(retain_graph, std::move(watched), std::move(run_hooks));
+  for (const py::handle root : roots) {
+    const auto pair = root.cast<std::pair<py::object, py::object>>();
+    walk.add(pair.first, pair.second, false);
+  }
+  walk.run();
+  return py::make_tuple(walk.leaves(), walk.seen());
 }
 
 // ---------------------------------------------------------------- as Python sees them
@@ -288,9 +431,10 @@ void bind_tape(py::module_& m) {
       add_class<NodeObject>(m, "NodeBase", node_members, "The fields of a Node of the tape.");
   add_grad_mode(m);
   add_functions(m);
-  m.def("overwritten", &overwritten, py::arg("node"),
-        "The first array that a node saved and that was written to since: (array, its version "
-        "now, its version then).");
+  m.def("propagate", &propagate, py::arg("roots"), py::arg("retain_graph"), py::arg("watched"),
+        py::arg("run_hooks"),
+        "Walks the tape from roots (edge, gradient): (leaf, its gradient, whether nobody else sees "
+        "it) for each leaf, and the gradients of the watched nodes.");
   m.def(
       "bind_tensor_class",
       [](const py::type& tensor) {

@@ -11,19 +11,19 @@ namespace tilewise {
 namespace {
 
 // Q of a window is the product of what its axes contribute.
-std::vector<double> divisors(const AveragePool& pool, const PoolAxis& axis, bool last) {
+ResampleAxis::Weights divisors(const AveragePool& pool, const PoolAxis& axis, bool last) {
   if (pool.divisor_override != 0) {
     const double q = last ? static_cast<double>(pool.divisor_override) : 1.0;
-    return std::vector<double>(axis.first.size(), q);
+    return ResampleAxis::Weights(axis.first.size(), q);
   }
-  const std::vector<index_t>& count = pool.count_include_pad ? axis.padded : axis.count;
+  const PoolTable& count = pool.count_include_pad ? axis.padded : axis.count;
   return {count.begin(), count.end()};
 }
 
 ResampleAxes tables(const AveragePool& pool, const PoolWindows& w, bool backward) {
   ResampleAxes r;
   for (int i = 0; i < 3; ++i) {
-    const std::vector<double> q = divisors(pool, w.axes[i], i == 2);
+    const ResampleAxis::Weights q = divisors(pool, w.axes[i], i == 2);
     r.axes[i] = backward ? averaging_transposed(w.axes[i], q) : averaging(w.axes[i], q);
   }
   return r;
@@ -106,7 +106,8 @@ Array avg_pool_forward(const Array& x, const AveragePool& pool) {
   const PoolWindows w = pool_windows("avg_pool", x.shape(), shape, pool.shape);
   // Small windows are summed at once, large ones along one axis after the other.
   constexpr index_t small = 16;
-  if (x.dtype() == DType::float32 && x.extent(1) >= 8 &&
+  constexpr index_t tiny = 1024;  // elements: tables of the axes would cost more than they save
+  if (x.dtype() == DType::float32 && (x.extent(1) >= 8 || x.size() <= tiny) &&
       window_pixels(pool.shape, small) <= small) {
     sum_windows(x, w, pool, y);
   } else {

@@ -3,17 +3,17 @@
 #pragma once
 
 #include <algorithm>
-#include <vector>
 
 #include "base/array.h"
 #include "base/memory.h"
+#include "base/small_vector.h"
 #include "base/threads.h"
 #include "kernels/batch_norm.h"
 
 namespace tilewise {
 
-using Doubles = std::vector<double>;
-using Floats = std::vector<float>;
+using Doubles = SmallVector<double, 64>;
+using Floats = SmallVector<float, 128>;
 
 inline std::size_t at(index_t i) { return static_cast<std::size_t>(i); }
 
@@ -28,6 +28,7 @@ struct Rows {
 
   Rows(index_t row_count, index_t channel_count) : rows(row_count), channels(channel_count) {
     while (fold * channels < 64 && fold < 64) fold *= 2;
+    if (fold > rows) fold = 1;  // none would be whole
     const index_t whole = rows / fold;
     piece =
         std::max<index_t>({64, ceil_div(elementwise_grain, fold * channels), ceil_div(whole, 64)});

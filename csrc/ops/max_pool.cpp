@@ -95,8 +95,8 @@ class Gather {
     std::atomic<index_t> taken{0};
     parallel_ranges(rows, grain, [&](index_t first, index_t last) {
       index_t found = 0;
-      std::vector<const float*> dy;
-      std::vector<const std::int32_t*> argmax;
+      Rows<float> dy;
+      Rows<std::int32_t> argmax;
       for (index_t row = first; row < last; ++row) found += gather_row(row, dy, argmax);
       if (past_caches_) pooling_kernels().fence();
       taken.fetch_add(found);
@@ -105,8 +105,10 @@ class Gather {
   }
 
  private:
-  index_t gather_row(index_t row, std::vector<const float*>& dy,
-                     std::vector<const std::int32_t*>& argmax) const {
+  template <typename T>
+  using Rows = SmallVector<const T*, 16>;
+
+  index_t gather_row(index_t row, Rows<float>& dy, Rows<std::int32_t>& argmax) const {
     const PoolAxis& depth = w_.axes[0];
     const PoolAxis& height = w_.axes[1];
     const PoolAxis& width = w_.axes[2];

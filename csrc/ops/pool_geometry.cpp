@@ -150,7 +150,7 @@ PoolWindows adaptive_windows(const Dims& input, const Dims& output) {
 
 PoolCovers covers_of(const PoolAxis& axis) {
   const auto extent = static_cast<std::size_t>(axis.in);
-  PoolCovers covers{std::vector<std::int32_t>(extent, 0), std::vector<std::int32_t>(extent, 0), 0};
+  PoolCovers covers{PoolCovers::Table(extent), PoolCovers::Table(extent), 0};
   index_t scanned = 0;
   for (std::size_t o = 0; o < axis.first.size(); ++o) {
     scanned += axis.count[o];

@@ -30,9 +30,11 @@ PoolWindows adaptive_windows(const Dims& input, const Dims& output);
 
 // The outputs [low[i], high[i]) whose windows may hold coordinate i of an axis.
 struct PoolCovers {
+  using Table = SmallVector<std::int32_t, 16>;
+
   static constexpr index_t most_covers = 16;
-  std::vector<std::int32_t> low;
-  std::vector<std::int32_t> high;
+  Table low;
+  Table high;
   index_t most = 0;  // of them, for one coordinate; tables are not filled where it is above 16
 };
 PoolCovers covers_of(const PoolAxis& axis);

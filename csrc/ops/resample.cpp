@@ -23,10 +23,6 @@
 namespace tilewise {
 namespace {
 
-std::vector<float> to_float(const std::vector<double>& values) {
-  return {values.begin(), values.end()};
-}
-
 // The horizontal pass of few channels, as permutations of registers: see ResampleSteps.
 class StepTable {
  public:
@@ -97,7 +93,7 @@ class Plan {
         channels(channels),
         rows(samples * d.out * h.out),
         kernels(resample_kernels()),
-        weight_(to_float(w.weight)) {
+        weight_(w.weight.begin(), w.weight.end()) {
     constexpr index_t long_line = 1 << 16;  // floats: a quarter of a megabyte
     constexpr index_t block = 64;           // four AVX-512 registers, two cache lines
     constexpr index_t most_steps = 8;       // taps; more are cheaper one pixel at a time
@@ -152,7 +148,7 @@ class Plan {
   index_t block_channels = 0;
 
  private:
-  std::vector<float> weight_;
+  SmallVector<float, 32> weight_;
   bool copies_line_ = false;
   std::unique_ptr<StepTable> steps_;
 };
@@ -245,11 +241,11 @@ class RowMaker {
   float* y_;
   bool past_caches_;
   Scratch<float> line_;
-  std::vector<const float*> rows_;
-  std::vector<float> weights_;
+  SmallVector<const float*, 16> rows_;
+  SmallVector<float, 16> weights_;
   bool made_ = false;  // line_ holds the sum of line_rows_ by line_weights_
-  std::vector<const float*> line_rows_;
-  std::vector<float> line_weights_;
+  SmallVector<const float*, 16> line_rows_;
+  SmallVector<float, 16> line_weights_;
 };
 
 }  // namespace

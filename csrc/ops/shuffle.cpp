@@ -63,13 +63,23 @@ Array channel_shuffle(const Array& input, index_t groups) {
            ": expected an input (N, C, spatial...), got shape ", to_string(input.shape()));
   TW_CHECK(groups >= 1 && input.extent(1) % groups == 0, op, ": expected groups that divide ",
            input.extent(1), " channels, got ", groups);
-  Array y = Array::empty_channels_last(input.shape(), input.dtype());
+  const bool plain = input.is_contiguous() && !input.is_channels_last();
+  Array y = plain ? Array::empty(input.shape(), input.dtype())
+                  : Array::empty_channels_last(input.shape(), input.dtype());
   if (y.size() == 0) return y;
-  const Array x = channels_last(input);
-  const index_t inner = x.extent(1) / groups;
-  const index_t pixels = x.size() / x.extent(1);
-  copy_into(y.with_layout({pixels, inner, groups}, {x.extent(1), groups, 1}),
-            x.with_layout({pixels, inner, groups}, {x.extent(1), 1, inner}));
+  const Array x = plain ? input : channels_last(input);
+  const index_t channels = x.extent(1);
+  const index_t inner = channels / groups;
+  const index_t pixels = x.size() / channels;
+  if (plain) {  // whole maps move
+    const index_t map = pixels / x.extent(0);
+    const Dims shape{x.extent(0), inner, groups, map};
+    copy_into(y.with_layout(shape, {channels * map, groups * map, map, 1}),
+              x.with_layout(shape, {channels * map, map, inner * map, 1}));
+    return y;
+  }
+  copy_into(y.with_layout({pixels, inner, groups}, {channels, groups, 1}),
+            x.with_layout({pixels, inner, groups}, {channels, 1, inner}));
   return y;
 }
 

@@ -27,8 +27,10 @@ __all__: list[str] = [
     "acosh",
     "acosh_",
     "acosh_backward",
+    "adaptive_avg_pool",
     "adaptive_avg_pool_backward",
     "adaptive_avg_pool_forward",
+    "adaptive_max_pool",
     "adaptive_max_pool_forward",
     "add",
     "add_",
@@ -64,6 +66,7 @@ __all__: list[str] = [
     "augment_resize_each",
     "augment_warp",
     "available_isas",
+    "avg_pool",
     "avg_pool_backward",
     "avg_pool_forward",
     "basic_index",
@@ -165,7 +168,7 @@ __all__: list[str] = [
     "frac",
     "frac_",
     "frac_backward",
-    "fractional_max_pool_forward",
+    "fractional_max_pool",
     "gather",
     "ge",
     "gelu",
@@ -204,6 +207,7 @@ __all__: list[str] = [
     "instance_norm_forward",
     "interpolate_backward",
     "interpolate_forward",
+    "interpolate_plain",
     "isa",
     "isclose",
     "isfinite",
@@ -249,6 +253,7 @@ __all__: list[str] = [
     "logical_or",
     "logical_xor",
     "logsumexp",
+    "lp_pool",
     "lp_pool_backward",
     "lp_pool_forward",
     "lt",
@@ -256,9 +261,11 @@ __all__: list[str] = [
     "masked_select",
     "matmul",
     "max",
+    "max_pool",
     "max_pool_backward",
     "max_pool_forward",
     "max_pool_indices",
+    "max_unpool",
     "max_unpool_backward",
     "max_unpool_forward",
     "max_with_index",
@@ -297,7 +304,6 @@ __all__: list[str] = [
     "optimizer_step",
     "order_rows",
     "orthonormal_rows",
-    "overwritten",
     "pad",
     "pad_backward",
     "pad_plain",
@@ -309,10 +315,12 @@ __all__: list[str] = [
     "pixel_unshuffle",
     "pointwise_loss",
     "pointwise_loss_backward",
+    "pool_window",
     "pow",
     "prelu",
     "prelu_backward",
     "prod",
+    "propagate",
     "put",
     "quantile",
     "randint",
@@ -423,6 +431,7 @@ __all__: list[str] = [
     "trunc_div",
     "unary_reads",
     "unbind",
+    "unfold",
     "uniform",
     "unit_norm_backward",
     "unit_norm_forward",
@@ -670,8 +679,22 @@ def acos_backward(dy: Array, kept: Array) -> Array: ...
 def acosh(x: Array) -> Array: ...
 def acosh_(x: Array) -> None: ...
 def acosh_backward(dy: Array, kept: Array) -> Array: ...
+def adaptive_avg_pool(
+    op: typing.Any,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    x: Array,
+    output_size: typing.Any,
+) -> Array: ...
 def adaptive_avg_pool_backward(dy: Array, input_shape: tuple[int, ...]) -> Array: ...
 def adaptive_avg_pool_forward(x: Array, output_size: tuple[int, ...]) -> Array: ...
+def adaptive_max_pool(
+    op: typing.Any,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    x: Array,
+    recorded: bool,
+    output_size: typing.Any,
+    return_indices: typing.Any,
+) -> tuple[typing.Any, ...]: ...
 def adaptive_max_pool_forward(
     x: Array, output_size: tuple[int, ...], indices: bool = True
 ) -> tuple[typing.Any, ...]: ...
@@ -754,6 +777,18 @@ def augment_warp(
     fill: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
 ) -> Array: ...
 def available_isas() -> list[str]: ...
+def avg_pool(
+    op: typing.Any,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    x: Array,
+    recorded: bool,
+    kernel_size: typing.Any,
+    stride: typing.Any,
+    padding: typing.Any,
+    ceil_mode: typing.Any,
+    count_include_pad: typing.Any,
+    divisor_override: typing.Any,
+) -> tuple[typing.Any, ...]: ...
 def avg_pool_backward(
     dy: Array,
     input_shape: tuple[int, ...],
@@ -933,6 +968,7 @@ def conv_fused(
     border: str = "zeros",
 ) -> tuple[Array, tuple[Array, Array] | None]: ...
 def conv_plain(
+    op: typing.Any,
     x: Array,
     weight: Array,
     bias: Array | None,
@@ -941,8 +977,8 @@ def conv_plain(
     padding: typing.Any,
     dilation: typing.Any,
     groups: typing.Any,
-    keep_weights: bool,
-) -> Array | None: ...
+    recorded: bool,
+) -> typing.Any: ...
 def conv_transpose_forward(
     x: Array,
     weight: Array,
@@ -957,6 +993,7 @@ def conv_transpose_forward(
     keep_weights: bool = False,
 ) -> Array: ...
 def conv_transpose_plain(
+    op: typing.Any,
     x: Array,
     weight: Array,
     bias: Array | None,
@@ -966,7 +1003,8 @@ def conv_transpose_plain(
     output_padding: typing.Any,
     groups: typing.Any,
     dilation: typing.Any,
-) -> Array | None: ...
+    recorded: bool,
+) -> typing.Any: ...
 def copysign(a: typing.Any, b: typing.Any) -> Array: ...
 def cos(x: Array) -> Array: ...
 def cos_(x: Array) -> None: ...
@@ -1150,8 +1188,15 @@ def frac_backward(
     b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
 ) -> Array: ...
-def fractional_max_pool_forward(
-    x: Array, kernel: tuple[int, ...], output_size: tuple[int, ...], samples: Array
+def fractional_max_pool(
+    op: typing.Any,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    x: Array,
+    recorded: bool,
+    kernel_size: typing.Any,
+    output_size: tuple[int, ...],
+    samples: Array,
+    return_indices: typing.Any,
 ) -> tuple[typing.Any, ...]: ...
 def gather(a: Array, axis: typing.SupportsInt | typing.SupportsIndex, index: Array) -> Array: ...
 def ge(a: typing.Any, b: typing.Any) -> Array: ...
@@ -1344,6 +1389,16 @@ def interpolate_forward(
     antialias: bool = False,
     scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex] = [],
 ) -> Array: ...
+def interpolate_plain(
+    x: Array,
+    size: typing.Any,
+    scale_factor: typing.Any,
+    mode: typing.Any,
+    align_corners: typing.Any,
+    recompute: typing.Any,
+    antialias: typing.Any,
+    recorded: bool,
+) -> typing.Any: ...
 def isa() -> str: ...
 def isclose(
     a: Array,
@@ -1465,6 +1520,15 @@ def logical_xor(a: typing.Any, b: typing.Any) -> Array: ...
 def logsumexp(
     a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False
 ) -> Array: ...
+def lp_pool(
+    op: typing.Any,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    x: Array,
+    p: typing.SupportsFloat | typing.SupportsIndex,
+    kernel_size: typing.Any,
+    stride: typing.Any,
+    ceil_mode: typing.Any,
+) -> tuple[typing.Any, ...]: ...
 def lp_pool_backward(
     dy: Array,
     x: Array,
@@ -1486,6 +1550,18 @@ def masked_scatter(a: Array, mask: Array, source: Array) -> Array: ...
 def masked_select(a: Array, mask: Array) -> Array: ...
 def matmul(a: Array, b: Array) -> Array: ...
 def max(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
+def max_pool(
+    op: typing.Any,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    x: Array,
+    recorded: bool,
+    kernel_size: typing.Any,
+    stride: typing.Any,
+    padding: typing.Any,
+    dilation: typing.Any,
+    ceil_mode: typing.Any,
+    return_indices: typing.Any,
+) -> tuple[typing.Any, ...]: ...
 def max_pool_backward(
     dy: Array,
     argmax: Array,
@@ -1507,6 +1583,16 @@ def max_pool_forward(
     indices: bool = True,
 ) -> tuple[typing.Any, ...]: ...
 def max_pool_indices(argmax: Array) -> Array: ...
+def max_unpool(
+    op: typing.Any,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    x: Array,
+    indices: Array,
+    kernel_size: typing.Any,
+    stride: typing.Any,
+    padding: typing.Any,
+    output_size: typing.Any,
+) -> Array: ...
 def max_unpool_backward(dy: Array, indices: Array) -> Array: ...
 def max_unpool_forward(x: Array, indices: Array, output_size: tuple[int, ...]) -> Array: ...
 def max_with_index(
@@ -1648,11 +1734,6 @@ def optimizer_step(
 ) -> None: ...
 def order_rows(matrix: Array) -> Array: ...
 def orthonormal_rows(x: Array) -> Array: ...
-def overwritten(node: typing.Any) -> typing.Any:
-    """
-    The first array that a node saved and that was written to since: (array, its version now, its version then).
-    """
-
 def pad(
     x: Array,
     before: tuple[int, ...],
@@ -1667,7 +1748,7 @@ def pad_backward(
     after: tuple[int, ...],
     border: str = "zeros",
 ) -> Array: ...
-def pad_plain(x: Array, amounts: typing.Any) -> Array | None: ...
+def pad_plain(x: Array, amounts: typing.Any, mode: typing.Any, recorded: bool) -> typing.Any: ...
 def pairwise_distance(
     a: Array,
     b: Array,
@@ -1718,12 +1799,27 @@ def pointwise_loss_backward(
         typing.SupportsFloat | typing.SupportsIndex,
     ] = (0.0, 0.0, 0.0),
 ) -> Array: ...
+def pool_window(
+    op: typing.Any,
+    dims: typing.SupportsInt | typing.SupportsIndex,
+    kernel_size: typing.Any,
+    stride: typing.Any,
+    padding: typing.Any,
+    dilation: typing.Any,
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]: ...
 def pow(a: typing.Any, b: typing.Any) -> Array: ...
 def prelu(x: Array, slope: Array) -> Array: ...
 def prelu_backward(
     dy: Array, x: Array, slope: Array, wants_dx: bool, wants_dslope: bool
 ) -> tuple[Array | None, Array | None]: ...
 def prod(a: Array, axes: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Array: ...
+def propagate(
+    roots: list[typing.Any], retain_graph: bool, watched: typing.Any, run_hooks: typing.Any
+) -> tuple[typing.Any, ...]:
+    """
+    Walks the tape from roots (edge, gradient): (leaf, its gradient, whether nobody else sees it) for each leaf, and the gradients of the watched nodes.
+    """
+
 def put(a: Array, index: Array, src: Array, accumulate: bool) -> Array: ...
 def quantile(
     a: Array,
@@ -2053,6 +2149,9 @@ def trunc_backward(dy: Array, kept: Array) -> Array: ...
 def trunc_div(a: typing.Any, b: typing.Any) -> Array: ...
 def unary_reads(name: str) -> str: ...
 def unbind(a: Array, dim: typing.SupportsInt | typing.SupportsIndex) -> list[Array]: ...
+def unfold(
+    x: Array, kernel_size: typing.Any, dilation: typing.Any, padding: typing.Any, stride: typing.Any
+) -> tuple[typing.Any, ...]: ...
 def uniform(
     shape: tuple[int, ...],
     low: typing.SupportsFloat | typing.SupportsIndex,

@@ -18,7 +18,6 @@ None where no gradient is wanted.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -55,27 +54,6 @@ class Node(_core.NodeBase):
     order: int
     aliases: bool
     hooks: dict[int, Callable[[Tensor], Tensor | None]] | None
-
-    def apply(self, gradient: Array, retain_graph: bool) -> Sequence[Array | None]:
-        """The gradients of the inputs; forgets what it kept for this unless told otherwise."""
-        backward = self.backward
-        if backward is None:
-            raise RuntimeError(
-                f"backward: the graph was freed by an earlier backward (at {self.name}); pass "
-                "retain_graph=True to the first one to go through it a second time"
-            )
-        changed = _core.overwritten(self)
-        if changed is not None:
-            array, version, expected = changed
-            raise RuntimeError(
-                f"backward: a tensor of shape {array.shape} that the gradient of {self.name} "
-                f"needs was modified in place (version {version}, expected {expected})"
-            )
-        gradients = backward(gradient)
-        if not retain_graph:
-            self.backward = None
-            self.saved = self.edges = ()
-        return gradients
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -134,37 +112,6 @@ _core.bind_node_class(Node)
 # ---------------------------------------------------------------- reading it backwards
 
 
-class _Gradients:
-    """The gradients that wait to be sent on, by edge, and the nodes among them in order."""
-
-    __slots__ = ("arrays", "heap", "owned")
-
-    def __init__(self) -> None:
-        self.arrays: dict[Edge, Array] = {}
-        self.owned: set[Edge] = set()  # edges whose array nobody else can see
-        self.heap: list[tuple[int, Node]] = []
-
-    def add(self, edge: Edge, array: Array, fresh: bool) -> None:
-        """Add a gradient to what waits at an edge; `fresh` ones may be written to later."""
-        before = self.arrays.get(edge)
-        if before is None:
-            self.arrays[edge] = array
-            if fresh:
-                self.owned.add(edge)
-            if type(edge) is Node:
-                heapq.heappush(self.heap, (-edge.order, edge))
-        elif edge in self.owned:
-            _core.add_(before, array)
-        else:
-            self.arrays[edge] = _core.add(before, array)
-            self.owned.add(edge)
-
-    def take(self, edge: Edge) -> Array:
-        """The finished gradient of an edge, in memory of its own."""
-        array = self.arrays.pop(edge)
-        return array if edge in self.owned else array.copy()
-
-
 def _run_hooks(
     hooks: dict[int, Callable[[Tensor], Tensor | None]] | None, gradient: Array
 ) -> Array:
@@ -176,27 +123,15 @@ def _run_hooks(
 
 
 def _propagate(
-    roots: Sequence[tuple[Edge, Array]], retain_graph: bool, watched: Collection[Edge] = ()
-) -> tuple[_Gradients, dict[Edge, Array]]:
-    """Walk the tape from the roots; the leaves' gradients and those of the watched nodes."""
-    gradients = _Gradients()
-    seen: dict[Edge, Array] = {}
-    for edge, array in roots:
-        gradients.add(edge, array, fresh=False)
-    heap, arrays, owned = gradients.heap, gradients.arrays, gradients.owned
-    while heap:
-        node = heapq.heappop(heap)[1]
-        gradient = arrays.pop(node)
-        owned.discard(node)
-        if node.hooks:
-            gradient = _run_hooks(node.hooks, gradient)
-        if node in watched:
-            seen[node] = gradient.copy()
-        edges, fresh = node.edges, not node.aliases
-        for target, sent in zip(edges, node.apply(gradient, retain_graph), strict=True):
-            if target is not None and sent is not None:
-                gradients.add(target, sent, fresh)
-    return gradients, seen
+    roots: list[tuple[Edge, Array]], retain_graph: bool, watched: Collection[Edge] = ()
+) -> tuple[list[tuple[Tensor, Array]], dict[Edge, Array]]:
+    """Walk the tape from the roots; the leaves' gradients and those of the watched nodes.
+
+    The walk is the core's (csrc/bindings/bind_tape.cpp). A leaf's gradient gets memory of its own
+    where somebody else could see it.
+    """
+    leaves, seen = _core.propagate(roots, retain_graph, watched, _run_hooks)
+    return [(leaf, a if owned else a.copy()) for leaf, a, owned in leaves], seen
 
 
 def _edge_of(op: str, tensor: Tensor) -> Edge:
@@ -261,10 +196,8 @@ def backward(
         tensor([3., 5.])
     """
     leaves, _ = _propagate(_roots("backward", tensors, grad_tensors), retain_graph)
-    for leaf in list(leaves.arrays):
-        array = leaves.take(leaf)
-        assert not isinstance(leaf, Node)
-        array = _run_hooks(leaf._hooks, array)
+    for leaf, gradient in leaves:
+        array = _run_hooks(leaf._hooks, gradient)
         if leaf._grad is None:
             leaf._grad = wrap(array)
         else:
@@ -296,11 +229,12 @@ def grad(
         (tensor([2., 4.]),)
     """
     wanted = [_edge_of("grad", t) for t in as_list(inputs)]
+    watched = frozenset(wanted)
     roots = _roots("grad", outputs, grad_outputs)
-    leaves, found = _propagate(roots, retain_graph, frozenset(wanted))
-    for leaf in wanted:
-        if not isinstance(leaf, Node) and leaf in leaves.arrays:
-            found[leaf] = _run_hooks(leaf._hooks, leaves.take(leaf))
+    leaves, found = _propagate(roots, retain_graph, watched)
+    for leaf, gradient in leaves:
+        if leaf in watched:
+            found[leaf] = _run_hooks(leaf._hooks, gradient)
     if not allow_unused and any(edge not in found for edge in wanted):
         unused = [i for i, edge in enumerate(wanted) if edge not in found]
         raise RuntimeError(

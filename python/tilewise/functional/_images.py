@@ -32,15 +32,6 @@ def image_array(op: str, input: Any, dims: int) -> Array:
     return x
 
 
-def batch_array(op: str, input: Any, dims: int) -> Array:
-    """`image_array` where the core checks the dtype of a batch: the short way for small calls."""
-    try:
-        x: Array = input._array
-    except AttributeError:
-        return image_array(op, input, dims)
-    return x if x.ndim == dims + 2 else image_array(op, input, dims)
-
-
 def batched(function: Callable[[Tensor], Tensor], input: Tensor) -> Tensor:
     """Apply a function of batches to a single image."""
     return function(input.unsqueeze(0)).squeeze(0)

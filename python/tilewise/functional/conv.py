@@ -39,6 +39,8 @@ ALGORITHMS = (
 )
 
 
+_NAMES = ("", "conv1d", "conv2d", "conv3d")
+
 # What stands for amounts of padding; and what padding can hold.
 PADDINGS = ("valid", "same", "same_upper", "same_lower", "causal")
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -141,7 +143,7 @@ def convolution_with_statistics(
     options: Options,
 ) -> tuple[Tensor, Statistics | None]:
     """The same, and the statistics of the output where `options` ask for them."""
-    op = f"conv{dims}d"
+    op = _NAMES[dims]
     x = image_array(op, input, dims)
     w = array_of(op, "weight", weight)
     optional_array(op, "bias", bias)
@@ -260,9 +262,10 @@ def plain(
 ) -> Tensor | None:
     """The short way of the common call; None where it is anything else, or wrong.
 
-    The input has a batch, and the settings are Python's ints and tuples of them: one native call
-    reads them all.
+    The settings are Python's ints, tuples of them and names of paddings: one native call reads
+    them all.
     """
+    op = _NAMES[dims]
     try:
         wanted = input._requires_grad or weight._requires_grad
         b = None
@@ -270,18 +273,17 @@ def plain(
             b = bias._array
             wanted = wanted or bias._requires_grad
         wanted = wanted and grad_mode.enabled
-        # Packed weights outlive the call in inference only: a training step changes the weights.
-        y = _core.conv_plain(
-            input._array, weight._array, b, dims, stride, padding, dilation, groups, not wanted
+        result = _core.conv_plain(
+            op, input._array, weight._array, b, dims, stride, padding, dilation, groups, wanted
         )
     except AttributeError:
         return None
-    if y is None:
+    if result is None:
         return None
     if not wanted:
-        return wrap(y)
-    settings = (stride, padding, dilation, groups)
-    return _record_plain(f"conv{dims}d", y, input, weight, bias, settings)
+        return wrap(result)
+    y, geometry = result
+    return _record_plain(op, y, input, weight, bias, geometry)
 
 
 def _record_plain(
@@ -290,9 +292,9 @@ def _record_plain(
     input: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    settings: tuple[Any, Any, Any, int],
+    geometry: tuple[Any, Any, Any, Any, int],
 ) -> Tensor:
-    """A convolution's history. The settings are right: the core has read them."""
+    """A convolution's history."""
     x, w = input._array, weight._array
     x_shape, w_shape = x.shape, w.shape
     kept_x = x if weight._requires_grad else None
@@ -300,14 +302,9 @@ def _record_plain(
     needs_b = bias is not None and bias._requires_grad
 
     def backward(dy: Array) -> list[Array | None]:
-        stride, padding, dilation = (
-            value if type(value) is tuple else (value,) * (len(w_shape) - 2)
-            for value in settings[:3]
-        )
         dx, dw, db, _ = _core.conv_backward(
-            dy, kept_x, kept_w, x_shape, w_shape, stride, padding, padding, dilation, settings[3],
-            "auto", needs_b, None, False, "zeros",
-        )  # fmt: skip
+            dy, kept_x, kept_w, x_shape, w_shape, *geometry, "auto", needs_b, None, False, "zeros"
+        )
         return [dx, dw] if bias is None else [dx, dw, db]
 
     saved = tuple([array for array in (kept_x, kept_w) if array is not None])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tilewise import _core
 from tilewise._arguments import LARGEST, array_of, as_choice, as_int, as_tuple, optional_array
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from tilewise.tensor import Tensor
 
     IntOrTuple = int | Sequence[int]
+
+
+_NAMES = ("", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 
 
 class Plan(NamedTuple):
@@ -102,11 +105,11 @@ def transposed_convolution(
     algorithm: str = "auto",
 ) -> Tensor:
     """Transposed convolution in `dims` dimensions: what its three functions share."""
+    op = _NAMES[dims]
     if algorithm == "auto":
-        y = _plain(dims, input, weight, bias, stride, padding, output_padding, groups, dilation)
+        y = _plain(op, dims, input, weight, bias, stride, padding, output_padding, groups, dilation)
         if y is not None:
             return y
-    op = f"conv_transpose{dims}d"
     x = image_array(op, input, dims)
     w = array_of(op, "weight", weight)
     optional_array(op, "bias", bias)
@@ -125,6 +128,7 @@ def transposed_convolution(
 
 
 def _plain(
+    op: str,
     dims: int,
     input: Tensor,
     weight: Tensor,
@@ -142,14 +146,19 @@ def _plain(
         if bias is not None:
             b = bias._array
             wanted = wanted or bias._requires_grad
-        if wanted and grad_mode.enabled:
-            return None
-        y = _core.conv_transpose_plain(
-            input._array, weight._array, b, dims, stride, padding, output_padding, groups, dilation
-        )
+        wanted = wanted and grad_mode.enabled
+        result = _core.conv_transpose_plain(
+            op, input._array, weight._array, b, dims, stride, padding, output_padding, groups,
+            dilation, wanted,
+        )  # fmt: skip
     except AttributeError:
         return None
-    return None if y is None else wrap(y)
+    if result is None:
+        return None
+    if not wanted:
+        return wrap(result)
+    y, geometry = result
+    return _record(op, y, input, weight, bias, geometry, "auto")
 
 
 def _apply(
@@ -160,16 +169,32 @@ def _apply(
     plan: Plan,
     algorithm: str,
 ) -> Tensor:
-    x, w = input._array, weight._array
-    geometry, shape = plan.geometry, plan.shape
-    needs_x, needs_w = input._requires_grad, weight._requires_grad
-    needs_b = bias is not None and bias._requires_grad
-    records = grad_mode.enabled and (needs_x or needs_w or needs_b)
+    geometry = plan.geometry
+    records = grad_mode.enabled and (
+        input._requires_grad or weight._requires_grad or (bias is not None and bias._requires_grad)
+    )
     epilogue = _core.ConvEpilogue(None if bias is None else bias._array)
-    y = _core.conv_transpose_forward(x, w, shape, epilogue, *geometry, algorithm, not records)
-    if not records:
-        return wrap(y)
-    kept_x, kept_w, weight_shape = x if needs_w else None, w if needs_x else None, w.shape
+    y = _core.conv_transpose_forward(
+        input._array, weight._array, plan.shape, epilogue, *geometry, algorithm, not records
+    )
+    return _record(op, y, input, weight, bias, geometry, algorithm) if records else wrap(y)
+
+
+def _record(
+    op: str,
+    y: Array,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    geometry: tuple[Any, Any, Any, Any, int],
+    algorithm: str,
+) -> Tensor:
+    """A transposed convolution's history."""
+    w = weight._array
+    kept_x = input._array if weight._requires_grad else None
+    kept_w = w if input._requires_grad else None
+    needs_b = bias is not None and bias._requires_grad
+    weight_shape = w.shape
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
         dx = dw = db = None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import LARGEST, array_of, as_bool, as_choice, as_float, as_int, describe
 from tilewise.autograd import grad_mode, record, wrap
 from tilewise.functional._images import AXES
+from tilewise.functional.pooling import record_adaptive_avg_pool
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -84,8 +84,8 @@ def _plan(
     align_corners: bool | None,
     recompute_scale_factor: bool | None,
     antialias: bool,
-) -> tuple[tuple[int, ...], str, bool, bool, tuple[float, ...]]:
-    """The arguments checked, as the core takes them: sizes, kind, aligned, smooth, scales."""
+) -> tuple[tuple[int, ...], tuple[str, bool, bool, tuple[float, ...]]]:
+    """The arguments checked, as the core takes them: sizes; kind, aligned, smooth, scales."""
     op = "interpolate"
     dims = len(shape) - 2
     if not 1 <= dims <= 3:
@@ -108,12 +108,7 @@ def _plan(
         op, "recompute_scale_factor", recompute_scale_factor
     )
     sizes, scales = _sizes(op, shape, size, scale_factor, recompute)
-    return sizes, kind, aligned, smooth, scales
-
-
-# Numbers whose equals are equal: a tuple would also stand for one of floats.
-_HASHED = frozenset((int, float, type(None)))
-_known_plan = lru_cache(maxsize=256, typed=True)(_plan)
+    return sizes, (kind, aligned, smooth, scales)
 
 
 def interpolate(
@@ -156,27 +151,25 @@ def interpolate(
     """
     op = "interpolate"
     x = array_of(op, "input", input)
-    shape = x.shape
     settings = (size, scale_factor, mode, align_corners, recompute_scale_factor, antialias)
-    simple = size.__class__ in _HASHED and scale_factor.__class__ in _HASHED
-    try:
-        plan = (_known_plan if simple else _plan)(shape, *settings)
-    except TypeError:  # what cannot be a key; or is wrong, which is said again
-        plan = _plan(shape, *settings)
-    sizes, kind, aligned, smooth, scales = plan
-    if kind == "area":
+    recorded = input._requires_grad and grad_mode.enabled
+    plain = _core.interpolate_plain(x, *settings, recorded)
+    if plain is not None:
+        return _record(op, input, *plain) if recorded else wrap(plain)
+    sizes, how = _plan(x.shape, *settings)
+    if how[0] == "area":
         y = _core.adaptive_avg_pool_forward(x, sizes)
     else:
-        y = _core.interpolate_forward(x, sizes, kind, aligned, smooth, scales)
-    if not (input._requires_grad and grad_mode.enabled):
-        return wrap(y)
+        y = _core.interpolate_forward(x, sizes, *how)
+    return _record(op, input, y, *how) if recorded else wrap(y)
 
-    def backward(dy: Array) -> tuple[Array]:
-        if kind == "area":
-            return (_core.adaptive_avg_pool_backward(dy, shape),)
-        return (_core.interpolate_backward(dy, shape, kind, aligned, smooth, scales),)
 
-    return record(op, y, (input,), backward)
+def _record(op: str, input: Tensor, y: Array, *how: Any) -> Tensor:
+    """The result on the tape; `how` is what the core takes after the sizes."""
+    if how[0] == "area":
+        return record_adaptive_avg_pool(op, y, input)
+    shape = input._array.shape
+    return record(op, y, (input,), lambda dy: (_core.interpolate_backward(dy, shape, *how),))
 
 
 def upsample(

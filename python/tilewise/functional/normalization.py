@@ -141,15 +141,22 @@ def normalise(
     )
     if not _wanted(input, weight, bias):
         return wrap(y)
+    kept = (x, w, used_mean, inv_std, train, relu, b if relu else None, input_relu)
+    return _record_batch_norm(y, (input, weight, bias), kept)
+
+
+def _record_batch_norm(
+    y: Array, tensors: tuple[Tensor, Tensor | None, Tensor | None], kept: tuple[Any, ...]
+) -> Tensor:
+    """The result with its gradient; `kept` is what the core's backward takes after dy."""
+    _, weight, bias = tensors
 
     def backward(dy: Array) -> list[Array | None]:
-        dx, dw, db = _core.batch_norm_backward(
-            dy, x, w, used_mean, inv_std, train, relu, b, input_relu
-        )
+        dx, dw, db = _core.batch_norm_backward(dy, *kept)
         return _sent(dx, dw, db, weight, bias)
 
-    saved = tuple(_present(x, w, b if relu else None))
-    return record(op, y, _present(input, weight, bias), backward, saved)
+    x, w, b = kept[0], kept[1], kept[6]
+    return record("batch_norm", y, _present(*tensors), backward, tuple(_present(x, w, b)))
 
 
 def group_norm(
@@ -188,8 +195,10 @@ def group_norm(
     b = None if bias is None else array_of(op, "bias", bias)
     groups = as_int(op, "num_groups", num_groups)
     small = eps if eps.__class__ is float else as_float(op, "eps", eps)
-    y, mean, inv_std = _core.group_norm_forward(x, groups, w, b, small)
-    return _grouped(op, (input, weight, bias), (x, w), (y, mean, inv_std))
+    results = _core.group_norm_forward(x, groups, w, b, small)
+    if not _wanted(input, weight, bias):
+        return wrap(results[0])
+    return _grouped(op, (input, weight, bias), (x, w), results)
 
 
 def _grouped(
@@ -200,8 +209,6 @@ def _grouped(
 ) -> Tensor:
     """The result of group or instance norm with its gradient."""
     y, mean, inv_std = results
-    if not _wanted(*tensors):
-        return wrap(y)
     _, weight, bias = tensors
     x, w = kept
 
@@ -253,7 +260,7 @@ def instance_norm(
     op = "instance_norm"
     rate = momentum if momentum.__class__ is float else as_float(op, "momentum", momentum)
     small = eps if eps.__class__ is float else as_float(op, "eps", eps)
-    if not as_bool(op, "use_input_stats", use_input_stats):
+    if use_input_stats is not True and not as_bool(op, "use_input_stats", use_input_stats):
         affine, running = (weight, bias), (running_mean, running_var)
         return normalise(input, running, affine, False, (rate, small))
     x = array_of(op, "input", input)
@@ -261,6 +268,8 @@ def instance_norm(
     mean = optional_array(op, "running_mean", running_mean)
     var = optional_array(op, "running_var", running_var)
     results = _core.instance_norm_forward(x, mean, var, w, b, rate, small)
+    if not _wanted(input, weight, bias):
+        return wrap(results[0])
     return _grouped(op, (input, weight, bias), (x, w), results)
 
 
@@ -354,14 +363,21 @@ def _over_last(
     if not _wanted(input, weight, bias):
         return wrap(y)
     parameters = w is not None or b is not None
+    kept = (x, shape, w, statistics, eps, centred, parameters)
+    return _record_layer_norm(op, y, (input, weight, bias), kept)
+
+
+def _record_layer_norm(
+    op: str, y: Array, tensors: tuple[Tensor, Tensor | None, Tensor | None], kept: tuple[Any, ...]
+) -> Tensor:
+    """The result with its gradient; `kept` is what the core's backward takes after dy."""
+    _, weight, bias = tensors
 
     def backward(dy: Array) -> list[Array | None]:
-        dx, dw, db = _core.layer_norm_backward(
-            dy, x, shape, w, statistics, eps, centred, parameters
-        )
+        dx, dw, db = _core.layer_norm_backward(dy, *kept)
         return _sent(dx, dw, db, weight, bias)
 
-    return record(op, y, _present(input, weight, bias), backward, tuple(_present(x, w)))
+    return record(op, y, _present(*tensors), backward, tuple(_present(kept[0], kept[2])))
 
 
 def local_response_norm(

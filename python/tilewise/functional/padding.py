@@ -59,26 +59,30 @@ def pad(
         tensor([[3., 2., 1., 2., 3., 2.]])
     """
     x = array_of("pad", "input", input)
-    if mode == "constant" and value is None and not (input._requires_grad and grad_mode.enabled):
-        padded = _core.pad_plain(x, pad)
-        if padded is not None:
-            return wrap(padded)
+    recorded = input._requires_grad and grad_mode.enabled
+    plain = _core.pad_plain(x, pad, mode, recorded) if value is None else None
+    if plain is not None:
+        return _record_pad(input, *plain) if recorded else wrap(plain)
     as_choice("pad", "mode", mode, MODES)
-    shape = x.shape
-    before, after = _amounts(pad, shape)
+    before, after = _amounts(pad, x.shape)
     border, constant = mode, None
     if mode == "constant":
         border = "zeros"
         if value is not None and value != 0:
             constant = _core.Array.full((), value, x.dtype)
     else:
-        _check_border(mode, pad, shape, value)
+        _check_border(mode, pad, x.shape, value)
         if mode == "circular" and min(before + after) < 0:  # what is left after the cut repeats
             kept = _pad(input, [min(p, 0) for p in pad])
             return _pad(kept, [max(p, 0) for p in pad], mode)
     y = _core.pad(x, before, after, border, constant)
-    if not (input._requires_grad and grad_mode.enabled):
-        return wrap(y)
+    return _record_pad(input, y, before, after, border) if recorded else wrap(y)
+
+
+def _record_pad(
+    input: Tensor, y: Array, before: tuple[int, ...], after: tuple[int, ...], border: str
+) -> Tensor:
+    shape = input._array.shape
 
     def backward(dy: Array) -> tuple[Array]:
         return (_core.pad_backward(dy, shape, before, after, border),)

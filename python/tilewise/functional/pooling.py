@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import as_bool, as_int, as_tuple
+from tilewise._arguments import array_of, as_bool
 from tilewise.autograd import grad_mode, record, wrap
-from tilewise.functional._images import batch_array, batched, must_fit
+from tilewise.functional._images import batched, must_fit
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -19,184 +18,90 @@ if TYPE_CHECKING:
     OutputSize = int | None | Sequence[int | None]
 
 
-def _window(
-    op: str, dims: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any
-) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Kernel, stride (the kernel where it is left out), padding and dilation, one a dimension."""
-    if (
-        type(kernel_size) is int
-        and (stride is None or type(stride) is int)
-        and type(padding) is int
-        and type(dilation) is int
-    ):
-        return _int_window(op, dims, kernel_size, stride, padding, dilation)
-    return _checked_window(op, dims, kernel_size, stride, padding, dilation)
-
-
-def _checked_window(
-    op: str, dims: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any
-) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    kernel = as_tuple(op, "kernel_size", kernel_size, dims, 1)
-    left_out = stride is None or (isinstance(stride, tuple | list) and not stride)
-    steps = kernel if left_out else as_tuple(op, "stride", stride, dims, 1)
-    pads = as_tuple(op, "padding", padding, dims, 0)
-    spread = as_tuple(op, "dilation", dilation, dims, 1)
-    if padding != 0:
-        for k, p, d in zip(kernel, pads, spread, strict=True):
-            if 2 * p > d * (k - 1) + 1:
-                raise ValueError(
-                    f"{op}: expected padding of at most half the kernel {kernel}, got {pads}"
-                )
-    return kernel, steps, pads, spread
-
-
-_int_window = lru_cache(maxsize=256)(_checked_window)  # a call of a layer costs a few microseconds
-
-
-# In place of a geometry: no kernel, stride, padding, dilation, ceil_mode, but adaptive windows.
-_ADAPTIVE = ((), (), (), (), False, True)
-
-
-def _with_indices(
-    op: str,
-    input: Tensor,
-    dims: int,
-    indices: bool,
-    pool: Callable[[Array, bool], Any],
-    geometry: tuple[Any, ...],
-) -> Any:
-    """Call a max pool of batches and write it on the tape, with the places if so asked.
-
-    The gradient goes to the place of each maximum; `geometry` lets backward write each once.
-    """
-    x = input._array
-    if x.ndim == dims + 1:
-        result = _with_indices(op, input.unsqueeze(0), dims, indices, pool, geometry)
-        return tuple(t.squeeze(0) for t in result) if indices else result.squeeze(0)
-    recording = input._requires_grad and grad_mode.enabled
-    y, places = pool(x, recording or indices)
-    if recording:
-        shape = x.shape
-
-        def backward(dy: Array) -> tuple[Array]:
-            return (_core.max_pool_backward(dy, places, shape, *geometry),)
-
-        out = record(op, y, (input,), backward, (places,))
-    else:
-        out = wrap(y)
-    return (out, wrap(_core.max_pool_indices(places))) if indices else out
-
-
-def _max_pool(
-    op: str,
-    dims: int,
-    input: Tensor,
-    kernel_size: IntOrTuple,
-    stride: IntOrTuple | None,
-    padding: IntOrTuple,
-    dilation: IntOrTuple,
-    ceil_mode: bool,
-    return_indices: bool,
-    strict: bool,
-) -> Any:
-    window = _window(op, dims, kernel_size, stride, padding, dilation)
-    x = batch_array(op, input, dims)
-    ceil = ceil_mode is not False and as_bool(op, "ceil_mode", ceil_mode)
-    indices = return_indices is not False and as_bool(op, "return_indices", return_indices)
-    if strict is not False and as_bool(op, "strict", strict):
-        must_fit(op, x.shape, window[0], window[1], [2 * p for p in window[2]], window[3])
-    if not (indices or input._requires_grad) and x.ndim == dims + 2:
-        return wrap(_core.max_pool_forward(x, *window, ceil, False)[0])
-    geometry = (*window, ceil)
-
-    def pool(x: Array, places: bool) -> Any:
-        return _core.max_pool_forward(x, *geometry, places)
-
-    return _with_indices(op, input, dims, indices, pool, geometry)
-
-
-def _avg_pool(
-    op: str,
-    dims: int,
-    input: Tensor,
-    kernel_size: IntOrTuple,
-    stride: IntOrTuple | None,
-    padding: IntOrTuple,
-    ceil_mode: bool,
-    count_include_pad: bool,
-    divisor_override: int | None,
-    strict: bool,
+def _with_history(
+    op: str, y: Array, input: Tensor, kept: tuple[Array, tuple[Any, ...] | None]
 ) -> Tensor:
-    x = batch_array(op, input, dims)
-    kernel, steps, pads, ones = _window(op, dims, kernel_size, stride, padding, 1)
-    if strict is not False and as_bool(op, "strict", strict):
-        must_fit(op, x.shape, kernel, steps, [2 * p for p in pads], ones)
-    divisor = 0
-    if divisor_override is not None:
-        divisor = as_int(op, "divisor_override", divisor_override)
-        if divisor == 0:
-            raise ValueError(f"{op}: expected divisor_override other than 0, got 0")
-    ceil = ceil_mode is not False and as_bool(op, "ceil_mode", ceil_mode)
-    include = count_include_pad is True or as_bool(op, "count_include_pad", count_include_pad)
-    window = (kernel, steps, pads, ceil, include, divisor)
+    """The result of a max pool of batches on the tape.
 
-    if not input._requires_grad and x.ndim == dims + 2:
-        return wrap(_core.avg_pool_forward(x, *window))
+    The gradient goes to the place of each maximum; the geometry, where it is known, lets backward
+    write each once.
+    """
+    places, geometry = kept
+    shape = input._array.shape
 
-    def pool(batch: Tensor) -> Tensor:
-        array = batch._array
-        y = _core.avg_pool_forward(array, *window)
-        if not (batch._requires_grad and grad_mode.enabled):
-            return wrap(y)
-        shape = array.shape
-        return record(op, y, (batch,), lambda dy: (_core.avg_pool_backward(dy, shape, *window),))
+    def backward(dy: Array) -> tuple[Array]:
+        return (_core.max_pool_backward(dy, places, shape, *(geometry or ())),)
 
-    return batched(pool, input) if x.ndim == dims + 1 else pool(input)
+    return record(op, y, (input,), backward, (places,))
 
 
-def _output_size(op: str, dims: int, output_size: OutputSize, x: Array) -> tuple[int, ...]:
-    """The wanted sizes; None keeps that of the input."""
-    if type(output_size) is int and output_size >= 1:
-        return (as_int(op, "output_size", output_size, 1),) * dims
-    given = output_size if isinstance(output_size, tuple | list) else (output_size,) * dims
-    if len(given) != dims:
-        raise ValueError(f"{op}: expected output_size as {dims} ints, got {output_size}")
-    sizes = x.shape[-dims:]
-    return tuple(
-        [
-            n if size is None else as_int(op, "output_size", size, 1)
-            for size, n in zip(given, sizes, strict=True)
-        ]
-    )
+def max_pooled(
+    op: str, dims: int, input: Tensor, pool: Callable[..., Any], settings: tuple[Any, ...]
+) -> Any:
+    """Call a max pool of the core, `pool(op, dims, x, recorded, *settings)`, and record it.
+
+    Returns:
+        The result, or a pair with the places where the settings ask for them.
+    """
+    x = array_of(op, "input", input)
+    recorded = input._requires_grad and grad_mode.enabled
+    if recorded and x.ndim == dims + 1:
+        result = max_pooled(op, dims, input.unsqueeze(0), pool, settings)
+        if isinstance(result, tuple):
+            return tuple([t.squeeze(0) for t in result])
+        return result.squeeze(0)
+    y, places, kept = pool(op, dims, x, recorded, *settings)
+    out = _with_history(op, y, input, kept) if recorded else wrap(y)
+    return out if places is None else (out, wrap(places))
+
+
+def _check_fit(
+    op: str, dims: int, input: Tensor, strict: bool, kernel_size: Any, *settings: Any
+) -> None:
+    """`strict`, for a pool of this kernel, stride, padding and dilation."""
+    if as_bool(op, "strict", strict):
+        x = array_of(op, "input", input)
+        kernel, steps, pads, spread = _core.pool_window(op, dims, kernel_size, *settings)
+        must_fit(op, x.shape, kernel, steps, [2 * p for p in pads], spread)
+
+
+def _max_pool(op: str, dims: int, input: Tensor, strict: bool, *settings: Any) -> Any:
+    """What the three share; the settings are those of the core's function."""
+    if strict is not False:
+        _check_fit(op, dims, input, strict, *settings[:4])
+    return max_pooled(op, dims, input, _core.max_pool, settings)
+
+
+def _avg_pool(op: str, dims: int, input: Tensor, strict: bool, *settings: Any) -> Tensor:
+    """The same for means."""
+    if strict is not False:
+        _check_fit(op, dims, input, strict, *settings[:3], 1)
+    x = array_of(op, "input", input)
+    recorded = input._requires_grad and grad_mode.enabled
+    if recorded and x.ndim == dims + 1:
+        return batched(lambda batch: _avg_pool(op, dims, batch, False, *settings), input)
+    y, window = _core.avg_pool(op, dims, x, recorded, *settings)
+    return _record_avg_pool(op, y, input, window) if recorded else wrap(y)
+
+
+def _record_avg_pool(op: str, y: Array, input: Tensor, window: tuple[Any, ...]) -> Tensor:
+    shape = input._array.shape
+    return record(op, y, (input,), lambda dy: (_core.avg_pool_backward(dy, shape, *window),))
 
 
 def _adaptive_avg_pool(op: str, dims: int, input: Tensor, output_size: OutputSize) -> Tensor:
-    x = batch_array(op, input, dims)
-    out = _output_size(op, dims, output_size, x)
-
-    if not input._requires_grad and x.ndim == dims + 2:
-        return wrap(_core.adaptive_avg_pool_forward(x, out))
-
-    def pool(batch: Tensor) -> Tensor:
-        y = _core.adaptive_avg_pool_forward(batch._array, out)
-        if not (batch._requires_grad and grad_mode.enabled):
-            return wrap(y)
-        shape = batch._array.shape
-        return record(op, y, (batch,), lambda dy: (_core.adaptive_avg_pool_backward(dy, shape),))
-
-    return batched(pool, input) if x.ndim == dims + 1 else pool(input)
+    x = array_of(op, "input", input)
+    if not (input._requires_grad and grad_mode.enabled):
+        return wrap(_core.adaptive_avg_pool(op, dims, x, output_size))
+    if x.ndim == dims + 1:
+        return batched(lambda batch: _adaptive_avg_pool(op, dims, batch, output_size), input)
+    return record_adaptive_avg_pool(op, _core.adaptive_avg_pool(op, dims, x, output_size), input)
 
 
-def _adaptive_max_pool(
-    op: str, dims: int, input: Tensor, output_size: OutputSize, return_indices: bool
-) -> Any:
-    out = _output_size(op, dims, output_size, batch_array(op, input, dims))
-    indices = as_bool(op, "return_indices", return_indices)
-
-    def pool(x: Array, places: bool) -> Any:
-        return _core.adaptive_max_pool_forward(x, out, places)
-
-    return _with_indices(op, input, dims, indices, pool, _ADAPTIVE)
+def record_adaptive_avg_pool(op: str, y: Array, input: Tensor) -> Tensor:
+    """Means of parts of a batch of images on the tape."""
+    shape = input._array.shape
+    return record(op, y, (input,), lambda dy: (_core.adaptive_avg_pool_backward(dy, shape),))
 
 
 def max_pool1d(
@@ -217,8 +122,8 @@ def max_pool1d(
         tensor([[[3., 5.]]])
     """
     return _max_pool(
-        "max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices,
-        strict,
+        "max_pool1d", 1, input, strict, kernel_size, stride, padding, dilation, ceil_mode,
+        return_indices,
     )  # fmt: skip
 
 
@@ -258,8 +163,8 @@ def max_pool2d(
                   [13., 15.]]]])
     """
     return _max_pool(
-        "max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices,
-        strict,
+        "max_pool2d", 2, input, strict, kernel_size, stride, padding, dilation, ceil_mode,
+        return_indices,
     )  # fmt: skip
 
 
@@ -281,8 +186,8 @@ def max_pool3d(
         (1, 3, 4, 4, 4)
     """
     return _max_pool(
-        "max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices,
-        strict,
+        "max_pool3d", 3, input, strict, kernel_size, stride, padding, dilation, ceil_mode,
+        return_indices,
     )  # fmt: skip
 
 
@@ -303,8 +208,8 @@ def avg_pool1d(
         tensor([[[2.0000, 3.5000]]])
     """
     return _avg_pool(
-        "avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None,
-        strict,
+        "avg_pool1d", 1, input, strict, kernel_size, stride, padding, ceil_mode,
+        count_include_pad, None,
     )  # fmt: skip
 
 
@@ -343,8 +248,8 @@ def avg_pool2d(
         (1, 1, 6, 6)
     """
     return _avg_pool(
-        "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
-        divisor_override, strict,
+        "avg_pool2d", 2, input, strict, kernel_size, stride, padding, ceil_mode,
+        count_include_pad, divisor_override,
     )  # fmt: skip
 
 
@@ -366,8 +271,8 @@ def avg_pool3d(
         (1, 3, 4, 4, 4)
     """
     return _avg_pool(
-        "avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad,
-        divisor_override, strict,
+        "avg_pool3d", 3, input, strict, kernel_size, stride, padding, ceil_mode,
+        count_include_pad, divisor_override,
     )  # fmt: skip
 
 
@@ -422,7 +327,8 @@ def adaptive_max_pool1d(
         >>> F.adaptive_max_pool1d(tw.tensor([[[1.0, 3.0, 2.0]]]), 2)
         tensor([[[3., 3.]]])
     """
-    return _adaptive_max_pool("adaptive_max_pool1d", 1, input, output_size, return_indices)
+    settings = (output_size, return_indices)
+    return max_pooled("adaptive_max_pool1d", 1, input, _core.adaptive_max_pool, settings)
 
 
 def adaptive_max_pool2d(
@@ -436,7 +342,8 @@ def adaptive_max_pool2d(
         tensor([[ 0,  3],
                 [21, 24]])
     """
-    return _adaptive_max_pool("adaptive_max_pool2d", 2, input, output_size, return_indices)
+    settings = (output_size, return_indices)
+    return max_pooled("adaptive_max_pool2d", 2, input, _core.adaptive_max_pool, settings)
 
 
 def adaptive_max_pool3d(
@@ -448,4 +355,5 @@ def adaptive_max_pool3d(
         >>> F.adaptive_max_pool3d(tw.ones(1, 3, 8, 9, 10), 1).shape
         (1, 3, 1, 1, 1)
     """
-    return _adaptive_max_pool("adaptive_max_pool3d", 3, input, output_size, return_indices)
+    settings = (output_size, return_indices)
+    return max_pooled("adaptive_max_pool3d", 3, input, _core.adaptive_max_pool, settings)

@@ -8,7 +8,7 @@ from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_float
 from tilewise._ops.norms import vector_norm
 from tilewise._ops.select import clamp_min
-from tilewise.autograd import record, recording, wrap
+from tilewise.autograd import grad_mode, record, recording, wrap
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -28,15 +28,26 @@ def unit_norm(op: str, input: Tensor, axis: int, eps: float, gain: Tensor | None
     x = array_of(op, "input", input)
     g = None if gain is None else array_of(op, "gain", gain)
     y, lengths = _core.unit_norm_forward(x, axis, eps, g)
-    inputs = (input,) if gain is None else (input, gain)
-    if not recording(inputs):
+    if gain is None:
+        if not (input._requires_grad and grad_mode.enabled):
+            return wrap(y)
+    elif not recording((input, gain)):
         return wrap(y)
+    return _record_unit_norm(op, y, input, gain, (lengths, axis, eps))
+
+
+def _record_unit_norm(
+    op: str, y: Array, input: Tensor, gain: Tensor | None, kept: tuple[Array, int, float]
+) -> Tensor:
+    x, g = input._array, None if gain is None else gain._array
 
     def backward(dy: Array) -> tuple[Array | None, ...]:
-        dx, dgain = _core.unit_norm_backward(dy, x, lengths, axis, eps, g)
+        dx, dgain = _core.unit_norm_backward(dy, x, *kept, g)
         return (dx,) if gain is None else (dx, dgain)
 
-    return record(op, y, inputs, backward, (x,) if g is None else (x, g))
+    if gain is None or g is None:
+        return record(op, y, (input,), backward, (x,))
+    return record(op, y, (input, gain), backward, (x, g))
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
@@ -62,7 +73,8 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     """
     op = "normalize"
     axis = as_axis(op, dim, array_of(op, "input", input).ndim)
-    order, small = as_float(op, "p", p), as_float(op, "eps", eps)
+    order = p if p.__class__ is float else as_float(op, "p", p)
+    small = eps if eps.__class__ is float else as_float(op, "eps", eps)
     if order == 2.0:
         return unit_norm(op, input, axis, small)
     return input / clamp_min(vector_norm(input, order, axis, keepdim=True), small)

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_bool, as_float, as_int, as_tuple, describe
+from tilewise._arguments import array_of, as_float, as_int, as_tuple
 from tilewise.autograd import grad_mode, record, wrap
-from tilewise.functional._images import batch_array, batched, image_array
+from tilewise.functional._images import batched, image_array
 from tilewise.functional.pooling import (
-    _max_pool,
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
     adaptive_max_pool1d,
     adaptive_max_pool2d,
     adaptive_max_pool3d,
+    max_pooled,
 )
 from tilewise.random import rand
 
@@ -32,59 +32,23 @@ if TYPE_CHECKING:
 # ---------------------------------------------------------------- unpooling
 
 
-def _unpooled_size(
-    op: str, shape: tuple[int, ...], window: tuple[Any, ...], output_size: Any
-) -> tuple[int, ...]:
-    """What `output_size` says, or the smallest input that pools to this shape."""
-    kernel, steps, pads = window
-    dims = len(kernel)
-    sizes = [
-        (n - 1) * s + k - 2 * p
-        for n, k, s, p in zip(shape[-dims:], kernel, steps, pads, strict=True)
-    ]
-    if output_size is not None:
-        if not isinstance(output_size, tuple | list) or len(output_size) not in {dims, dims + 2}:
-            raise ValueError(
-                f"{op}: expected output_size as {dims} or {dims + 2} ints, got "
-                f"{describe(output_size)}"
-            )
-        given = [as_int(op, "output_size", n) for n in output_size[-dims:]]
-        for n, least, step in zip(given, sizes, steps, strict=True):
-            if not least - step < n < least + step:
-                raise ValueError(
-                    f"{op}: expected output_size within {step} of {sizes}, got {tuple(given)}"
-                )
-        sizes = given
-    if min(sizes) < 0:
-        raise ValueError(f"{op}: expected output sizes >= 0, got {sizes} for input {shape}")
-    return tuple(sizes)
-
-
 def _max_unpool(
     op: str,
     dims: int,
     input: Tensor,
     indices: Tensor,
-    kernel_size: IntOrTuple,
-    stride: IntOrTuple | None,
-    padding: IntOrTuple,
-    output_size: Any,
+    *settings: Any,
 ) -> Tensor:
-    x = image_array(op, input, dims)
-    places = array_of(op, "indices", indices)
-    kernel = as_tuple(op, "kernel_size", kernel_size, dims, 1)
-    steps = kernel if stride is None else as_tuple(op, "stride", stride, dims, 1)
-    pads = as_tuple(op, "padding", padding, dims, 0)
-    sizes = _unpooled_size(op, x.shape, (kernel, steps, pads), output_size)
-    if x.ndim == dims + 1:
-        if places.ndim != x.ndim:
-            raise ValueError(f"{op}: expected indices of shape {x.shape}, got {places.shape}")
-        return _max_unpool(
-            op, dims, input.unsqueeze(0), indices.unsqueeze(0), kernel, steps, pads, sizes
-        ).squeeze(0)
-    y = _core.max_unpool_forward(x, places, sizes)
-    if not (input._requires_grad and grad_mode.enabled):
-        return wrap(y)
+    """What the three share; the settings are kernel, stride, padding and output size."""
+    x, places = array_of(op, "input", input), array_of(op, "indices", indices)
+    recorded = input._requires_grad and grad_mode.enabled
+    if recorded and x.ndim == dims + 1 == places.ndim:
+        return batched(lambda t: _max_unpool(op, dims, t, indices.unsqueeze(0), *settings), input)
+    y = _core.max_unpool(op, dims, x, places, *settings)
+    return _record_max_unpool(op, y, input, places) if recorded else wrap(y)
+
+
+def _record_max_unpool(op: str, y: Array, input: Tensor, places: Array) -> Tensor:
     return record(op, y, (input,), lambda dy: (_core.max_unpool_backward(dy, places),), (places,))
 
 
@@ -197,29 +161,15 @@ def _fractional_max_pool(
     _random_samples: Tensor | None,
 ) -> Any:
     x = image_array(op, input, dims)
-    kernel = as_tuple(op, "kernel_size", kernel_size, dims, 1)
     sizes = _fractional_size(op, dims, x, output_size, output_ratio)
-    indices = as_bool(op, "return_indices", return_indices)
     planes = x.shape[: x.ndim - dims]
     if _random_samples is None:
         _random_samples = rand(
             planes[0] if len(planes) == 2 else 1, planes[-1], dims, dtype=x.dtype
         )
     samples = array_of(op, "_random_samples", _random_samples)
-    if x.ndim == dims + 1:
-        result = _fractional_max_pool(
-            op, dims, input.unsqueeze(0), kernel, sizes, None, indices, _random_samples
-        )
-        return tuple(t.squeeze(0) for t in result) if indices else result.squeeze(0)
-    y, places = _core.fractional_max_pool_forward(x, kernel, sizes, samples)
-    if input._requires_grad and grad_mode.enabled:
-        shape = x.shape
-        out = record(
-            op, y, (input,), lambda dy: (_core.max_pool_backward(dy, places, shape),), (places,)
-        )
-    else:
-        out = wrap(y)
-    return (out, wrap(_core.max_pool_indices(places))) if indices else out
+    settings = (kernel_size, sizes, samples, return_indices)
+    return max_pooled(op, dims, input, _core.fractional_max_pool, settings)
 
 
 def fractional_max_pool2d(
@@ -290,32 +240,25 @@ def _lp_pool(
     stride: IntOrTuple | None,
     ceil_mode: bool,
 ) -> Tensor:
-    x = batch_array(op, input, dims)
+    x = array_of(op, "input", input)
     p = as_float(op, "norm_type", norm_type)
     if math.isinf(p):
         size = abs(input)
-        pooled = _max_pool(
-            op, dims, size if p > 0 else -size, kernel_size, stride, 0, 1, ceil_mode, False, False
-        )
+        settings = (kernel_size, stride, 0, 1, ceil_mode, False)
+        pooled = max_pooled(op, dims, size if p > 0 else -size, _core.max_pool, settings)
         return pooled if p > 0 else -pooled  # type: ignore[no-any-return]
     if p == 0 or math.isnan(p):
         raise ValueError(f"{op}: expected norm_type other than 0, got {p}")
-    kernel = as_tuple(op, "kernel_size", kernel_size, dims, 1)
-    steps = kernel if stride is None else as_tuple(op, "stride", stride, dims, 1)
-    window = (p, kernel, steps, as_bool(op, "ceil_mode", ceil_mode))
+    recorded = input._requires_grad and grad_mode.enabled
+    if recorded and x.ndim == dims + 1:
+        return batched(lambda t: _lp_pool(op, dims, t, p, kernel_size, stride, ceil_mode), input)
+    y, window = _core.lp_pool(op, dims, x, p, kernel_size, stride, ceil_mode)
+    return _record_lp_pool(op, y, input, (p, *window)) if recorded else wrap(y)
 
-    def pool(batch: Tensor) -> Tensor:
-        array = batch._array
-        y = _core.lp_pool_forward(array, *window)
-        if not (batch._requires_grad and grad_mode.enabled):
-            return wrap(y)
 
-        def backward(dy: Array) -> tuple[Array]:
-            return (_core.lp_pool_backward(dy, array, y, *window),)
-
-        return record(op, y, (batch,), backward, (array, y))
-
-    return batched(pool, input) if x.ndim == dims + 1 else pool(input)
+def _record_lp_pool(op: str, y: Array, input: Tensor, window: tuple[Any, ...]) -> Tensor:
+    x = input._array
+    return record(op, y, (input,), lambda dy: (_core.lp_pool_backward(dy, x, y, *window),), (x, y))
 
 
 def lp_pool1d(

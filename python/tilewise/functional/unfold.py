@@ -9,7 +9,7 @@ from tilewise import _core
 from tilewise._arguments import array_of, as_tuple
 from tilewise._dtypes import FLOATING
 from tilewise.autograd import grad_mode, record, wrap
-from tilewise.functional._images import batched, image_array
+from tilewise.functional._images import batched
 
 if TYPE_CHECKING:
     from tilewise._core import Array
@@ -70,14 +70,16 @@ def unfold(
                  [3., 4.],
                  [4., 5.]]])
     """
-    x = image_array("unfold", input, 2)
-    windows = _windows("unfold", kernel_size, dilation, padding, stride)
-    if x.ndim == 3:
+    x = array_of("unfold", "input", input)
+    recorded = input._requires_grad and grad_mode.enabled
+    if recorded and x.ndim == 3:
         return batched(lambda t: unfold(t, kernel_size, dilation, padding, stride), input)
-    y = _as_columns(_core.im2col(x, *windows, "unfold"))
-    if not (input._requires_grad and grad_mode.enabled):
-        return wrap(y)
-    shape = x.shape
+    y, windows = _core.unfold(x, kernel_size, dilation, padding, stride)
+    return _record_unfold(y, input, windows) if recorded else wrap(y)
+
+
+def _record_unfold(y: Array, input: Tensor, windows: Windows) -> Tensor:
+    shape = input._array.shape
 
     def backward(dy: Array) -> tuple[Array]:
         return (_core.col2im(_as_columns(dy), shape, *windows, "unfold"),)

@@ -62,7 +62,9 @@ def cross_entropy(
     x, t = array_of(op, "input", input), array_of(op, "target", target)
     if t.ndim == x.ndim and t.dtype in FLOATING:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
-    smoothing = as_probability(op, "label_smoothing", label_smoothing)
+    smoothing = label_smoothing
+    if smoothing.__class__ is not float or smoothing != 0.0:
+        smoothing = as_probability(op, "label_smoothing", smoothing)
     return _label_loss(op, input, target, weight, ignore_index, (smoothing, reduction))
 
 
@@ -75,16 +77,19 @@ def _label_loss(
     options: tuple[Any, ...],
 ) -> Tensor:
     x, t = array_of(op, "input", input), array_of(op, "target", target)
-    w = optional_array(op, "weight", weight)
+    w = None if weight is None else array_of(op, "weight", weight)
     ignored = _ignored(op, ignore_index)
     y, log_sum_exp, total = _core.cross_entropy_forward(x, t, w, ignored, *options)
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
+    kept = (x, log_sum_exp, total, t, w, ignored, *options)
+    return _record_label_loss(op, y, input, kept)
 
-    def backward(dy: Array) -> tuple[Array]:
-        return (_core.cross_entropy_backward(dy, x, log_sum_exp, total, t, w, ignored, *options),)
 
-    return record(op, y, (input,), backward, (x, t) if w is None else (x, t, w))
+def _record_label_loss(op: str, y: Array, input: Tensor, kept: tuple[Any, ...]) -> Tensor:
+    """The loss on the tape; `kept` is what the core's backward takes after dy."""
+    saved = tuple([array for array in (kept[0], kept[3], kept[4]) if array is not None])
+    return record(op, y, (input,), lambda dy: (_core.cross_entropy_backward(dy, *kept),), saved)
 
 
 def _soft_cross_entropy(
@@ -238,11 +243,12 @@ def multi_margin_loss(
     """
     op = "multi_margin_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
-    power = as_int(op, "p", p)
+    power = p if p.__class__ is int else as_int(op, "p", p)
     if power not in {1, 2}:
         raise ValueError(f"{op}: expected p as 1 or 2, got {power}")
-    w = optional_array(op, "weight", weight)
-    options = (w, as_float(op, "margin", margin), power == 2, reduction)
+    w = None if weight is None else array_of(op, "weight", weight)
+    gap = margin if margin.__class__ is float else as_float(op, "margin", margin)
+    options = (w, gap, power == 2, reduction)
     x, t = array_of(op, "input", input), array_of(op, "target", target)
     labels = (1,) if t.size == 1 and x.ndim < 2 else t.shape
     return _margin_loss(op, input, target, labels, options)
@@ -295,24 +301,30 @@ def _margin_loss(
     options: tuple[Array | None, float, bool, str],
 ) -> Tensor:
     """A hinge of the core, whose scores are (N, C): one sample is a batch of one."""
-    given = input.shape
-    single = len(given) < 2
-    x = input._array.reshape((1, input.numel())) if single else input._array
-    t = target._array.reshape(labels) if target.shape != labels else target._array
-    forward, gradient = (
-        (_core.multi_margin_loss, _core.multi_margin_loss_backward)
-        if op == "multi_margin_loss"
-        else (_core.multilabel_margin_loss, _core.multilabel_margin_loss_backward)
-    )
-    y = forward(x, t, *options)
-    scalar = single and options[-1] == "none"
-    if scalar:
+    x, t = input._array, target._array
+    if t.shape != labels:
+        t = t.reshape(labels)
+    single = x.ndim < 2
+    if single:
+        x = x.reshape((1, x.size))
+    multi = op == "multi_margin_loss"
+    y = (_core.multi_margin_loss if multi else _core.multilabel_margin_loss)(x, t, *options)
+    if single and options[-1] == "none":
         y = y.reshape(())
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(y)
+    return _record_margin_loss(op, y, input, (x, t, *options))
+
+
+def _record_margin_loss(op: str, y: Array, input: Tensor, kept: tuple[Any, ...]) -> Tensor:
+    """The loss on the tape; `kept` is what the core's backward takes after dy."""
+    multi = op == "multi_margin_loss"
+    gradient = _core.multi_margin_loss_backward if multi else _core.multilabel_margin_loss_backward
+    given = input._array.shape
+    terms = kept[-1] == "none"
 
     def backward(dy: Array) -> tuple[Array]:
-        dx = gradient(dy.reshape((1,)) if scalar else dy, x, t, *options)
-        return (dx.reshape(given) if single else dx,)
+        dx = gradient(dy.reshape((1,)) if terms and dy.ndim == 0 else dy, *kept)
+        return (dx if dx.shape == given else dx.reshape(given),)
 
-    return record(op, y, (input,), backward, (x, t))
+    return record(op, y, (input,), backward, kept[:2])

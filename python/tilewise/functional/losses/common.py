@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_bool, as_choice
@@ -82,21 +82,40 @@ def pointwise(
     if w is not None and weight is not None and weight._requires_grad and grad_mode.enabled:
         terms = pointwise(loss, input, target, "none", other, None, constants)
         return reduced(terms * weight, reduction)
-    y = _core.pointwise_loss(loss, x, t, v, w, reduction, constants)
+    settings = (loss, x, t, v, w, reduction, constants)
+    y = _core.pointwise_loss(*settings)
     if not grad_mode.enabled:
         return wrap(y)
-    needs_x, needs_t = input._requires_grad, target._requires_grad
-    needs_v = other is not None and other._requires_grad
-    if not (needs_x or needs_t or needs_v):
-        return wrap(y)
+    if (
+        input._requires_grad
+        or target._requires_grad
+        or (other is not None and other._requires_grad)
+    ):
+        inputs = (input, target) if other is None else (input, target, other)
+        return _record_pointwise(y, inputs, settings)
+    return wrap(y)
+
+
+def _record_pointwise(y: Array, inputs: tuple[Tensor, ...], settings: tuple[Any, ...]) -> Tensor:
+    needs = [tensor._requires_grad for tensor in inputs]
 
     def backward(dy: Array) -> list[Array | None]:
         return [
-            _core.pointwise_loss_backward(dy, operand, loss, x, t, v, w, reduction, constants)
-            if needed
-            else None
-            for operand, needed in enumerate((needs_x, needs_t, needs_v))
-        ][: len(inputs)]
+            _core.pointwise_loss_backward(dy, operand, *settings) if needed else None
+            for operand, needed in enumerate(needs)
+        ]
 
-    inputs = (input, target) if other is None else (input, target, other)
-    return record(loss, y, inputs, backward, tuple([a for a in (x, t, v, w) if a is not None]))
+    saved = tuple([array for array in settings[1:5] if array is not None])
+    return record(settings[0], y, inputs, backward, saved)
+
+
+def same_rank(op: str, **tensors: Tensor) -> None:
+    """Refuse tensors that broadcast by their number of dimensions.
+
+    Raises:
+        TypeError, ValueError: naming the tensors.
+    """
+    ranks = {array_of(op, name, tensor).ndim for name, tensor in tensors.items()}
+    if len(ranks) != 1:
+        shapes = tuple([tensor.shape for tensor in tensors.values()])
+        raise ValueError(f"{op}: expected tensors of as many dimensions, got shapes {shapes}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tilewise import _core
@@ -10,10 +11,16 @@ from tilewise._arguments import array_of, as_axis, as_bool, as_float
 from tilewise._ops.arithmetic import minimum
 from tilewise._ops.select import clamp
 from tilewise.autograd import grad_mode, record, wrap
-from tilewise.functional.losses.common import as_labels, pointwise, reduced, reduction_of
+from tilewise.functional.losses.common import (
+    as_labels,
+    pointwise,
+    reduced,
+    reduction_of,
+    same_rank,
+)
 
 if TYPE_CHECKING:
-    from tilewise._core import Array
+    from tilewise._core import Array, DType
     from tilewise.tensor import Tensor
 
 
@@ -41,11 +48,17 @@ def pairwise_distance(
     a, b = array_of(op, "x1", x1), array_of(op, "x2", x2)
     options = (as_float(op, "p", p), as_float(op, "eps", eps))
     y = _core.pairwise_distance(a, b, *options)
-    keep = as_bool(op, "keepdim", keepdim)
-    shown = y.reshape((*y.shape, 1)) if keep else y
-    needs = (x1._requires_grad, x2._requires_grad)
-    if not (grad_mode.enabled and any(needs)):
-        return wrap(shown)
+    keep = keepdim is not False and as_bool(op, "keepdim", keepdim)
+    if (x1._requires_grad or x2._requires_grad) and grad_mode.enabled:
+        return _record_distance(op, y, (x1, x2), options, keep)
+    return wrap(y.reshape((*y.shape, 1)) if keep else y)
+
+
+def _record_distance(
+    op: str, y: Array, inputs: tuple[Tensor, Tensor], options: tuple[float, float], keep: bool
+) -> Tensor:
+    a, b = (x._array for x in inputs)
+    needs = [x._requires_grad for x in inputs]
 
     def backward(dy: Array) -> list[Array | None]:
         dy = dy.reshape(y.shape) if keep else dy
@@ -54,17 +67,24 @@ def pairwise_distance(
             for of_b, needed in zip((False, True), needs, strict=True)
         ]
 
-    return record(op, shown, (x1, x2), backward, (a, b, y))
+    shown = y.reshape((*y.shape, 1)) if keep else y
+    return record(op, shown, inputs, backward, (a, b, y))
 
 
 def _cosine(op: str, x1: Tensor, x2: Tensor, eps: float, inside_root: bool) -> Tensor:
     """The cosine of the angle over the last dimension."""
     a, b = array_of(op, "x1", x1), array_of(op, "x2", x2)
-    options = (eps, inside_root)
-    y = _core.cosine_similarity(a, b, *options)
-    needs = (x1._requires_grad, x2._requires_grad)
-    if not (grad_mode.enabled and any(needs)):
-        return wrap(y)
+    y = _core.cosine_similarity(a, b, eps, inside_root)
+    if (x1._requires_grad or x2._requires_grad) and grad_mode.enabled:
+        return _record_cosine(op, y, (x1, x2), (eps, inside_root))
+    return wrap(y)
+
+
+def _record_cosine(
+    op: str, y: Array, inputs: tuple[Tensor, Tensor], options: tuple[float, bool]
+) -> Tensor:
+    a, b = (x._array for x in inputs)
+    needs = [x._requires_grad for x in inputs]
 
     def backward(dy: Array) -> list[Array | None]:
         return [
@@ -72,7 +92,7 @@ def _cosine(op: str, x1: Tensor, x2: Tensor, eps: float, inside_root: bool) -> T
             for of_b, needed in zip((False, True), needs, strict=True)
         ]
 
-    return record(op, y, (x1, x2), backward, (a, b))
+    return record(op, y, inputs, backward, (a, b))
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -138,12 +158,12 @@ def cosine_embedding_loss(
     op = "cosine_embedding_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
     shape = array_of(op, "target", target).shape
-    for name, given in (("input1", input1), ("input2", input2)):
-        if array_of(op, name, given).ndim != len(shape) + 1 or len(shape) > 1:
-            raise ValueError(
-                f"{op}: expected inputs (N, D) with target (N,), or (D,) with (), got "
-                f"{tuple(input1.shape)}, {tuple(array_of(op, 'input2', input2).shape)} and {shape}"
-            )
+    first, second = array_of(op, "input1", input1), array_of(op, "input2", input2)
+    if not (first.ndim - 1 == second.ndim - 1 == len(shape) <= 1):
+        raise ValueError(
+            f"{op}: expected inputs (N, D) with target (N,), or (D,) with (), got "
+            f"{first.shape}, {second.shape} and {shape}"
+        )
     cosine = _cosine(op, input1, input2, 1e-12, True)
     constants = (as_float(op, "margin", margin), 0.0, 0.0)
     return pointwise(op, cosine, as_labels(op, cosine, target), reduction, constants=constants)
@@ -156,11 +176,9 @@ def _positive_margin(op: str, margin: float) -> float:
     return value
 
 
-def _check_triple(op: str, anchor: Tensor, positive: Tensor, negative: Tensor) -> None:
-    triple = {"anchor": anchor, "positive": positive, "negative": negative}
-    shapes = tuple(array_of(op, name, t).shape for name, t in triple.items())
-    if len({len(shape) for shape in shapes}) != 1:
-        raise ValueError(f"{op}: expected tensors of as many dimensions, got shapes {shapes}")
+@cache
+def _one(dtype: DType) -> Tensor:
+    return wrap(_core.Array.full((), 1.0, dtype))
 
 
 def triplet_margin_loss(
@@ -200,13 +218,14 @@ def triplet_margin_loss(
     op = "triplet_margin_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
     gap = _positive_margin(op, margin)
-    _check_triple(op, anchor, positive, negative)
+    same_rank(op, anchor=anchor, positive=positive, negative=negative)
     near = pairwise_distance(anchor, positive, p, eps)
     far = pairwise_distance(anchor, negative, p, eps)
-    if as_bool(op, "swap", swap):
+    if swap is not False and as_bool(op, "swap", swap):
         far = minimum(far, pairwise_distance(positive, negative, p, eps))
-    one = wrap(_core.Array.full((), 1.0, near.dtype))
-    return pointwise("margin_ranking_loss", far, one, reduction, near, constants=(gap, 0.0, 0.0))
+    constants = (gap, 0.0, 0.0)  # the nearer one should rank higher
+    ones = _one(near._array.dtype)
+    return pointwise("margin_ranking_loss", far, ones, reduction, near, constants=constants)
 
 
 def triplet_margin_with_distance_loss(
@@ -244,7 +263,7 @@ def triplet_margin_with_distance_loss(
     op = "triplet_margin_with_distance_loss"
     reduction = reduction_of(op, reduction)
     gap = _positive_margin(op, margin)
-    _check_triple(op, anchor, positive, negative)
+    same_rank(op, anchor=anchor, positive=positive, negative=negative)
     distance = pairwise_distance if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
     if as_bool(op, "swap", swap):

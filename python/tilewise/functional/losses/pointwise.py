@@ -11,6 +11,7 @@ from tilewise.functional.losses.common import (
     check_same_shape,
     pointwise,
     reduction_of,
+    same_rank,
 )
 from tilewise.tensor import Tensor
 
@@ -251,12 +252,7 @@ def margin_ranking_loss(
     """
     op = "margin_ranking_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
-    shapes = tuple(
-        array_of(op, name, t).shape
-        for name, t in (("input1", input1), ("input2", input2), ("target", target))
-    )
-    if len({len(shape) for shape in shapes}) != 1:
-        raise ValueError(f"{op}: expected tensors of as many dimensions, got shapes {shapes}")
+    same_rank(op, input1=input1, input2=input2, target=target)
     gap = as_float(op, "margin", margin)
     labels = as_labels(op, input1, target)
     return pointwise(op, input1, labels, reduction, input2, constants=(gap, 0.0, 0.0))
