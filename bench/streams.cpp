@@ -1,6 +1,7 @@
-// Stripped loops: the reads and writes of an op and no arithmetic. What an op that memory bounds can
-// reach is what its stripped loop reaches, which may be less than a copy: one core has some fifty
-// lines on their way from memory at most, so reading alone is slower than reading and writing.
+// Stripped loops: the reads and writes of an op and no arithmetic. What an op that memory bounds
+// can reach is what its stripped loop reaches, which may be less than a copy: one core has some
+// fifty lines on their way from memory at most, so reading alone is slower than reading and
+// writing.
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -20,11 +21,11 @@ constexpr index_t row = 112 * 64;
 constexpr index_t half_row = row / 2;
 
 enum class Order {
-  lines,    // streams are neighbouring registers: one sequence in memory
-  apart,    // streams are far from each other
-  pool,     // two rows side by side make one of half the length; six reads: a third, the row before
-  pool_two, // four rows make two
-  upsample  // one row makes two of twice the length
+  lines,  // streams are neighbouring registers: one sequence in memory
+  apart,  // streams are far from each other
+  pool,   // two rows side by side make one of half the length; six reads: a third, the row before
+  pool_two,  // four rows make two
+  upsample   // one row makes two of twice the length
 };
 
 struct Pattern {
@@ -137,7 +138,9 @@ class Memory {
     float* y = y_.data() + (apart ? first : first * writes);
     if (new_reads() != reads) x -= first > 0 ? row : 0;  // the row before
     for (int r = 0; r < reads; ++r) {
-      loop.reads[r] = apart ? x + r * stream_ : side ? x + r / 2 * row + r % 2 * width : x + r * width;
+      loop.reads[r] = apart  ? x + r * stream_
+                      : side ? x + r / 2 * row + r % 2 * width
+                             : x + r * width;
     }
     for (int w = 0; w < writes; ++w) {
       loop.writes[w] = apart ? y + w * stream_ : y + w * width;
