@@ -36,9 +36,63 @@ void copy(const float* x, float* y, index_t count) {
   for (index_t i = 0; i + VecF::width <= count; i += VecF::width) stream(y + i, load(x + i));
 }
 
+template <int reads, int writes, bool past>
+void move_of(const StreamLoop& loop, float* sink) {
+  VecF last = set1(1.0F);
+  for (index_t i = 0; i < loop.registers; ++i) {
+    VecF value = reads > 0 ? load(loop.reads[0] + i * loop.read_step) : last;
+    for (int r = 1; r < reads; ++r) value = max(value, load(loop.reads[r] + i * loop.read_step));
+    for (int w = 0; w < writes; ++w) {
+      float* p = loop.writes[w] + i * loop.write_step;
+      if (past) {
+        stream(p, value);
+      } else {
+        store(p, value);
+      }
+    }
+    if (writes == 0) last = max(last, value);
+  }
+  if (past) stream_fence();
+  *sink = reduce_add(last);
+}
+
+template <bool past>
+bool move_as(const StreamLoop& loop, float* sink) {
+  switch (loop.read_count * 10 + loop.write_count) {
+    case 1:
+      return move_of<0, 1, past>(loop, sink), true;
+    case 10:
+      return move_of<1, 0, past>(loop, sink), true;
+    case 11:
+      return move_of<1, 1, past>(loop, sink), true;
+    case 14:
+      return move_of<1, 4, past>(loop, sink), true;
+    case 21:
+      return move_of<2, 1, past>(loop, sink), true;
+    case 40:
+      return move_of<4, 0, past>(loop, sink), true;
+    case 41:
+      return move_of<4, 1, past>(loop, sink), true;
+    case 42:
+      return move_of<4, 2, past>(loop, sink), true;
+    case 43:
+      return move_of<4, 3, past>(loop, sink), true;
+    case 61:
+      return move_of<6, 1, past>(loop, sink), true;
+    case 82:
+      return move_of<8, 2, past>(loop, sink), true;
+    default:
+      return false;
+  }
+}
+
+bool move(const StreamLoop& loop, float* sink) {
+  return loop.past_caches ? move_as<true>(loop, sink) : move_as<false>(loop, sink);
+}
+
 }  // namespace
 
-const PeakKernels peak_kernels{multiply_add, read, copy};
+const PeakKernels peak_kernels{multiply_add, read, copy, move, VecF::width};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

@@ -272,6 +272,32 @@ def test_same_bits_at_any_thread_count(isa: str) -> None:
     assert all(r == results[0] for r in results)
 
 
+def test_larger_than_the_caches(isa: str) -> None:
+    """Results stored past the caches are those of a sample alone, which stays in them."""
+    x = random_array((4, 16, 363, 367), 0)
+    for kernel, padding in [(2, 0), (3, 1)]:
+        pool = (kernel, kernel), (2, 2), (padding, padding)
+        y, argmax = _core.max_pool_forward(to_core(x), *pool, (1, 1))
+        plain, _ = _core.max_pool_forward(to_core(x), *pool, (1, 1), indices=False)
+        mean = _core.avg_pool_forward(to_core(x), *pool)
+        dx = _core.max_pool_backward(y, argmax, x.shape, *pool, (1, 1))
+        spread = _core.avg_pool_backward(mean, x.shape, *pool)
+        for n in (0, 3):
+            one = to_core(x[n : n + 1])
+            part, places = _core.max_pool_forward(one, *pool, (1, 1))
+            average = _core.avg_pool_forward(one, *pool)
+            pairs = [
+                (y, part),
+                (plain, part),
+                (argmax, places),
+                (mean, average),
+                (dx, _core.max_pool_backward(part, places, one.shape, *pool, (1, 1))),
+                (spread, _core.avg_pool_backward(average, one.shape, *pool)),
+            ]
+            for whole, alone in pairs:
+                np.testing.assert_array_equal(whole.numpy()[n], alone.numpy()[0])
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_empty_batch(dtype: type) -> None:
     for shape, out in [((0, 3, 8, 8), (0, 3, 4, 4)), ((2, 0, 8, 8), (2, 0, 4, 4))]:

@@ -97,9 +97,68 @@ class FirstError {
   std::atomic<bool> failed_{false};
 };
 
-void serial_for(index_t count, FunctionRef<void(index_t)> body) {
+// The pieces of a region, cut into one run of neighbours for each thread: it reads memory in order
+// and far from the others, which two threads in turn on neighbouring pieces do a fifth more slowly.
+// Who has done with its own run takes pieces from the next one's.
+class Runs {
+ public:
+  Runs(index_t count, int team) : size_(team < most ? team : most) {
+    const index_t length = count / size_;
+    const index_t longer = count % size_;
+    for (int i = 0; i < size_; ++i) {
+      runs_[i].taken.store(0, std::memory_order_relaxed);
+      runs_[i].first = length * i + (i < longer ? i : longer);
+      runs_[i].length = length + (i < longer ? 1 : 0);
+    }
+  }
+
+  // Calls body with pieces until none is left or `error` is set; `backwards` from the last one of a
+  // run to its first.
+  void work(int thread, bool backwards, const FirstError& error, FunctionRef<void(index_t)> body) {
+    for (int i = 0; i < size_; ++i) {
+      Run& run = runs_[(thread + i) % size_];
+      for (index_t k; !error.failed() && (k = run.taken.fetch_add(1)) < run.length;) {
+        body(run.first + (backwards ? run.length - 1 - k : k));
+      }
+    }
+  }
+
+ private:
+  static constexpr int most = 64;
+  struct alignas(64) Run {
+    std::atomic<index_t> taken;
+    index_t first;
+    index_t length;
+  };
+  int size_;
+  Run runs_[most];
+};
+
+void serial_for(index_t count, bool backwards, FunctionRef<void(index_t)> body) {
   FlushDenormals flush;
-  for (index_t piece = 0; piece < count; ++piece) body(piece);
+  for (index_t k = 0; k < count; ++k) body(backwards ? count - 1 - k : k);
+}
+
+void for_pieces(index_t count, bool backwards, FunctionRef<void(index_t)> body) {
+  if (count <= 0) return;
+  const int limit = count == 1 ? 1 : num_threads();
+  const int team = count < limit ? static_cast<int>(count) : limit;
+  if (team == 1 || omp_in_parallel()) {
+    serial_for(count, backwards, body);
+    return;
+  }
+  FirstError error;
+  Runs runs(count, team);
+#pragma omp parallel num_threads(team)
+  {
+    FlushDenormals flush;
+    try {
+      runs.work(omp_get_thread_num(), backwards, error, body);
+    } catch (...) {
+      error.keep(std::current_exception());
+    }
+  }
+  error.rethrow();
 }
 
 }  // namespace
@@ -122,32 +181,18 @@ void set_serial_thread(bool serial) { serial_thread = serial; }
 void parallel_for(index_t count, index_t multiply_adds, FunctionRef<void(index_t)> body) {
   constexpr index_t worth_waking = index_t{1} << 18;  // some microseconds of one core
   if (multiply_adds < worth_waking) {
-    serial_for(count, body);
+    serial_for(count, false, body);
   } else {
     parallel_for(count, body);
   }
 }
 
 void parallel_for(index_t count, FunctionRef<void(index_t)> body) {
-  if (count <= 0) return;
-  const int limit = count == 1 ? 1 : num_threads();
-  const int team = count < limit ? static_cast<int>(count) : limit;
-  if (team == 1 || omp_in_parallel()) {
-    serial_for(count, body);
-    return;
-  }
-  FirstError error;
-  std::atomic<index_t> next{0};
-#pragma omp parallel num_threads(team)
-  {
-    FlushDenormals flush;
-    try {
-      for (index_t piece; !error.failed() && (piece = next.fetch_add(1)) < count;) body(piece);
-    } catch (...) {
-      error.keep(std::current_exception());
-    }
-  }
-  error.rethrow();
+  for_pieces(count, false, body);
+}
+
+void parallel_backwards(index_t count, FunctionRef<void(index_t)> body) {
+  for_pieces(count, true, body);
 }
 
 void parallel_ranges(index_t size, index_t grain, FunctionRef<void(index_t, index_t)> body) {

@@ -14,13 +14,18 @@ namespace tilewise {
 int num_threads();
 void set_num_threads(int count);
 
-// Calls body(piece) for every piece in [0, count), in any order, on the threads available.
+// Calls body(piece) for every piece in [0, count), in any order, on the threads available; a thread
+// goes through neighbouring pieces where it can.
 // The first exception is rethrown here. Nested calls run serially. Denormals are flushed to zero
 // inside and the caller's floating-point state is restored afterwards.
 void parallel_for(index_t count, FunctionRef<void(index_t)> body);
 
-// The same, on the calling thread alone where all pieces together are fewer multiply-adds than a
-// thread is worth waking for.
+// The same from the last piece to the first: a second pass over what a parallel_for read finds the
+// end of it in the caches, and each thread what it read itself.
+void parallel_backwards(index_t count, FunctionRef<void(index_t)> body);
+
+// As parallel_for, on the calling thread alone where all pieces together are fewer multiply-adds
+// than a thread is worth waking for.
 void parallel_for(index_t count, index_t multiply_adds, FunctionRef<void(index_t)> body);
 
 // Cuts [0, size) into pieces of `grain` and calls body(first, last) for each.

@@ -26,6 +26,7 @@
 #include "kernels/resample.h"
 #include "kernels/row_norm.h"
 #include "kernels/softmax.h"
+#include "kernels/statistics.h"
 #include "kernels/unary.h"
 #include "kernels/winograd.h"
 
@@ -74,6 +75,7 @@ TW_DISPATCH(ReduceKernels, reduce_kernels)
 TW_DISPATCH(ResampleKernels, resample_kernels)
 TW_DISPATCH(RowNormKernels, row_norm_kernels)
 TW_DISPATCH(SoftmaxKernels, softmax_kernels)
+TW_DISPATCH(StatisticsKernels, statistics_kernels)
 TW_DISPATCH(UnaryGradientKernels, unary_gradient_kernels)
 TW_DISPATCH(UnaryKernels, unary_kernels)
 TW_DISPATCH(VectorLossKernels, vector_loss_kernels)

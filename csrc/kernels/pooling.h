@@ -6,17 +6,22 @@
 
 namespace tilewise {
 
-// The input pixels of a run of neighbouring output pixels: pixel t of output o is number
-// positions[t] + o * shift. Pixels of inputs and outputs are pixel_stride floats apart.
+// The input pixels of a run of neighbouring output pixels in some rows: pixel t of output o in row
+// r is number positions[t] + o * shift + r * row_shift. Pixels of inputs and outputs are
+// pixel_stride floats apart, rows of outputs row_stride.
 struct PoolWindow {
   const std::int32_t* positions;
   index_t count;  // >= 1
   index_t outputs;
   index_t shift;
+  index_t rows;
+  index_t row_shift;
   index_t pixel_stride;
+  index_t row_stride;
   index_t channels;
   bool past_caches;  // the results are not read soon
-  // Pixels that the next row of outputs will read from memory: `ahead_rows` runs, row_pixels apart.
+  // Pixels that the next rows of outputs will read from memory: `ahead_rows` runs, row_pixels
+  // apart.
   std::int32_t ahead;
   index_t ahead_rows;
   index_t row_pixels;

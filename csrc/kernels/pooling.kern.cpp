@@ -1,45 +1,17 @@
-// Loop order: output pixels of a run, channels (four registers at a time, then one, then a part of
-// one), pixels of the window.
+// Loop order: output pixels of a run, rows of outputs, channels (four registers at a time, then
+// one, then a part of one), pixels of the window.
 #include "kernels/pooling.h"
 
 #include "kernels/simd/simd.h"
+// After simd.h:
+#include "kernels/simd/ahead.h"
+#include "kernels/simd/partial.h"
 
 namespace tilewise {
 namespace TW_ISA {
 namespace {
 
 constexpr index_t width = VecF::width;
-
-TW_INLINE VecF load_n(const float* p, index_t n) {
-  return n == width ? load(p) : load_partial(p, n);
-}
-TW_INLINE VecI load_n(const std::int32_t* p, index_t n) {
-  return n == width ? load_i(p) : load_partial_i(p, n);
-}
-// `past` the caches, or not.
-TW_INLINE void store_n(float* p, VecF a, index_t n, bool past) {
-  if (past) {
-    stream(p, a);
-  } else if (n == width) {
-    store(p, a);
-  } else {
-    store_partial(p, a, n);
-  }
-}
-TW_INLINE void store_n(std::int32_t* p, VecI a, index_t n, bool past) {
-  if (past) {
-    stream(reinterpret_cast<float*>(p), bit_cast_f(a));
-  } else if (n == width) {
-    store_i(p, a);
-  } else {
-    store_partial_i(p, a, n);
-  }
-}
-
-TW_INLINE bool can_stream(const void* p, index_t pixel_stride, index_t channels) {
-  return reinterpret_cast<std::uintptr_t>(p) % (width * sizeof(float)) == 0 &&
-         pixel_stride % width == 0 && channels % width == 0;
-}
 
 template <int count>
 struct Registers {
@@ -55,7 +27,7 @@ TW_INLINE void each_channels(index_t channels, const Body& body) {
   if (c < channels) body(Registers<1>(), c, channels - c);
 }
 
-// Asks for what the next row of outputs reads where output `o` of this one does. Its rows are too
+// Asks for what the next rows of outputs read where output `o` of these does. Its rows are too
 // far apart for the processor to foresee them, and the arithmetic of a window too long to wait
 // after it.
 TW_INLINE void ask_ahead(const float* x, const PoolWindow& w, index_t o) {
@@ -64,6 +36,18 @@ TW_INLINE void ask_ahead(const float* x, const PoolWindow& w, index_t o) {
     for (index_t i = 0; i < w.shift; ++i) {
       const float* p = x + (w.ahead + r * w.row_pixels + o * w.shift + i) * w.pixel_stride;
       for (index_t c = 0; c < w.channels; c += line) prefetch_to_l2(p + c);
+    }
+  }
+}
+
+// body(input pixel, offset in the output) for each output of the window's rows: pixels across rows,
+// for neighbours share what they read.
+template <typename Body>
+TW_INLINE void each_output(const float* x, const PoolWindow& w, const Body& body) {
+  for (index_t o = 0; o < w.outputs; ++o) {
+    ask_ahead(x, w, o);
+    for (index_t r = 0; r < w.rows; ++r) {
+      body(o * w.shift + r * w.row_shift, o * w.pixel_stride + r * w.row_stride);
     }
   }
 }
@@ -136,20 +120,18 @@ template <int taps, bool places>
 TW_INLINE void max_forward_of(const float* x, const PoolWindow& w, float* y, std::int32_t* argmax) {
   const bool past = w.past_caches && can_stream(y, w.pixel_stride, w.channels) &&
                     (!places || can_stream(argmax, w.pixel_stride, w.channels));
-  for (index_t o = 0; o < w.outputs; ++o) {
-    const float* src = x + o * w.shift * w.pixel_stride;
-    const index_t at = o * w.pixel_stride;
-    ask_ahead(x, w, o);
+  each_output(x, w, [&](index_t pixel, index_t at) __attribute__((always_inline)) {
+    const float* src = x + pixel * w.pixel_stride;
     each_channels(w.channels, [&](auto group, index_t c, index_t n) __attribute__((always_inline)) {
       constexpr int registers = decltype(group)::value;
       if constexpr (places) {
         max_and_place<taps, registers>(src + c, w, n, y + at + c, argmax + at + c,
-                                       static_cast<std::int32_t>(o * w.shift), past);
+                                       static_cast<std::int32_t>(pixel), past);
       } else {
         max_of<taps, registers>(src + c, w, n, y + at + c, past);
       }
     });
-  }
+  });
 }
 
 void max_forward(const float* x, const PoolWindow& w, float* y, std::int32_t* argmax) {
@@ -176,6 +158,12 @@ TW_INLINE index_t gather_of(const PoolGather& g, index_t pixel, index_t c, index
   for (index_t r = 0; r < g.rows; ++r) {
     for (index_t o = g.low[pixel]; o < g.high[pixel]; ++o) {
       const index_t at = o * g.pixel_stride + c;
+      if (r + 1 == g.rows && o == g.low[pixel]) {  // the row that was not read before
+        for (int v = 0; v < registers; ++v) {
+          ask_far_ahead(reinterpret_cast<const float*>(g.argmax[r]) + at + v * width);
+          ask_far_ahead(g.dy[r] + at + v * width);
+        }
+      }
       for (int v = 0; v < registers; ++v) {
         const Mask mine = load_n(g.argmax[r] + at + v * width, n) == here;
         taken += bits_set(mask_bits(mine) & lanes);
@@ -223,14 +211,12 @@ TW_INLINE void average_of(const float* x, const PoolWindow& w, index_t n, float 
 template <int taps>
 TW_INLINE void average_forward_of(const float* x, const PoolWindow& w, float scale, float* y) {
   const bool past = w.past_caches && can_stream(y, w.pixel_stride, w.channels);
-  for (index_t o = 0; o < w.outputs; ++o) {
-    const float* src = x + o * w.shift * w.pixel_stride;
-    float* dst = y + o * w.pixel_stride;
-    ask_ahead(x, w, o);
+  each_output(x, w, [&](index_t pixel, index_t at) __attribute__((always_inline)) {
+    const float* src = x + pixel * w.pixel_stride;
     each_channels(w.channels, [&](auto group, index_t c, index_t n) __attribute__((always_inline)) {
-      average_of<taps, decltype(group)::value>(src + c, w, n, scale, dst + c, past);
+      average_of<taps, decltype(group)::value>(src + c, w, n, scale, y + at + c, past);
     });
-  }
+  });
 }
 
 void average_forward(const float* x, const PoolWindow& w, float scale, float* y) {

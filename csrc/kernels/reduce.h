@@ -3,16 +3,9 @@
 
 #include "base/map_sum.h"
 #include "kernels/dispatch.h"
+#include "kernels/matrix_view.h"
 
 namespace tilewise {
-
-// A row-major matrix.
-struct MatrixView {
-  const float* x;
-  index_t rows;
-  index_t cols;
-  index_t row_stride;
-};
 
 struct ReduceKernels {
   // out[r] = sum of row r: short blocks in float32, combined in double.
@@ -24,11 +17,6 @@ struct ReduceKernels {
   // out[r] = sum of f(x) over row r; out[c] += sum of f(x) over column c.
   void (*map_rows)(MapSum map, const MatrixView& m, double* out);
   void (*map_cols)(MapSum map, const MatrixView& m, double* out);
-  // Of each row or column (rows, cols >= 1): one read of memory.
-  void (*moments_rows)(const MatrixView& m, CountedMoments* out);
-  void (*moments_cols)(const MatrixView& m, CountedMoments* out);
-  void (*exponentials_rows)(const MatrixView& m, ScaledSum* out);
-  void (*exponentials_cols)(const MatrixView& m, ScaledSum* out);
   // out[r] = the largest element of row r (cols >= 1); a NaN anywhere gives NaN.
   void (*max_rows)(const MatrixView& m, float* out);
   void (*min_rows)(const MatrixView& m, float* out);

@@ -5,7 +5,8 @@
 #include "kernels/resample.h"
 
 #include "kernels/simd/simd.h"
-
+// After simd.h:
+#include "kernels/simd/ahead.h"
 #include "kernels/simd/partial.h"
 
 namespace tilewise {
@@ -27,6 +28,8 @@ TW_INLINE void combine_of(const float* const* row, const float* weight, index_t 
   for (index_t r = 0; r < n; ++r) w[r] = set1(weight[r]);
   index_t i = 0;
   for (; i + VecF::width <= length; i += VecF::width) {
+    // The first rows were read for the row of the result before, the others come from memory.
+    for (index_t r = n / 2; r < n; ++r) ask_far_ahead(row[r] + offset + i);
     VecF sum = add ? load(out + i) : zero();
     sum = add ? fmadd(w[0], load(row[0] + offset + i), sum) : w[0] * load(row[0] + offset + i);
     for (index_t r = 1; r < n; ++r) sum = fmadd(w[r], load(row[r] + offset + i), sum);
@@ -158,6 +161,7 @@ TW_INLINE void add_rows(const ResamplePair& p, const VecF (&weight)[2][2], index
     const VecF upper = load_n(p.x[0] + i, n);
     for (int r = 0; r < results; ++r) column.sum[r][v] = weight[r][0] * upper;
     if (sources == 2) {
+      ask_far_ahead(p.x[1] + i);
       const VecF lower = load_n(p.x[1] + i, n);
       for (int r = 0; r < results; ++r) {
         column.sum[r][v] = fmadd(weight[r][1], lower, column.sum[r][v]);

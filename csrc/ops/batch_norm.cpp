@@ -135,9 +135,8 @@ void normalise(const Array& x, const Rows& r, const Affine& f, const Array& y) {
       streams(x, r) ? batch_norm_kernels().normalise_streaming : batch_norm_kernels().normalise;
   const float* src = x.data<float>();
   float* dst = y.data<float>();
-  parallel_for(r.pieces, [&](index_t p) {  // backwards: the caches still hold the end
-    r.visit(r.pieces - 1 - p,
-            [&](index_t i, RowsShape shape) { kernel(src + i, shape, f.vectors(), dst + i); });
+  parallel_backwards(r.pieces, [&](index_t p) {
+    r.visit(p, [&](index_t i, RowsShape shape) { kernel(src + i, shape, f.vectors(), dst + i); });
   });
 }
 
@@ -223,8 +222,8 @@ void backward_input(const Array& dy, const Array& x, const Rows& r, const Affine
   const NormaliseGradVectors v{f.vectors(), slope.data(), offset.data(), g.input_relu};
   const auto kernel = streams(x, r) ? batch_norm_kernels().backward_input_streaming
                                     : batch_norm_kernels().backward_input;
-  parallel_for(r.pieces, [&](index_t p) {  // backwards: the caches still hold the end
-    r.visit(r.pieces - 1 - p, [&](index_t i, RowsShape shape) {
+  parallel_backwards(r.pieces, [&](index_t p) {
+    r.visit(p, [&](index_t i, RowsShape shape) {
       kernel(dy.data<float>() + i, x.data<float>() + i, shape, v, dx.data<float>() + i);
     });
   });

@@ -9,34 +9,58 @@
 
 namespace tilewise {
 
-// The input rows (along H) that the windows of output row `row` + 1 show and those of `row` do not.
+// Rows of outputs that are made side by side: the input is then read as several streams, which
+// the processor fetches faster than one or two, and windows that overlap read it from L1.
+constexpr index_t rows_together = 2;
+
+// How many output rows from `row` on, of a sample, have windows of one form at even distances.
+inline index_t rows_alike(const PoolWindows& w, index_t row, index_t limit) {
+  const PoolAxis& h = w.axes[1];
+  const auto first = static_cast<std::size_t>(row % h.out);
+  index_t rows = 1;
+  for (auto next = first + 1; rows < limit && next < h.first.size(); ++next, ++rows) {
+    if (h.count[next] != h.count[first] || h.padded[next] != h.padded[first] ||
+        h.first[next] - h.first[next - 1] != h.first[first + 1] - h.first[first]) {
+      break;
+    }
+  }
+  return rows;
+}
+
+// The input rows (along H) that the windows of the output rows from `next` on show, as many as are
+// made together, and those of the row before do not.
 struct RowsAhead {
   index_t first = 0;  // of the sample, depth and height together
   index_t count = 0;  // 0 where they are not neighbours, or many
 
   RowsAhead() = default;
-  RowsAhead(const PoolWindows& w, index_t row) {
+  RowsAhead(const PoolWindows& w, index_t next) {
     const PoolAxis& h = w.axes[1];
-    const auto oh = static_cast<std::size_t>(row % h.out);
-    if (oh + 1 >= h.first.size() || h.step != 1) return;
-    const index_t seen = std::max(h.first[oh] + h.count[oh], h.first[oh + 1]);
-    const index_t end = h.first[oh + 1] + h.count[oh + 1];
-    constexpr index_t most = 4;
+    const auto oh = static_cast<std::size_t>(next % h.out);
+    if (oh == 0 || h.step != 1) return;
+    const auto last = std::min(oh + static_cast<std::size_t>(rows_together), h.first.size()) - 1;
+    const index_t seen = std::max(h.first[oh - 1] + h.count[oh - 1], h.first[oh]);
+    const index_t end = h.first[last] + h.count[last];
+    constexpr index_t most = 8;
     if (end <= seen || end - seen > most) return;
     const PoolAxis& d = w.axes[0];
-    const auto od = static_cast<std::size_t>(row / h.out);
+    const auto od = static_cast<std::size_t>(next / h.out);
     first = (d.first[od] + (d.count[od] - 1) * d.step) * h.in + seen;
     count = end - seen;
   }
 };
 
-// body(first output of the row's run, window, taps) for each run of output pixels in output row
-// `row` of a sample (depth and height together) that have windows of one form at even distances.
+// body(first output of the row's run, window, taps) for each run of output pixels in `rows` output
+// rows from `row` on of a sample (depth and height together) that have windows of one form at even
+// distances.
 template <typename Body>
-void for_each_run(const PoolWindows& w, index_t row, index_t channels, bool past_caches,
-                  PoolTaps& taps, const Body& body) {
+void for_each_run(const PoolWindows& w, index_t row, index_t rows, index_t channels,
+                  bool past_caches, PoolTaps& taps, const Body& body) {
   const PoolAxis& axis = w.axes[2];
-  const RowsAhead ahead = past_caches ? RowsAhead(w, row) : RowsAhead();
+  const PoolAxis& h = w.axes[1];
+  const auto oh = static_cast<std::size_t>(row % h.out);
+  const index_t down = rows > 1 ? h.first[oh + 1] - h.first[oh] : index_t{0};
+  const RowsAhead ahead = past_caches ? RowsAhead(w, row + rows) : RowsAhead();
   for (index_t o = 0; o < axis.out;) {
     taps.visit(row * axis.out + o);
     const auto first = static_cast<std::size_t>(o);
@@ -52,7 +76,10 @@ void for_each_run(const PoolWindows& w, index_t row, index_t channels, bool past
                             static_cast<index_t>(taps.positions().size()),
                             run,
                             shift,
+                            rows,
+                            down * axis.in,
                             w.channels,
+                            axis.out * w.channels,
                             channels,
                             past_caches,
                             static_cast<std::int32_t>(ahead.first * axis.in + axis.first[first]),
@@ -77,7 +104,7 @@ void for_each_output(const PoolWindows& w, bool past_caches, const Body& body) {
   const index_t sample_rows = w.axes[0].out * w.axes[1].out;
   const index_t rows = w.samples * sample_rows;
   const index_t reads = std::max<index_t>(1, w.in_pixels() / sample_rows) * w.channels;
-  const index_t grain = std::max<index_t>(1, elementwise_grain / reads);
+  const index_t grain = std::max<index_t>({1, elementwise_grain / reads, rows / 64});
   const index_t groups = ceil_div(rows, grain);
   const index_t block = channel_block(w, groups);
   const index_t blocks = ceil_div(w.channels, block);
@@ -87,11 +114,12 @@ void for_each_output(const PoolWindows& w, bool past_caches, const Body& body) {
     const index_t first = piece / blocks * grain;
     const index_t last = std::min(first + grain, rows);
     PoolTaps taps(w);
-    for (index_t row = first; row < last; ++row) {
+    for (index_t row = first, together = 1; row < last; row += together) {
       const index_t n = row / sample_rows;
+      together = rows_alike(w, row % sample_rows, std::min(rows_together, last - row));
       const index_t in = n * w.in_pixels() * w.channels + c;
       const index_t out = n * w.out_pixels() * w.channels + c;
-      for_each_run(w, row % sample_rows, channels, past_caches, taps,
+      for_each_run(w, row % sample_rows, together, channels, past_caches, taps,
                    [&](index_t o, const PoolWindow& window) {
                      body(in, out + o * w.channels, window, taps);
                    });

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "base/error.h"
@@ -32,53 +33,39 @@ struct Reducer {
   }
 };
 
-template <>
-struct Reducer<ref::SumStep, float, double> {
-  using Step = ref::SumStep;
-  using Acc = double;
-  static void rows(const float* x, index_t rows, index_t cols, index_t stride, double* out) {
-    reduce_kernels().sum_rows({x, rows, cols, stride}, out);
+// The same for float32 by two kernels of a table; a null one stands for the ref loop.
+template <typename StepType, typename AccType, auto table, auto row_kernel, auto col_kernel>
+struct KernelReducer {
+  using Step = StepType;
+  using Acc = AccType;
+  static void rows(const float* x, index_t rows, index_t cols, index_t stride, Acc* out) {
+    (table().*row_kernel)({x, rows, cols, stride}, out);
   }
-  static void cols(const float* x, index_t rows, index_t cols, index_t stride, double* out) {
-    reduce_kernels().sum_cols({x, rows, cols, stride}, out);
-  }
-};
-
-template <>
-struct Reducer<ref::ProductStep, float, double> {
-  using Step = ref::ProductStep;
-  using Acc = double;
-  static void rows(const float* x, index_t rows, index_t cols, index_t stride, double* out) {
-    reduce_kernels().product_rows({x, rows, cols, stride}, out);
-  }
-  static void cols(const float* x, index_t rows, index_t cols, index_t stride, double* out) {
-    ref::reduce_cols<Step>(x, rows, cols, stride, out);
+  static void cols(const float* x, index_t rows, index_t cols, index_t stride, Acc* out) {
+    if constexpr (std::is_null_pointer_v<decltype(col_kernel)>) {
+      ref::reduce_cols<Step>(x, rows, cols, stride, out);
+    } else {
+      (table().*col_kernel)({x, rows, cols, stride}, out);
+    }
   }
 };
 
 template <>
-struct Reducer<ref::MaxStep, float, float> {
-  using Step = ref::MaxStep;
-  using Acc = float;
-  static void rows(const float* x, index_t rows, index_t cols, index_t stride, float* out) {
-    reduce_kernels().max_rows({x, rows, cols, stride}, out);
-  }
-  static void cols(const float* x, index_t rows, index_t cols, index_t stride, float* out) {
-    reduce_kernels().max_cols({x, rows, cols, stride}, out);
-  }
-};
-
+struct Reducer<ref::SumStep, float, double>
+    : KernelReducer<ref::SumStep, double, reduce_kernels, &ReduceKernels::sum_rows,
+                    &ReduceKernels::sum_cols> {};
 template <>
-struct Reducer<ref::MinStep, float, float> {
-  using Step = ref::MinStep;
-  using Acc = float;
-  static void rows(const float* x, index_t rows, index_t cols, index_t stride, float* out) {
-    reduce_kernels().min_rows({x, rows, cols, stride}, out);
-  }
-  static void cols(const float* x, index_t rows, index_t cols, index_t stride, float* out) {
-    reduce_kernels().min_cols({x, rows, cols, stride}, out);
-  }
-};
+struct Reducer<ref::ProductStep, float, double>
+    : KernelReducer<ref::ProductStep, double, reduce_kernels, &ReduceKernels::product_rows,
+                    nullptr> {};
+template <>
+struct Reducer<ref::MaxStep, float, float>
+    : KernelReducer<ref::MaxStep, float, reduce_kernels, &ReduceKernels::max_rows,
+                    &ReduceKernels::max_cols> {};
+template <>
+struct Reducer<ref::MinStep, float, float>
+    : KernelReducer<ref::MinStep, float, reduce_kernels, &ReduceKernels::min_rows,
+                    &ReduceKernels::min_cols> {};
 
 // x seen as (outer, count, inner), reduced over `count`.
 struct Extents {

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "kernels/statistics.h"
 #include "ops/reduce.h"
 #include "ops/reduce_stages.h"
 #include "ref/statistics.h"
@@ -38,47 +39,33 @@ struct MapReducer {
   }
 };
 
-template <typename T>
-struct MomentsReducer {
-  using Step = ref::MomentsStep;
-  using Acc = CountedMoments;
-
-  static void rows(const T* x, index_t rows, index_t cols, index_t stride, Acc* out) {
-    if constexpr (std::is_same_v<T, float>) {
-      reduce_kernels().moments_rows({x, rows, cols, stride}, out);
-    } else {
-      for (index_t r = 0; r < rows; ++r) out[r] = ref::moments(x + r * stride, cols, 1);
-    }
+// The rows and columns of float64 one by one.
+template <typename StepType, auto reduce>
+struct StridedReducer {
+  using Step = StepType;
+  using Acc = decltype(reduce(static_cast<const double*>(nullptr), index_t{}, index_t{}));
+  static void rows(const double* x, index_t rows, index_t cols, index_t stride, Acc* out) {
+    for (index_t r = 0; r < rows; ++r) out[r] = reduce(x + r * stride, cols, 1);
   }
-  static void cols(const T* x, index_t rows, index_t cols, index_t stride, Acc* out) {
-    if constexpr (std::is_same_v<T, float>) {
-      reduce_kernels().moments_cols({x, rows, cols, stride}, out);
-    } else {
-      for (index_t c = 0; c < cols; ++c) out[c] = ref::moments(x + c, rows, stride);
-    }
+  static void cols(const double* x, index_t rows, index_t cols, index_t stride, Acc* out) {
+    for (index_t c = 0; c < cols; ++c) out[c] = reduce(x + c, rows, stride);
   }
 };
 
 template <typename T>
-struct ExponentialsReducer {
-  using Step = ref::ScaledSumStep;
-  using Acc = ScaledSum;
+using MomentsReducer = std::conditional_t<
+    std::is_same_v<T, float>,
+    reduction::KernelReducer<ref::MomentsStep, CountedMoments, statistics_kernels,
+                             &StatisticsKernels::moments_rows, &StatisticsKernels::moments_cols>,
+    StridedReducer<ref::MomentsStep, ref::moments<double>>>;
 
-  static void rows(const T* x, index_t rows, index_t cols, index_t stride, Acc* out) {
-    if constexpr (std::is_same_v<T, float>) {
-      reduce_kernels().exponentials_rows({x, rows, cols, stride}, out);
-    } else {
-      for (index_t r = 0; r < rows; ++r) out[r] = ref::sum_of_exponentials(x + r * stride, cols, 1);
-    }
-  }
-  static void cols(const T* x, index_t rows, index_t cols, index_t stride, Acc* out) {
-    if constexpr (std::is_same_v<T, float>) {
-      reduce_kernels().exponentials_cols({x, rows, cols, stride}, out);
-    } else {
-      for (index_t c = 0; c < cols; ++c) out[c] = ref::sum_of_exponentials(x + c, rows, stride);
-    }
-  }
-};
+template <typename T>
+using ExponentialsReducer =
+    std::conditional_t<std::is_same_v<T, float>,
+                       reduction::KernelReducer<ref::ScaledSumStep, ScaledSum, statistics_kernels,
+                                                &StatisticsKernels::exponentials_rows,
+                                                &StatisticsKernels::exponentials_cols>,
+                       StridedReducer<ref::ScaledSumStep, ref::sum_of_exponentials<double>>>;
 
 // The float32 or float64 form of a reduction, whose results `finish` makes of the accumulators.
 template <template <typename> class R, typename Finish, typename... Options>

@@ -25,6 +25,34 @@ TW_INLINE void store_n(float* p, VecF a, index_t n) {
   }
 }
 
+// `past` the caches (a whole register, where can_stream() says so), or not.
+TW_INLINE void store_n(float* p, VecF a, index_t n, bool past) {
+  if (past) {
+    stream(p, a);
+  } else {
+    store_n(p, a, n);
+  }
+}
+
+TW_INLINE VecI load_n(const std::int32_t* p, index_t n) {
+  return n >= VecI::width ? load_i(p) : load_partial_i(p, n);
+}
+TW_INLINE void store_n(std::int32_t* p, VecI a, index_t n, bool past) {
+  if (past) {
+    stream(reinterpret_cast<float*>(p), bit_cast_f(a));
+  } else if (n >= VecI::width) {
+    store_i(p, a);
+  } else {
+    store_partial_i(p, a, n);
+  }
+}
+
+// Whether rows of `count` elements, `stride` apart, are whole registers at aligned addresses.
+TW_INLINE bool can_stream(const void* p, index_t stride, index_t count) {
+  return reinterpret_cast<std::uintptr_t>(p) % (VecF::width * sizeof(float)) == 0 &&
+         stride % VecF::width == 0 && count % VecF::width == 0;
+}
+
 template <bool partial>
 TW_INLINE VecF load_n(const float* p, index_t n) {
   return partial ? load_partial(p, n) : load(p);
