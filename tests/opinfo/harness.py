@@ -99,8 +99,11 @@ def counterpart(name: str) -> Callable[..., Any] | None:
             return reduce(getattr, name.split("."), tw)  # type: ignore[arg-type]
         except AttributeError:
             return None
-    found = getattr(tw, name, None) or getattr(tw.Tensor, name, None)
-    return found if callable(found) else None
+    for place in (tw, tw.Tensor):  # tw.float is a type, Tensor.float a function
+        found = getattr(place, name, None)
+        if callable(found):
+            return found
+    return None
 
 
 # ---------------------------------------------------------------- from one library to the other
