@@ -37,6 +37,43 @@ def test_shared_gradients_do_not_alias() -> None:
     assert seed.tolist() == [1, 1, 1]
 
 
+def test_parts_of_a_given_gradient_are_views() -> None:
+    a, b = tw.zeros(2, 3, requires_grad=True), tw.zeros(2, 4, requires_grad=True)
+    seed = tw.ones(2, 7)
+    da, db = tw.autograd.grad(tw.cat([a, b], 1), (a, b), seed)
+    assert da is not None
+    assert db is not None
+    assert da._array.shares_storage(seed._array)
+    db.mul_(3)
+    assert da.tolist() == [[1, 1, 1]] * 2
+    # The same part for two inputs, a whole gradient and one that repeats are copied.
+    both = tw.cat([a, b], 1) + tw.cat([a * 1, b], 1)
+    c, d = tw.zeros(2, 7, requires_grad=True), tw.zeros(2, 3, requires_grad=True)
+    for y, inputs in (
+        (both + c, (a, b, c)),
+        (tw.cat([a, b], 1) + tw.cat([d, b], 1), (a, d)),
+        (tw.cat([a.sum(1), b.sum(1)]), (a, b)),
+    ):
+        given = tw.ones(*y.shape)
+        gradients = tw.autograd.grad(y, inputs, given)
+        before = [g.tolist() for g in gradients if g is not None]
+        for i, gradient in enumerate(gradients):
+            assert gradient is not None
+            gradient.zero_()
+            rest = [g.tolist() for g in gradients[i + 1 :] if g is not None]
+            assert rest == before[i + 1 :], (y.shape, i)
+
+
+def test_gradients_of_channels_last_slices_stay_channels_last() -> None:
+    x = tw.autograd.wrap(tw.zeros(2, 6, 5, 7)._array.channels_last()).requires_grad_()
+    y = x[:, ::2]
+    dy = y.detach().clone()
+    assert dy._array.is_channels_last()
+    (dx,) = tw.autograd.grad(y, x, dy)
+    assert dx is not None
+    assert dx._array.is_channels_last()
+
+
 def test_a_tensor_used_many_times() -> None:
     x = tw.tensor([2.0], requires_grad=True)
     y = x * x + x + x * 3 + x

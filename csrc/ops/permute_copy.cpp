@@ -161,17 +161,29 @@ struct Place {
   index_t src = 0;
 };
 
-// Where the dimensions outside the run's begin for their flat index `plane`.
-Place place_of(const LoopNest& loops, int outer, index_t plane) {
-  Place place;
-  for (int dim = outer - 1; dim >= 0; --dim) {
-    const index_t index = plane % loops.extent(dim);
-    plane /= loops.extent(dim);
-    place.dst += index * loops.stride(dim, dst_operand);
-    place.src += index * loops.stride(dim, src_operand);
+// The dimensions outside the runs: those before `outer`, and `turns` of `outer` itself where it is
+// not the runs' own.
+struct PermuteWalk {
+  const LoopNest& loops;
+  int outer;
+  index_t turns = 1;
+
+  // Where a plane begins, the flat index of the outer dimensions.
+  Place place_of(index_t plane, index_t turn) const {
+    Place place;
+    if (turns > 1) {
+      place.dst = turn * loops.stride(outer, dst_operand);
+      place.src = turn * loops.stride(outer, src_operand);
+    }
+    for (int dim = outer - 1; dim >= 0; --dim) {
+      const index_t index = plane % loops.extent(dim);
+      plane /= loops.extent(dim);
+      place.dst += index * loops.stride(dim, dst_operand);
+      place.src += index * loops.stride(dim, src_operand);
+    }
+    return place;
   }
-  return place;
-}
+};
 
 }  // namespace
 
@@ -190,30 +202,44 @@ bool copy_permuted(const LoopNest& loops, const Array& dst, const Array& src) {
                        kernels.width);
   if (!table.fits() || !last.fits()) return false;
 
+  PermuteWalk walk{loops, cut.outer};
+  // A dimension around the runs that comes back to the cache lines that they have read, as the rows
+  // of shuffled pixels do, is walked for some runs at a time, so that memory is read evenly.
+  const int around = cut.outer - 1;
+  if (around >= 0) {
+    const index_t step = loops.stride(around, src_operand);
+    if (step >= 0 && step < src_stride) {
+      walk.turns = loops.extent(around);
+      walk.outer = around;
+    }
+  }
   index_t planes = 1;
-  for (int dim = 0; dim < cut.outer; ++dim) planes *= loops.extent(dim);
+  for (int dim = 0; dim < walk.outer; ++dim) planes *= loops.extent(dim);
   const bool past_caches = copy_sweeps_caches(dst, src);
-  const index_t grain = ceil_div(elementwise_grain, cut.inner * cut.factor);
+  const index_t grain = ceil_div(elementwise_grain, cut.inner * cut.factor * walk.turns);
   // The source is asked for a page ahead: steps do not read in the order that the processor
   // expects.
   constexpr index_t page = 1024;  // floats
   const index_t ahead = past_caches ? ceil_div(page, cut.inner * cut.factor) : 0;
+  const index_t together = walk.turns > 1 ? ceil_div(page, cut.inner * cut.factor) : whole;
   parallel_ranges(planes * whole, grain, [&](index_t first, index_t end) {
     while (first < end) {
       const index_t run = first % whole;
-      const index_t runs = std::min(end - first, whole - run);
-      const Place place = place_of(loops, cut.outer, first / whole);
-      const auto at = [&](index_t number, index_t count) {
-        return PermuteRuns{src.data<const float>() + place.src + number * cut.factor * src_stride,
-                           dst.data<float>() + place.dst + number * cut.factor * dst_stride,
-                           count,
-                           cut.factor * src_stride,
-                           cut.factor * dst_stride,
-                           past_caches,
-                           ahead};
-      };
-      kernels.permute(table.view(), at(run, runs));
-      if (rest > 0 && run + runs == whole) kernels.permute(last.view(), at(whole, 1));
+      const index_t runs = std::min({end - first, whole - run, together});
+      for (index_t turn = 0; turn < walk.turns; ++turn) {
+        const Place place = walk.place_of(first / whole, turn);
+        const auto at = [&](index_t number, index_t count) {
+          return PermuteRuns{src.data<const float>() + place.src + number * cut.factor * src_stride,
+                             dst.data<float>() + place.dst + number * cut.factor * dst_stride,
+                             count,
+                             cut.factor * src_stride,
+                             cut.factor * dst_stride,
+                             past_caches,
+                             turn == 0 ? ahead : 0};
+        };
+        kernels.permute(table.view(), at(run, runs));
+        if (rest > 0 && run + runs == whole) kernels.permute(last.view(), at(whole, 1));
+      }
       first += runs;
     }
     if (past_caches) kernels.fence();

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_int, as_shape, wrong_type
+from tilewise._ops.common import placed
 from tilewise._ops.shape import (
     plain_view,
     view_of,
@@ -104,12 +105,13 @@ def _pieces(
         stop = start + (piece.shape[axis] if keep else 1)
 
         def backward(dy: Array, start: int = start, stop: int = stop) -> Array:
-            dx = _core.Array.full(shape, 0, dy.dtype)
-            part = dx.slice(axis, start, stop, 1)
-            (part if keep else _core.squeeze(part, (axis,))).copy_(dy)
-            return dx
+            def place(dx: Array) -> Array:
+                part = dx.slice(axis, start, stop, 1)
+                return part if keep else _core.squeeze(part, (axis,))
 
-        views.append(view_of(name, input, piece, backward))
+            return placed(dy, shape, place)
+
+        views.append(view_of(name, input, piece, backward, aliases=False))
         start = stop
     return tuple(views)
 

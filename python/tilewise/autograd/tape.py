@@ -137,12 +137,13 @@ _core.bind_node_class(Node)
 class _Gradients:
     """The gradients that wait to be sent on, by edge, and the nodes among them in order."""
 
-    __slots__ = ("arrays", "heap", "owned")
+    __slots__ = ("arrays", "heap", "lent", "owned")
 
     def __init__(self) -> None:
         self.arrays: dict[Edge, Array] = {}
         self.owned: set[Edge] = set()  # edges whose array nobody else can see
         self.heap: list[tuple[int, Node]] = []
+        self.lent: set[int] = set()  # addresses of parts of others' arrays that were given out
 
     def add(self, edge: Edge, array: Array, fresh: bool) -> None:
         """Add a gradient to what waits at an edge; `fresh` ones may be written to later."""
@@ -159,10 +160,18 @@ class _Gradients:
             self.arrays[edge] = _core.add(before, array)
             self.owned.add(edge)
 
-    def take(self, edge: Edge) -> Array:
-        """The finished gradient of an edge, in memory of its own."""
+    def take(self, edge: Edge, lenders: Sequence[Array] = ()) -> Array:
+        """The finished gradient of an edge, in memory of its own or as a part of a lender's."""
         array = self.arrays.pop(edge)
-        return array if edge in self.owned else array.copy()
+        if edge in self.owned:
+            return array
+        for lender in lenders:
+            # A whole one may go to several inputs, and a part that two inputs share is copied too.
+            part = array.nbytes < lender.nbytes and 0 not in array.strides
+            if part and array.shares_storage(lender) and array.data_ptr not in self.lent:
+                self.lent.add(array.data_ptr)
+                return array
+        return array.copy()
 
 
 def _run_hooks(
@@ -287,6 +296,10 @@ def grad(
         retain_graph: keep the tape for another walk.
         allow_unused: give None for an input that the outputs do not depend on.
 
+    Returns:
+        One gradient an input. Where a part of a gradient in `grad_outputs` is all that an input
+        gets, as behind `cat`, it is a view of that part: clone it before writing to either.
+
     Raises:
         RuntimeError: as `backward`, and for an unused input unless `allow_unused`.
 
@@ -300,7 +313,8 @@ def grad(
     leaves, found = _propagate(roots, retain_graph, frozenset(wanted))
     for leaf in wanted:
         if not isinstance(leaf, Node) and leaf in leaves.arrays:
-            found[leaf] = _run_hooks(leaf._hooks, leaves.take(leaf))
+            array = leaves.take(leaf, [array for _, array in roots])
+            found[leaf] = _run_hooks(leaf._hooks, array)
     if not allow_unused and any(edge not in found for edge in wanted):
         unused = [i for i, edge in enumerate(wanted) if edge not in found]
         raise RuntimeError(
