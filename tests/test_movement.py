@@ -96,7 +96,7 @@ INDICES = {
 @pytest.mark.parametrize("name", INDICES)
 def test_gradients_of_slices_past_the_caches(isa: str, name: str) -> None:
     shape = past_caches(6, 37, 113)
-    for channels_last in (False, True):
+    for channels_last in (False, True) if name in ("every other pixel", "a block") else (False,):
         x = tw.zeros(shape, requires_grad=True)
         y = (x.permute(0, 3, 1, 2) if channels_last else x)[INDICES[name]]
         dy = np.arange(1, y.numel() + 1, dtype=np.float32).reshape(y.shape)

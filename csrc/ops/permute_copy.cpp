@@ -185,21 +185,21 @@ struct PermuteWalk {
   }
 };
 
-}  // namespace
+constexpr index_t worth_tables = 4096;  // elements
 
-bool copy_permuted(const LoopNest& loops, const Array& dst, const Array& src) {
-  constexpr index_t worth_tables = 4096;  // elements
-  if (dst.size() < worth_tables || loops.inner_stride(dst_operand) != 1) return false;
+// Copies all runs of a cut; offsets(n) tells where the elements of n indices of its outer dimension
+// are in the source. False where one register would need too many of the source.
+template <typename Offsets>
+bool copy_runs(const LoopNest& loops, const Cut& cut, const Offsets& offsets, const Array& dst,
+               const Array& src) {
   const CopyKernels& kernels = copy_kernels();
-  const Cut cut = cut_of(loops, kernels.width);
   const index_t extent = cut.outer < 0 ? 1 : loops.extent(cut.outer);
   const index_t dst_stride = cut.outer < 0 ? 0 : loops.stride(cut.outer, dst_operand);
   const index_t src_stride = cut.outer < 0 ? 0 : loops.stride(cut.outer, src_operand);
   const index_t whole = extent / cut.factor;
   const index_t rest = extent % cut.factor;
-  const StepTable table(run_offsets(loops, cut, cut.factor), kernels.width);
-  const StepTable last(rest > 0 ? run_offsets(loops, cut, rest) : std::vector<index_t>(),
-                       kernels.width);
+  const StepTable table(offsets(cut.factor), kernels.width);
+  const StepTable last(rest > 0 ? offsets(rest) : std::vector<index_t>(), kernels.width);
   if (!table.fits() || !last.fits()) return false;
 
   PermuteWalk walk{loops, cut.outer};
@@ -245,6 +245,46 @@ bool copy_permuted(const LoopNest& loops, const Array& dst, const Array& src) {
     if (past_caches) kernels.fence();
   });
   return true;
+}
+
+}  // namespace
+
+bool copy_permuted(const LoopNest& loops, const Array& dst, const Array& src) {
+  if (dst.size() < worth_tables || loops.inner_stride(dst_operand) != 1) return false;
+  const Cut cut = cut_of(loops, copy_kernels().width);
+  return copy_runs(
+      loops, cut, [&](index_t factor) { return run_offsets(loops, cut, factor); }, dst, src);
+}
+
+bool copy_rotated(const Array& dst, const Array& src, int dim, index_t shift) {
+  constexpr index_t longest = 1024;  // of longer rows two parts are copied as quickly
+  const index_t length = src.extent(dim);
+  const index_t width = copy_kernels().width;
+  const bool words = dst.dtype() == src.dtype() && itemsize(dst.dtype()) == sizeof(float);
+  if (!words || dst.size() < worth_tables || length < 2 * width || length > longest ||
+      dst.strides()[dim] != 1 || src.strides()[dim] != 1) {
+    return false;
+  }
+  const Array starts = dst.slice(dim, 0, 1, 1);
+  const LoopNest rows(starts.shape(), {&starts.strides(), &src.strides()});
+  Cut cut{rows.rank() - 1, length};
+  const index_t unit = width / std::gcd(length, width);
+  if (rows.inner_stride(dst_operand) == length && unit * length <= longest) {
+    cut.factor = std::min(unit, rows.extent(cut.outer));
+  }
+  const index_t step = rows.inner_stride(src_operand);
+  const auto offsets = [&](index_t factor) {
+    std::vector<index_t> places;
+    places.reserve(static_cast<std::size_t>(factor * length));
+    for (index_t row = 0; row < factor; ++row) {
+      for (index_t i = 0; i < length; ++i) {
+        places.push_back(row * step + (i < shift ? i + length : i) - shift);
+      }
+    }
+    return places;
+  };
+  dst.storage()->bump_version();
+  return copy_runs(rows, cut, offsets, dst, src);
 }
 
 }  // namespace tilewise
