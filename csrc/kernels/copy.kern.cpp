@@ -4,8 +4,6 @@
 // cache lines.
 #include "kernels/copy.h"
 
-#include <algorithm>
-
 #include "kernels/simd/simd.h"
 
 namespace tilewise {
@@ -176,7 +174,7 @@ void spread_to(const float* x, float* z, index_t count, index_t step) {
   constexpr index_t ahead = 256;  // floats
   std::int32_t lanes[most_spread * w];
   std::uint32_t masks[most_spread] = {};
-  std::fill_n(lanes, step * w, 0);
+  for (index_t i = 0; i < step * w; ++i) lanes[i] = 0;
   for (index_t i = 0; i < w; ++i) {
     lanes[i * step] = static_cast<std::int32_t>(i);
     masks[i * step / w] |= 1U << (i * step % w);

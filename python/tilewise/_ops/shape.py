@@ -35,7 +35,7 @@ def view_of(
     if not (input._requires_grad and grad_mode.enabled):
         return plain_view(input, array)
     if not array.shares_storage(input._array):  # a copy: what is written to it is its own affair
-        return record(name, array, (input,), lambda dy: (backward(dy),), aliases)
+        return record(name, array, (input,), lambda dy: (backward(dy),), aliases=aliases)
     out = record(name, array, (input,), lambda dy: (backward(dy),), (array,), aliases)
     out._base = input if input._base is None else input._base
     return out
