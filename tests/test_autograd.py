@@ -37,6 +37,38 @@ def test_shared_gradients_do_not_alias() -> None:
     assert seed.tolist() == [1, 1, 1]
 
 
+def test_gradients_have_memory_of_their_own() -> None:
+    """Parts of one gradient, the whole of it, and what repeats: writing to one changes no other."""
+    a, b = tw.zeros(2, 3, requires_grad=True), tw.zeros(2, 4, requires_grad=True)
+    c, d = tw.zeros(2, 7, requires_grad=True), tw.zeros(2, 3, requires_grad=True)
+    both = tw.cat([a, b], 1) + tw.cat([a * 1, b], 1)
+    for y, inputs in (
+        (tw.cat([a, b], 1), (a, b)),
+        (both + c, (a, b, c)),
+        (tw.cat([a, b], 1) + tw.cat([d, b], 1), (a, d)),
+        (tw.cat([a.sum(1), b.sum(1)]), (a, b)),
+    ):
+        given = tw.ones(*y.shape)
+        gradients = tw.autograd.grad(y, inputs, given)
+        before = [g.tolist() for g in gradients if g is not None]
+        for i, gradient in enumerate(gradients):
+            assert gradient is not None
+            gradient.zero_()
+            rest = [g.tolist() for g in gradients[i + 1 :] if g is not None]
+            assert rest == before[i + 1 :], (y.shape, i)
+        assert given.tolist() == tw.ones(*y.shape).tolist()
+
+
+def test_gradients_of_channels_last_slices_stay_channels_last() -> None:
+    x = tw.autograd.wrap(tw.zeros(2, 6, 5, 7)._array.channels_last()).requires_grad_()
+    y = x[:, ::2]
+    dy = y.detach().clone()
+    assert dy._array.is_channels_last()
+    (dx,) = tw.autograd.grad(y, x, dy)
+    assert dx is not None
+    assert dx._array.is_channels_last()
+
+
 def test_a_tensor_used_many_times() -> None:
     x = tw.tensor([2.0], requires_grad=True)
     y = x * x + x + x * 3 + x

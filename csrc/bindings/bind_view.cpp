@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "bindings/bindings.h"
 #include "bindings/operands.h"
+#include "ops/among_zeros.h"
 #include "ops/copy.h"
 #include "ops/view.h"
 
@@ -128,6 +129,9 @@ std::vector<Array> split_evenly(const Array& a, index_t size, index_t dim) {
 void bind_view(py::module_& m) {
   m.def("basic_index", &basic_index, py::arg("a"), py::arg("index"));
   m.def("set_basic", &set_basic, py::arg("a"), py::arg("index"), py::arg("value"));
+  m.def("empty_around", &empty_around, py::arg("values"), py::arg("shape"));
+  m.def("write_among_zeros", &write_among_zeros, py::arg("whole"), py::arg("view"),
+        py::arg("values"), release_gil());
   m.def("squeeze", py::overload_cast<const Array&>(&squeeze), py::arg("a"));
   m.def("squeeze", py::overload_cast<const Array&, const Dims&>(&squeeze), py::arg("a"),
         py::arg("dims"));

@@ -47,7 +47,8 @@ struct LineRows {
   index_t cols;
   index_t src_row;
   index_t dst_row;
-  index_t ahead;  // as in PermuteRuns, in rows
+  index_t ahead;      // as in PermuteRuns, in rows
+  const float* next;  // the row that will be read after the last
 };
 
 // z[i] = flags[i] ? a[i] : b[i]; a or b may be one number for all i.
@@ -62,6 +63,8 @@ struct SelectRow {
   bool stream;
 };
 
+constexpr index_t most_spread = 8;
+
 struct CopyKernels {
   index_t width;  // lanes of a register
   void (*transpose)(const TransposeBlock& block);
@@ -70,6 +73,9 @@ struct CopyKernels {
   // Contiguous ranges, stored past the caches; fence() after the last.
   void (*stream)(const float* src, float* dst, index_t count);
   void (*fill)(float* dst, float value, index_t count, bool stream);
+  // z[i * step] = x[i], and zeros between them and after the last; step is at most most_spread.
+  // Past the caches where asked to and aligned.
+  void (*spread)(const float* x, float* z, index_t count, index_t step, bool stream);
   void (*select)(const SelectRow& row);
   void (*fence)();
 };

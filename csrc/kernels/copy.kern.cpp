@@ -149,7 +149,8 @@ void stream_rows(const LineRows& b) {
   for (index_t r = 0; r < b.rows; ++r) {
     const float* x = b.src + r * b.src_row;
     float* z = b.dst + r * b.dst_row;
-    const float* later = x + b.ahead * b.src_row;
+    const index_t beyond = r + b.ahead - b.rows;
+    const float* later = beyond < 0 ? x + b.ahead * b.src_row : b.next + beyond * b.src_row;
     for (index_t c = 0; c < b.cols; c += line) {
       if (b.ahead > 0) prefetch(later + c);
       for (index_t i = c; i < c + line; i += w) stream(z + i, load(x + i));
@@ -166,6 +167,43 @@ void fill(float* dst, float value, index_t count, bool streaming) {
   }
   for (; i + w <= count; i += w) store(dst + i, v);
   store_partial(dst + i, v, count - i);
+}
+
+template <bool streaming>
+void spread_to(const float* x, float* z, index_t count, index_t step) {
+  constexpr index_t ahead = 256;  // floats
+  std::int32_t lanes[most_spread * w];
+  std::uint32_t masks[most_spread] = {};
+  for (index_t i = 0; i < step * w; ++i) lanes[i] = 0;
+  for (index_t i = 0; i < w; ++i) {
+    lanes[i * step] = static_cast<std::int32_t>(i);
+    masks[i * step / w] |= 1U << (i * step % w);
+  }
+  index_t first = 0;
+  for (; first + w <= count; first += w) {
+    if (streaming) prefetch(x + first + ahead);
+    const VecF values = load(x + first);
+    for (index_t r = 0; r < step; ++r) {
+      const VecF moved = permute(values, load_i(lanes + r * w));
+      const VecF among_zeros = select(mask_from_bits(masks[r]), moved, zero());
+      if (streaming) {
+        stream(z + first * step + r * w, among_zeros);
+      } else {
+        store(z + first * step + r * w, among_zeros);
+      }
+    }
+  }
+  for (; first < count; ++first) {
+    for (index_t i = 0; i < step; ++i) z[first * step + i] = i == 0 ? x[first] : 0.0F;
+  }
+}
+
+void spread(const float* x, float* z, index_t count, index_t step, bool streaming) {
+  if (streaming && aligned(z)) {
+    spread_to<true>(x, z, count, step);
+  } else {
+    spread_to<false>(x, z, count, step);
+  }
 }
 
 template <bool a_repeats, bool b_repeats>
@@ -203,7 +241,7 @@ void fence() { stream_fence(); }
 }  // namespace
 
 const CopyKernels copy_kernels{w,    transpose_block, permute_runs, stream_rows, stream_copy,
-                               fill, select_row,      fence};
+                               fill, spread,          select_row,   fence};
 
 }  // namespace TW_ISA
 }  // namespace tilewise

@@ -19,18 +19,34 @@ TW_INLINE void each_vector(index_t count, const Body& body) {
   if (i < count) body(i, count - i);
 }
 
+// Asks for the lines that come later: far ahead from memory to L2, then from there to L1. With
+// three arrays or more the processor's own prefetchers leave some of the bandwidth unused: on Zen 4
+// Adam gains a tenth over none and 4 % over one level alone, SGD with momentum 4 %. May reach
+// beyond the end: a hint only.
+TW_INLINE void ask_ahead(const float* x) {
+  constexpr index_t to_l2 = 384;
+  constexpr index_t to_l1 = 64;
+  prefetch_to_l2(x + to_l2);
+  prefetch(x + to_l1);
+}
+
+// The same for the arrays of an update with so many states, which are asked for once a line.
+template <int states, typename Body>
+TW_INLINE void each_vector(const OptimizerArrays& a, index_t count, const Body& body) {
+  constexpr index_t line = 16;
+  index_t i = 0;
+  for (; i + line <= count; i += line) {
+    ask_ahead(a.p + i);
+    ask_ahead(a.g + i);
+    for (int s = 0; s < states; ++s) ask_ahead(a.s[s] + i);
+    for (index_t j = i; j < i + line; j += VecF::width) body(j, VecF::width);
+  }
+  for (; i < count; i += VecF::width) body(i, count - i);
+}
+
 template <typename Factors>
 TW_INLINE Factors as(const float* factors) {
   return *reinterpret_cast<const Factors*>(factors);
-}
-
-// Asks for the lines after the next few: with four arrays or more the processor's own prefetchers
-// leave some of the bandwidth unused. May reach beyond the end: a hint only.
-TW_INLINE void ask_ahead(const OptimizerArrays& a, index_t i, int states) {
-  constexpr index_t distance = 64;
-  prefetch(a.p + i + distance);
-  prefetch(a.g + i + distance);
-  for (int s = 0; s < states; ++s) prefetch(a.s[s] + i + distance);
 }
 
 #define TW_BODY [&](index_t i, index_t n) __attribute__((always_inline))
@@ -64,18 +80,22 @@ TW_INLINE VecF sign_of(VecF x) {
 
 void sgd(OptimizerArrays a, const float* factors, index_t count) {
   const auto f = as<SgdFactors<float>>(factors);
-  each_vector(
-      count, TW_BODY {
+  if (!a.s[0]) {
+    each_vector<0>(
+        a, count, TW_BODY {
+          const VecF p = load_n(a.p + i, n);
+          store_n(a.p + i, fnmadd(set1(f.lr), decayed(f, p, a.g + i, n), p), n);
+        });
+    return;
+  }
+  each_vector<1>(
+      a, count, TW_BODY {
         const VecF p = load_n(a.p + i, n);
-        VecF step = decayed(f, p, a.g + i, n);
-        if (a.s[0]) {
-          ask_ahead(a, i, 1);
-          const VecF g = step;
-          const VecF kept = set1(f.momentum) * load_n(a.s[0] + i, n);
-          const VecF buffer = f.first != 0 ? g : fmadd(set1(f.one_minus_dampening), g, kept);
-          store_n(a.s[0] + i, buffer, n);
-          step = f.nesterov != 0 ? fmadd(set1(f.momentum), buffer, g) : buffer;
-        }
+        const VecF g = decayed(f, p, a.g + i, n);
+        const VecF kept = set1(f.momentum) * load_n(a.s[0] + i, n);
+        const VecF buffer = f.first != 0 ? g : fmadd(set1(f.one_minus_dampening), g, kept);
+        store_n(a.s[0] + i, buffer, n);
+        const VecF step = f.nesterov != 0 ? fmadd(set1(f.momentum), buffer, g) : buffer;
         store_n(a.p + i, fnmadd(set1(f.lr), step, p), n);
       });
 }
@@ -83,9 +103,8 @@ void sgd(OptimizerArrays a, const float* factors, index_t count) {
 void adam(OptimizerArrays a, const float* factors, index_t count) {
   const auto f = as<AdamFactors<float>>(factors);
   const Lerp lerp(f.one_minus_beta1, f.beta1);
-  each_vector(
-      count, TW_BODY {
-        ask_ahead(a, i, 2);
+  each_vector<2>(
+      a, count, TW_BODY {
         const VecF p = load_n(a.p + i, n);
         const VecF g = decayed(f, p, a.g + i, n);
         const VecF m = lerp(load_n(a.s[0] + i, n), g);
@@ -105,8 +124,8 @@ void adam(OptimizerArrays a, const float* factors, index_t count) {
 void adamax(OptimizerArrays a, const float* factors, index_t count) {
   const auto f = as<AdamaxFactors<float>>(factors);
   const Lerp lerp(f.one_minus_beta1, f.beta1);
-  each_vector(
-      count, TW_BODY {
+  each_vector<2>(
+      a, count, TW_BODY {
         const VecF p = load_n(a.p + i, n);
         const VecF g = decayed(f, p, a.g + i, n);
         const VecF m = lerp(load_n(a.s[0] + i, n), g);
@@ -122,8 +141,8 @@ void adamax(OptimizerArrays a, const float* factors, index_t count) {
 void rmsprop(OptimizerArrays a, const float* factors, index_t count) {
   const auto f = as<RmspropFactors<float>>(factors);
   const Lerp lerp(f.one_minus_alpha, f.alpha);
-  each_vector(
-      count, TW_BODY {
+  each_vector<1>(
+      a, count, TW_BODY {
         const VecF p = load_n(a.p + i, n);
         const VecF g = decayed(f, p, a.g + i, n);
         const VecF v = mean_square(f.alpha, f.one_minus_alpha, load_n(a.s[0] + i, n), g);
@@ -145,8 +164,8 @@ void rmsprop(OptimizerArrays a, const float* factors, index_t count) {
 
 void adagrad(OptimizerArrays a, const float* factors, index_t count) {
   const auto f = as<AdagradFactors<float>>(factors);
-  each_vector(
-      count, TW_BODY {
+  each_vector<1>(
+      a, count, TW_BODY {
         const VecF p = load_n(a.p + i, n);
         const VecF g = decayed(f, p, a.g + i, n);
         const VecF v = fmadd(g, g, load_n(a.s[0] + i, n));
@@ -157,8 +176,8 @@ void adagrad(OptimizerArrays a, const float* factors, index_t count) {
 
 void adadelta(OptimizerArrays a, const float* factors, index_t count) {
   const auto f = as<AdadeltaFactors<float>>(factors);
-  each_vector(
-      count, TW_BODY {
+  each_vector<2>(
+      a, count, TW_BODY {
         const VecF eps = set1(f.eps);
         const VecF p = load_n(a.p + i, n);
         const VecF g = decayed(f, p, a.g + i, n);
@@ -173,8 +192,8 @@ void adadelta(OptimizerArrays a, const float* factors, index_t count) {
 
 void lion(OptimizerArrays a, const float* factors, index_t count) {
   const auto f = as<LionFactors<float>>(factors);
-  each_vector(
-      count, TW_BODY {
+  each_vector<1>(
+      a, count, TW_BODY {
         const VecF g = load_n(a.g + i, n) * set1(f.sign);
         const VecF m = load_n(a.s[0] + i, n);
         const VecF direction = fmadd(set1(f.one_minus_beta1), g, set1(f.beta1) * m);
@@ -186,8 +205,8 @@ void lion(OptimizerArrays a, const float* factors, index_t count) {
 
 void asgd(OptimizerArrays a, const float* factors, index_t count) {
   const auto f = as<AsgdFactors<float>>(factors);
-  each_vector(
-      count, TW_BODY {
+  each_vector<1>(
+      a, count, TW_BODY {
         const VecF before = load_n(a.p + i, n);
         const VecF g = decayed(f, before, a.g + i, n);
         const VecF p = fnmadd(set1(f.eta), g, before * set1(f.shrink));
@@ -199,8 +218,8 @@ void asgd(OptimizerArrays a, const float* factors, index_t count) {
 
 void rprop(OptimizerArrays a, const float* factors, index_t count) {
   const auto f = as<RpropFactors<float>>(factors);
-  each_vector(
-      count, TW_BODY {
+  each_vector<2>(
+      a, count, TW_BODY {
         VecF g = load_n(a.g + i, n) * set1(f.sign);
         const VecF agreement = g * load_n(a.s[0] + i, n);
         const Mask turned = agreement < zero();
@@ -218,11 +237,8 @@ void rprop(OptimizerArrays a, const float* factors, index_t count) {
 void lerp(OptimizerArrays a, const float* factors, index_t count) {
   const auto f = as<LerpFactors<float>>(factors);
   const Lerp towards(f.weight, f.one_minus_weight);
-  each_vector(
-      count, TW_BODY {
-        ask_ahead(a, i, 0);
-        store_n(a.p + i, towards(load_n(a.p + i, n), load_n(a.g + i, n)), n);
-      });
+  each_vector<0>(
+      a, count, TW_BODY { store_n(a.p + i, towards(load_n(a.p + i, n), load_n(a.g + i, n)), n); });
 }
 
 // ---------------------------------------------------------------- sums
@@ -293,15 +309,15 @@ void lamb_average(OptimizerArrays a, const float* factors, index_t count, double
     const index_t size = count - first < sum_block ? count - first : sum_block;
     VecF of_p = zero();
     VecF of_direction = zero();
-    each_vector(
-        size, TW_BODY {
-          const index_t j = first + i;
-          const VecF g = load_n(a.g + j, n) * set1(f.sign);
-          const VecF p = load_n(a.p + j, n);
-          const VecF m = lerp(load_n(a.s[0] + j, n), g);
-          const VecF v = mean_square(f.beta2, f.one_minus_beta2, load_n(a.s[1] + j, n), g);
-          store_n(a.s[0] + j, m, n);
-          store_n(a.s[1] + j, v, n);
+    const OptimizerArrays b{a.p + first, a.g + first, {a.s[0] + first, a.s[1] + first, nullptr}};
+    each_vector<2>(
+        b, size, TW_BODY {
+          const VecF g = load_n(b.g + i, n) * set1(f.sign);
+          const VecF p = load_n(b.p + i, n);
+          const VecF m = lerp(load_n(b.s[0] + i, n), g);
+          const VecF v = mean_square(f.beta2, f.one_minus_beta2, load_n(b.s[1] + i, n), g);
+          store_n(b.s[0] + i, m, n);
+          store_n(b.s[1] + i, v, n);
           // Lanes beyond a tail are 0 / eps.
           const VecF direction = lamb_direction(f, p, m, v);
           of_p = fmadd(p, p, of_p);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "base/convert.h"
 #include "base/error.h"
@@ -59,22 +60,50 @@ bool has_whole_lines(const LoopNest& loops, int operand, const Array& a) {
   return whole;
 }
 
+// Both arrays of a copy, turned round where the source runs backwards.
+struct ForwardCopy {
+  ForwardCopy(const Array& given_dst, const Array& given_src) {
+    Dims to = given_dst.strides();
+    Dims from = given_src.strides();
+    index_t dst_start = 0;
+    index_t src_start = 0;
+    for (int i = 0; i < from.size(); ++i) {
+      if (from[i] >= 0) continue;
+      dst_start += (given_dst.extent(i) - 1) * to[i];
+      src_start += (given_src.extent(i) - 1) * from[i];
+      to[i] = -to[i];
+      from[i] = -from[i];
+    }
+    dst = given_dst.with_layout(given_dst.shape(), to, dst_start);
+    src = given_src.with_layout(given_src.shape(), from, src_start);
+  }
+  Array dst;
+  Array src;
+};
+
 // Rows of whole cache lines to memory, in the order of the source: stores past the caches may come
 // in any order, while reading wants to be foreseen.
 bool stream_lines(const LoopNest& loops, const Array& dst, const Array& src) {
   if (loops.inner_stride(1) != 1 || !has_whole_lines(loops, 0, dst)) return false;
-  const LoopNest by_source(dst.shape(), {&src.strides(), &dst.strides()});
+  const ForwardCopy turned(dst, src);
+  const LoopNest by_source(dst.shape(), {&turned.src.strides(), &turned.dst.strides()});
   const bool forward = by_source.inner_stride(0) == 1 && by_source.inner_stride(1) == 1;
   const LoopNest& nest = forward ? by_source : loops;
   const int to = forward ? 1 : 0;
   const int from = forward ? 0 : 1;
+  const auto* source = (forward ? turned.src : src).data<const float>();
+  auto* target = (forward ? turned.dst : dst).data<float>();
   const CopyKernels& kernels = copy_kernels();
+  const int rank = nest.rank();
   nest.parallel_blocks([&](const LoopBlock& b) {
     constexpr index_t page = 1024;  // floats
-    const bool follows = b.row_stride[from] == b.cols || b.row_stride[from] == 0;
-    kernels.stream_rows({src.data<const float>() + b.offset[from], dst.data<float>() + b.offset[to],
-                         b.rows, b.cols, b.row_stride[from], b.row_stride[to],
-                         follows ? 0 : ceil_div(page, b.cols)});
+    const index_t step = b.row_stride[from];
+    const bool follows = step == b.cols || step == 0;
+    const bool all_rows = rank > 2 && b.rows == nest.extent(rank - 2);
+    const index_t to_next = all_rows ? nest.stride(rank - 3, from) : b.rows * step;
+    const float* first = source + b.offset[from];
+    kernels.stream_rows({first, target + b.offset[to], b.rows, b.cols, step, b.row_stride[to],
+                         follows ? 0 : ceil_div(page, b.cols), first + to_next});
     kernels.fence();
   });
   return true;
@@ -162,7 +191,25 @@ void copy_into(const Array& dst, const Array& src) {
   });
 }
 
+bool has_channels_innermost(const Array& a) {
+  if (a.rank() < 3 || a.extent(1) == 1 || a.is_contiguous()) return false;
+  const Dims& strides = a.strides();
+  index_t outer = a.extent(0) == 1 ? std::numeric_limits<index_t>::max() : strides[0];
+  for (int i = 2; i < a.rank(); ++i) {
+    if (a.extent(i) == 1) continue;
+    if (strides[i] > outer) return false;
+    outer = strides[i];
+  }
+  return strides[1] > 0 && strides[1] < outer && outer != std::numeric_limits<index_t>::max();
+}
+
 namespace {
+
+// For a copy of `a`: without gaps, in the order of its memory.
+Array empty_in_order(const Array& a, DType dtype) {
+  return has_channels_innermost(a) ? Array::empty_channels_last(a.shape(), dtype)
+                                   : Array::empty_like(a, dtype);
+}
 
 Array copied(Array dst, const Array& src) {
   copy_into(dst, src);
@@ -180,17 +227,18 @@ Array channels_last(const Array& a) {
 }
 
 Array dense(const Array& a) {
-  return a.is_contiguous() || a.is_channels_last() ? a : contiguous(a);
+  if (a.is_contiguous() || a.is_channels_last()) return a;
+  return copied(empty_in_order(a, a.dtype()), a);
 }
 
 Array dense_as(const Array& a, const Array& like) {
   return Array::same_dense_layout(a, like) ? a : copied(Array::empty_like(like, a.dtype()), a);
 }
 
-Array clone(const Array& a) { return copied(Array::empty_like(a), a); }
+Array clone(const Array& a) { return copied(empty_in_order(a, a.dtype()), a); }
 
 Array cast(const Array& a, DType dtype) {
-  return a.dtype() == dtype ? a : copied(Array::empty_like(a, dtype), a);
+  return a.dtype() == dtype ? a : copied(empty_in_order(a, dtype), a);
 }
 
 Array reshape(const Array& a, const Dims& wanted) {

@@ -161,64 +161,130 @@ struct Place {
   index_t src = 0;
 };
 
-// Where the dimensions outside the run's begin for their flat index `plane`.
-Place place_of(const LoopNest& loops, int outer, index_t plane) {
-  Place place;
-  for (int dim = outer - 1; dim >= 0; --dim) {
-    const index_t index = plane % loops.extent(dim);
-    plane /= loops.extent(dim);
-    place.dst += index * loops.stride(dim, dst_operand);
-    place.src += index * loops.stride(dim, src_operand);
+// The dimensions outside the runs: those before `outer`, and `turns` of `outer` itself where it is
+// not the runs' own.
+struct PermuteWalk {
+  const LoopNest& loops;
+  int outer;
+  index_t turns = 1;
+
+  // Where a plane begins, the flat index of the outer dimensions.
+  Place place_of(index_t plane, index_t turn) const {
+    Place place;
+    if (turns > 1) {
+      place.dst = turn * loops.stride(outer, dst_operand);
+      place.src = turn * loops.stride(outer, src_operand);
+    }
+    for (int dim = outer - 1; dim >= 0; --dim) {
+      const index_t index = plane % loops.extent(dim);
+      plane /= loops.extent(dim);
+      place.dst += index * loops.stride(dim, dst_operand);
+      place.src += index * loops.stride(dim, src_operand);
+    }
+    return place;
   }
-  return place;
-}
+};
 
-}  // namespace
+constexpr index_t worth_tables = 4096;  // elements
 
-bool copy_permuted(const LoopNest& loops, const Array& dst, const Array& src) {
-  constexpr index_t worth_tables = 4096;  // elements
-  if (dst.size() < worth_tables || loops.inner_stride(dst_operand) != 1) return false;
+// Copies all runs of a cut; offsets(n) tells where the elements of n indices of its outer dimension
+// are in the source. False where one register would need too many of the source.
+template <typename Offsets>
+bool copy_runs(const LoopNest& loops, const Cut& cut, const Offsets& offsets, const Array& dst,
+               const Array& src) {
   const CopyKernels& kernels = copy_kernels();
-  const Cut cut = cut_of(loops, kernels.width);
   const index_t extent = cut.outer < 0 ? 1 : loops.extent(cut.outer);
   const index_t dst_stride = cut.outer < 0 ? 0 : loops.stride(cut.outer, dst_operand);
   const index_t src_stride = cut.outer < 0 ? 0 : loops.stride(cut.outer, src_operand);
   const index_t whole = extent / cut.factor;
   const index_t rest = extent % cut.factor;
-  const StepTable table(run_offsets(loops, cut, cut.factor), kernels.width);
-  const StepTable last(rest > 0 ? run_offsets(loops, cut, rest) : std::vector<index_t>(),
-                       kernels.width);
+  const StepTable table(offsets(cut.factor), kernels.width);
+  const StepTable last(rest > 0 ? offsets(rest) : std::vector<index_t>(), kernels.width);
   if (!table.fits() || !last.fits()) return false;
 
+  PermuteWalk walk{loops, cut.outer};
+  // A dimension around the runs that comes back to the cache lines that they have read, as the rows
+  // of shuffled pixels do, is walked for some runs at a time, so that memory is read evenly.
+  const int around = cut.outer - 1;
+  if (around >= 0) {
+    const index_t step = loops.stride(around, src_operand);
+    if (step >= 0 && step < src_stride) {
+      walk.turns = loops.extent(around);
+      walk.outer = around;
+    }
+  }
   index_t planes = 1;
-  for (int dim = 0; dim < cut.outer; ++dim) planes *= loops.extent(dim);
+  for (int dim = 0; dim < walk.outer; ++dim) planes *= loops.extent(dim);
   const bool past_caches = copy_sweeps_caches(dst, src);
-  const index_t grain = ceil_div(elementwise_grain, cut.inner * cut.factor);
+  const index_t grain = ceil_div(elementwise_grain, cut.inner * cut.factor * walk.turns);
   // The source is asked for a page ahead: steps do not read in the order that the processor
   // expects.
   constexpr index_t page = 1024;  // floats
   const index_t ahead = past_caches ? ceil_div(page, cut.inner * cut.factor) : 0;
+  const index_t together = walk.turns > 1 ? ceil_div(page, cut.inner * cut.factor) : whole;
   parallel_ranges(planes * whole, grain, [&](index_t first, index_t end) {
     while (first < end) {
       const index_t run = first % whole;
-      const index_t runs = std::min(end - first, whole - run);
-      const Place place = place_of(loops, cut.outer, first / whole);
-      const auto at = [&](index_t number, index_t count) {
-        return PermuteRuns{src.data<const float>() + place.src + number * cut.factor * src_stride,
-                           dst.data<float>() + place.dst + number * cut.factor * dst_stride,
-                           count,
-                           cut.factor * src_stride,
-                           cut.factor * dst_stride,
-                           past_caches,
-                           ahead};
-      };
-      kernels.permute(table.view(), at(run, runs));
-      if (rest > 0 && run + runs == whole) kernels.permute(last.view(), at(whole, 1));
+      const index_t runs = std::min({end - first, whole - run, together});
+      for (index_t turn = 0; turn < walk.turns; ++turn) {
+        const Place place = walk.place_of(first / whole, turn);
+        const auto at = [&](index_t number, index_t count) {
+          return PermuteRuns{src.data<const float>() + place.src + number * cut.factor * src_stride,
+                             dst.data<float>() + place.dst + number * cut.factor * dst_stride,
+                             count,
+                             cut.factor * src_stride,
+                             cut.factor * dst_stride,
+                             past_caches,
+                             turn == 0 ? ahead : 0};
+        };
+        kernels.permute(table.view(), at(run, runs));
+        if (rest > 0 && run + runs == whole) kernels.permute(last.view(), at(whole, 1));
+      }
       first += runs;
     }
     if (past_caches) kernels.fence();
   });
   return true;
+}
+
+}  // namespace
+
+bool copy_permuted(const LoopNest& loops, const Array& dst, const Array& src) {
+  if (dst.size() < worth_tables || loops.inner_stride(dst_operand) != 1) return false;
+  const Cut cut = cut_of(loops, copy_kernels().width);
+  return copy_runs(
+      loops, cut, [&](index_t factor) { return run_offsets(loops, cut, factor); }, dst, src);
+}
+
+bool copy_rotated(const Array& dst, const Array& src, int dim, index_t shift) {
+  constexpr index_t longest = 1024;  // of longer rows two parts are copied as quickly
+  const index_t length = src.extent(dim);
+  const index_t width = copy_kernels().width;
+  const bool words = dst.dtype() == src.dtype() && itemsize(dst.dtype()) == sizeof(float);
+  if (!words || dst.size() < worth_tables || length < 2 * width || length > longest ||
+      dst.strides()[dim] != 1 || src.strides()[dim] != 1) {
+    return false;
+  }
+  const Array starts = dst.slice(dim, 0, 1, 1);
+  const LoopNest rows(starts.shape(), {&starts.strides(), &src.strides()});
+  Cut cut{rows.rank() - 1, length};
+  const index_t unit = width / std::gcd(length, width);
+  if (rows.inner_stride(dst_operand) == length && unit * length <= longest) {
+    cut.factor = std::min(unit, rows.extent(cut.outer));
+  }
+  const index_t step = rows.inner_stride(src_operand);
+  const auto offsets = [&](index_t factor) {
+    std::vector<index_t> places;
+    places.reserve(static_cast<std::size_t>(factor * length));
+    for (index_t row = 0; row < factor; ++row) {
+      for (index_t i = 0; i < length; ++i) {
+        places.push_back(row * step + (i < shift ? i + length : i) - shift);
+      }
+    }
+    return places;
+  };
+  dst.storage()->bump_version();
+  return copy_runs(rows, cut, offsets, dst, src);
 }
 
 }  // namespace tilewise

@@ -11,4 +11,8 @@ namespace tilewise {
 // of the result would take from too many places.
 bool copy_permuted(const LoopNest& loops, const Array& dst, const Array& src);
 
+// dst[..., (i + shift) % length, ...] = src[..., i, ...] along a dimension that is innermost in
+// both, 0 < shift < length. False, and nothing is done, where parts of rows are copied as quickly.
+bool copy_rotated(const Array& dst, const Array& src, int dim, index_t shift);
+
 }  // namespace tilewise

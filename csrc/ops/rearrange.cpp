@@ -8,6 +8,7 @@
 #include "ops/binary.h"
 #include "ops/copy.h"
 #include "ops/operand.h"
+#include "ops/permute_copy.h"
 #include "ops/reduce.h"
 #include "ops/view.h"
 
@@ -138,6 +139,9 @@ void roll_parts(const Array& dst, const Array& src, const Dims& shifts, int dim)
   if (dim == shifts.size()) return copy_into(dst, src);
   const index_t extent = src.extent(dim);
   const index_t shift = shifts[dim];
+  const bool innermost =
+      std::all_of(shifts.begin() + dim + 1, shifts.end(), [](index_t later) { return later == 0; });
+  if (innermost && copy_rotated(dst, src, dim, shift)) return;
   roll_parts(dst.slice(dim, shift, extent, 1), src.slice(dim, 0, extent - shift, 1), shifts,
              dim + 1);
   roll_parts(dst.slice(dim, 0, shift, 1), src.slice(dim, extent - shift, extent, 1), shifts,

@@ -135,6 +135,7 @@ __all__: list[str] = [
     "elu",
     "elu_",
     "elu_backward",
+    "empty_around",
     "empty_cache",
     "eq",
     "erf",
@@ -440,6 +441,7 @@ __all__: list[str] = [
     "where",
     "windows",
     "windows_backward",
+    "write_among_zeros",
     "xlogy",
 ]
 
@@ -1123,6 +1125,7 @@ def elu_backward(
     b: typing.SupportsFloat | typing.SupportsIndex = 0.0,
     c: typing.SupportsFloat | typing.SupportsIndex = 0.0,
 ) -> Array: ...
+def empty_around(values: Array, shape: tuple[int, ...]) -> Array: ...
 def empty_cache() -> None: ...
 def eq(a: typing.Any, b: typing.Any) -> Array: ...
 def erf(x: Array) -> Array: ...
@@ -2193,6 +2196,7 @@ def windows_backward(
     dim: typing.SupportsInt | typing.SupportsIndex,
     step: typing.SupportsInt | typing.SupportsIndex,
 ) -> Array: ...
+def write_among_zeros(whole: Array, view: Array, values: Array) -> None: ...
 def xlogy(a: typing.Any, b: typing.Any) -> Array: ...
 
 __version__: str

@@ -12,6 +12,8 @@ from tilewise._dtypes import as_dtype
 from tilewise.autograd import grad_mode, record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tilewise._core import Array
     from tilewise.tensor import Tensor
 
@@ -60,6 +62,13 @@ def reduced(gradient: Array, shape: tuple[int, ...], dtype: Any) -> Array:
 def unbroadcast(gradient: Array, like: Array) -> Array:
     """`reduced` to the shape and the type of an operand."""
     return reduced(gradient, like.shape, like.dtype)
+
+
+def placed(values: Array, shape: tuple[int, ...], view_of: Callable[[Array], Array]) -> Array:
+    """Zeros of `shape` but for the values, which go where `view_of` looks: a view's gradient."""
+    whole = _core.empty_around(values, shape)
+    _core.write_among_zeros(whole, view_of(whole), values)
+    return whole
 
 
 def check_inplace(op: str, tensor: Tensor, other_requires_grad: bool = False) -> bool:

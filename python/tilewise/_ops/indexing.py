@@ -15,7 +15,7 @@ import numpy as np
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, describe
 from tilewise._dtypes import bool_, float64, int32, int64, to_numpy, uint8
-from tilewise._ops.common import check_inplace, operand, unbroadcast
+from tilewise._ops.common import check_inplace, operand, placed, unbroadcast
 from tilewise._ops.shape import broadcast_shapes, expand, view_of
 from tilewise.autograd import grad_mode, record, wrap
 
@@ -190,7 +190,10 @@ def getitem(input: Tensor, index: Any) -> Tensor:
     x = input._array
     y = _core.basic_index(x, index)
     if y is not None:
-        return view_of("getitem", input, y, lambda dy: _scatter_basic(dy, x.shape, index))
+        shape = x.shape
+        return view_of(
+            "getitem", input, y, lambda dy: _scatter_basic(dy, shape, index), aliases=False
+        )
     if index.__class__ is input.__class__ and index._array.dtype == bool_:
         return (
             masked_select(input, index)
@@ -240,9 +243,7 @@ def plan_of(x: Array, index: Any) -> Plan:
 
 
 def _scatter_basic(dy: Array, shape: tuple[int, ...], index: Any) -> Array:
-    dx = _core.Array.full(shape, 0, dy.dtype)
-    _core.basic_index(dx, index).copy_(dy)
-    return dx
+    return placed(dy, shape, lambda dx: _core.basic_index(dx, index))
 
 
 def _advanced(input: Tensor, index: Any) -> Tensor:
@@ -251,7 +252,8 @@ def _advanced(input: Tensor, index: Any) -> Tensor:
     steps = plan_of(x, index)
     y = steps.view(x)
     if not steps.arrays:
-        return view_of("getitem", input, y, lambda dy: _scatter_view(dy, shape, steps))
+        aliases = not steps.slices
+        return view_of("getitem", input, y, lambda dy: _scatter_view(dy, shape, steps), aliases)
     picked = _core.index(y, list(steps.arrays))
     if not (input._requires_grad and grad_mode.enabled):
         return wrap(picked)
@@ -268,9 +270,7 @@ def _scatter_view(dy: Array, shape: tuple[int, ...], steps: Plan) -> Array:
     """Zeros of `shape` with `dy` where the view looked."""
     if steps.whole:
         return dy.reshape(shape)
-    dx = _core.Array.full(shape, 0, dy.dtype)
-    steps.view(dx).copy_(dy)
-    return dx
+    return placed(dy, shape, steps.view)
 
 
 def _write(x: Array, steps: Plan, value: Array) -> None:

@@ -40,7 +40,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
         _core.diagonal(dx, above, rows, columns).copy_(dy)
         return dx
 
-    return view_of("diagonal", input, y, backward)
+    return view_of("diagonal", input, y, backward, aliases=False)
 
 
 def _embedded(input: Tensor, x: Array, offset: int, rows: int, columns: int) -> Tensor:

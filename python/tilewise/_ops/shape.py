@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tilewise import _core
 from tilewise._arguments import array_of, as_axes, as_axis, as_int, as_shape
 from tilewise._memory_format import as_format
+from tilewise._ops.common import placed
 from tilewise.autograd import grad_mode, record, wrap
 
 if TYPE_CHECKING:
@@ -23,13 +24,19 @@ if TYPE_CHECKING:
     from tilewise.tensor import Tensor
 
 
-def view_of(name: str, input: Tensor, array: Array, backward: Callable[[Array], Array]) -> Tensor:
+def view_of(
+    name: str,
+    input: Tensor,
+    array: Array,
+    backward: Callable[[Array], Array],
+    aliases: bool = True,
+) -> Tensor:
     """A tensor on the memory of another. Writing to either while the tape needs it is an error."""
     if not (input._requires_grad and grad_mode.enabled):
         return plain_view(input, array)
     if not array.shares_storage(input._array):  # a copy: what is written to it is its own affair
-        return record(name, array, (input,), lambda dy: (backward(dy),), aliases=True)
-    out = record(name, array, (input,), lambda dy: (backward(dy),), (array,), aliases=True)
+        return record(name, array, (input,), lambda dy: (backward(dy),), aliases=aliases)
+    out = record(name, array, (input,), lambda dy: (backward(dy),), (array,), aliases)
     out._base = input if input._base is None else input._base
     return out
 
@@ -413,11 +420,9 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     y = _core.squeeze(x.slice(axis, at, at + 1, 1), (axis,))
 
     def backward(dy: Array) -> Array:
-        dx = _core.Array.full(x.shape, 0, dy.dtype)
-        _core.squeeze(dx.slice(axis, at, at + 1, 1), (axis,)).copy_(dy)
-        return dx
+        return placed(dy, x.shape, lambda dx: _core.squeeze(dx.slice(axis, at, at + 1, 1), (axis,)))
 
-    return view_of("select", input, y, backward)
+    return view_of("select", input, y, backward, aliases=False)
 
 
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
@@ -438,7 +443,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
             return _core.sum_to(dy, ())
         return _core.windows_backward(dy, x.shape, axis, stride)
 
-    return view_of("unfold", input, y, backward)
+    return view_of("unfold", input, y, backward, aliases=False)
 
 
 def sum_to_size(input: Tensor, *size: int | Sequence[int]) -> Tensor:

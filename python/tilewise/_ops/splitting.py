@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tilewise import _core
 from tilewise._arguments import array_of, as_axis, as_int, as_shape, wrong_type
-from tilewise._ops.shape import (
-    plain_view,
-    view_of,
-)
+from tilewise._ops.common import placed
+from tilewise._ops.shape import plain_view, view_of
 from tilewise.autograd import grad_mode
 
 if TYPE_CHECKING:
@@ -45,11 +43,9 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
         return plain_view(input, y)
 
     def backward(dy: Array) -> Array:
-        dx = _core.Array.full(x.shape, 0, dy.dtype)
-        dx.slice(axis, first, first + length, 1).copy_(dy)
-        return dx
+        return placed(dy, x.shape, lambda dx: dx.slice(axis, first, first + length, 1))
 
-    return view_of("narrow", input, y, backward)
+    return view_of("narrow", input, y, backward, aliases=False)
 
 
 def split(
@@ -104,12 +100,13 @@ def _pieces(
         stop = start + (piece.shape[axis] if keep else 1)
 
         def backward(dy: Array, start: int = start, stop: int = stop) -> Array:
-            dx = _core.Array.full(shape, 0, dy.dtype)
-            part = dx.slice(axis, start, stop, 1)
-            (part if keep else _core.squeeze(part, (axis,))).copy_(dy)
-            return dx
+            def place(dx: Array) -> Array:
+                part = dx.slice(axis, start, stop, 1)
+                return part if keep else _core.squeeze(part, (axis,))
 
-        views.append(view_of(name, input, piece, backward))
+            return placed(dy, shape, place)
+
+        views.append(view_of(name, input, piece, backward, aliases=False))
         start = stop
     return tuple(views)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tilewise import _core
@@ -154,22 +154,59 @@ class FusedOptimizer(Optimizer):
 
     def _step_group(self, group: dict[str, Any], params: list[Tensor]) -> None:
         used = self._used(group)
-        new = self._complete(group, params)
-        batches: dict[Any, _Batch] = {}
-        for parameter in params:
-            memory = self.state.get(parameter, {})
-            moment = self._advance(group, memory, id(parameter) in new)
-            batch = batches.get(moment)
-            if batch is None:
-                batch = batches[moment] = _Batch([], [], [[] for _ in used])
-            batch.params.append(parameter._array)
-            batch.grads.append(parameter._grad._array)  # type: ignore[union-attr]
-            for arrays, name in zip(batch.states, used, strict=True):
-                if name:
-                    arrays.append(memory[name]._array)
-        for moment, (arrays, grads, states) in batches.items():
+        memories = self._memories(used, params)
+        new: set[int] = set()
+        try:
+            states = _arrays_of(memories, used)
+        except (AttributeError, KeyError):  # a tensor that is None, or not there
+            new = self._complete(group, params)
+            memories = self._memories(used, params)
+            states = _arrays_of(memories, used)
+        if new or not any(used):
+            fresh = [not new or id(p) in new for p in params]
+            moments = [self._advance(group, *of) for of in zip(memories, fresh, strict=True)]
+        else:
+            moments = [self._advance(group, memory, False) for memory in memories]
+        arrays = [p._array for p in params]
+        grads = [p._grad._array for p in params]  # type: ignore[union-attr]
+        for moment, batch in _by_moment(moments, _Batch(arrays, grads, states)):
             factors = self._factors(group, moment)
-            _core.optimizer_step(self._rule, arrays, grads, states, factors)
+            _core.optimizer_step(self._rule, batch.params, batch.grads, batch.states, factors)
+
+    def _memories(self, used: tuple[str, ...], params: list[Tensor]) -> list[dict[str, Any]]:
+        """What is remembered of each parameter; nothing where the rule needs no memory."""
+        if not any(used):
+            return [{} for _ in params]
+        state = self.state
+        return [state[p] for p in params]
+
+
+def _arrays_of(memories: list[dict[str, Any]], used: tuple[str, ...]) -> list[list[Array]]:
+    return [[memory[name]._array for memory in memories] if name else [] for name in used]
+
+
+def _by_moment(moments: list[Any], batch: _Batch) -> Iterable[tuple[Any, _Batch]]:
+    """A batch for each moment: mostly there is one."""
+    members: dict[Any, list[int]] = {}
+    if moments.count(moments[0]) == len(moments):
+        return [(moments[0], batch)]
+    for i, moment in enumerate(moments):
+        members.setdefault(moment, []).append(i)
+
+    def chosen(arrays: list[Array], places: list[int]) -> list[Array]:
+        return [arrays[i] for i in places] if arrays else []
+
+    return [
+        (
+            moment,
+            _Batch(
+                chosen(batch.params, places),
+                chosen(batch.grads, places),
+                [chosen(state, places) for state in batch.states],
+            ),
+        )
+        for moment, places in members.items()
+    ]
 
 
 _LINE = 16  # elements of float32 in a cache line
