@@ -101,8 +101,19 @@ def check_inplace(op: str, tensor: Tensor, other_requires_grad: bool = False) ->
 
 # Views that show each element of their tensor once, in another shape or order.
 _WHOLE_VIEWS = frozenset(
-    ("flatten", "movedim", "permute", "reshape", "squeeze", "t", "transpose", "unsqueeze")
+    (
+        "flatten",
+        "movedim",
+        "permute",
+        "reshape",
+        "squeeze",
+        "t",
+        "transpose",
+        "unflatten",
+        "unsqueeze",
+    )
 )
+
 
 
 def _takes_over(view: Tensor, base: Tensor) -> bool:
