@@ -115,7 +115,6 @@ _WHOLE_VIEWS = frozenset(
 )
 
 
-
 def _takes_over(view: Tensor, base: Tensor) -> bool:
     """Let a view of all of `base` own the memory, where that can be told from the tape."""
     node, made = view._node, base._node
