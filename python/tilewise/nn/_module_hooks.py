@@ -11,8 +11,6 @@ from tilewise.autograd import grad_mode, record
 from tilewise.tensor import Tensor
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from tilewise.nn.module import Module
 
 
@@ -158,7 +156,7 @@ def _count(values: Any) -> int:
     return sum(isinstance(v, Tensor) and v.requires_grad for v in tensors) * grad_mode.enabled
 
 
-class Handles:
+class Handles(RemovableHandle):
     """Removes several hooks at once; also at the end of a `with`."""
 
     def __init__(self, *handles: RemovableHandle) -> None:
@@ -168,14 +166,3 @@ class Handles:
         """Take the hooks back; a second call does nothing."""
         for handle in self._handles:
             handle.remove()
-
-    def __enter__(self) -> Handles:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.remove()
