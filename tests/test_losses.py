@@ -467,6 +467,23 @@ def test_bad_arguments(index: int) -> None:
         call()
 
 
+def test_targets_of_whole_numbers() -> None:
+    """Labels as files of pictures hold them, and counts as targets."""
+    x = tw.tensor(random_array((4, 5), 0), requires_grad=True)
+    labels = tw.tensor([0, 3, 4, 1])
+    for loss in (F.cross_entropy, F.nll_loss, F.softmax_focal_loss):
+        assert loss(x, labels.to(tw.uint8)).item() == loss(x, labels).item()
+        with pytest.raises(TypeError, match="dtype int64, got int32"):
+            loss(x, labels.to(tw.int32))
+    counts = tw.arange(20).reshape(4, 5)
+    for distance in (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss):
+        y = distance(x, counts)
+        assert y.dtype == tw.float32
+        assert y.item() == distance(x, counts.float()).item()
+        with pytest.raises(TypeError, match="floating"):
+            distance(counts, counts)
+
+
 def test_the_old_form_of_reductions() -> None:
     x, t = tw.ones(4), tw.zeros(4)
     with pytest.warns(DeprecationWarning, match="use reduction"):

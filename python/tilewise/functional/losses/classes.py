@@ -33,7 +33,7 @@ def cross_entropy(
 
     Args:
         input: logits, (N, C), (N, C, spatial…) or (C,), float32 or float64.
-        target: int64 labels of shape (N,), (N, spatial…) or (); or the probability of each class,
+        target: int64 or uint8 labels, (N,), (N, spatial…) or (); or the probability of each class,
             of the input's shape and type.
         weight: (C,), a factor for each class.
         size_average: deprecated, see `reduction`.
@@ -68,6 +68,12 @@ def cross_entropy(
     return _label_loss(op, input, target, weight, ignore_index, (smoothing, reduction))
 
 
+def _labels(op: str, target: Tensor) -> Array:
+    """Class indices as the core takes them; bytes, which files of pictures hold, are as good."""
+    t = array_of(op, "target", target)
+    return t.astype(_core.DType.int64) if t.dtype == _core.DType.uint8 else t
+
+
 def _label_loss(
     op: str,
     input: Tensor,
@@ -76,7 +82,7 @@ def _label_loss(
     ignore_index: int,
     options: tuple[Any, ...],
 ) -> Tensor:
-    x, t = array_of(op, "input", input), array_of(op, "target", target)
+    x, t = array_of(op, "input", input), _labels(op, target)
     w = None if weight is None else array_of(op, "weight", weight)
     ignored = _ignored(op, ignore_index)
     y, log_sum_exp, total = _core.cross_entropy_forward(x, t, w, ignored, *options)
@@ -190,7 +196,7 @@ def nll_loss(
     """
     op = "nll_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
-    x, t = array_of(op, "input", input), array_of(op, "target", target)
+    x, t = array_of(op, "input", input), _labels(op, target)
     w = optional_array(op, "weight", weight)
     arguments = (t, w, _ignored(op, ignore_index), reduction)
     y, total_weight = _core.nll_loss_forward(x, *arguments)

@@ -24,7 +24,8 @@ def _weighted_mean(
     weight: Tensor | None,
     constants: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Tensor:
-    """A loss whose mean divides by the sum of its weights."""
+    """A loss whose mean divides by the sum of its weights; whole targets count as floats."""
+    target = as_labels(loss, input, target)
     if weight is None:
         return pointwise(loss, input, target, reduction, None, None, constants)
     check_same_shape(loss, "weight", weight, input)
@@ -113,6 +114,7 @@ def smooth_l1_loss(
     op = "smooth_l1_loss"
     reduction = reduction_of(op, reduction, size_average, reduce)
     width = as_float(op, "beta", beta, 0.0)
+    target = as_labels(op, input, target)
     if width == 0.0:
         return pointwise("l1_loss", input, target, reduction)
     return pointwise(op, input, target, reduction, constants=(width, 1.0 / width, 1.0))
@@ -149,7 +151,8 @@ def huber_loss(
         raise ValueError(f"{op}: expected delta > 0, got {bound}")
     if weight is not None:
         check_same_shape(op, "weight", weight, input)
-    return pointwise(op, input, target, reduction, None, weight, (bound, 1.0, bound))
+    labels = as_labels(op, input, target)
+    return pointwise(op, input, labels, reduction, None, weight, (bound, 1.0, bound))
 
 
 def kl_div(
