@@ -139,7 +139,7 @@ LOSS: list[Case] = [
     ("nll_loss", lambda: F.nll_loss(tw.ones(4, 3), V), TypeError),
     ("nll_loss", lambda: F.nll_loss(tw.ones(4, 3), I * 0, reduction=None), TypeError),
     ("mse_loss", lambda: F.mse_loss(V, tw.ones(3)), ValueError),
-    ("mse_loss", lambda: F.mse_loss(V, I), TypeError),
+    ("mse_loss", lambda: F.mse_loss(I, V), TypeError),
     ("mse_loss", lambda: F.mse_loss(V, 3.0), TypeError),
     ("one_hot", lambda: F.one_hot(V), TypeError),
     ("one_hot", lambda: F.one_hot(I, 3), ValueError),

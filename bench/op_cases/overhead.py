@@ -55,12 +55,12 @@ def _max_unpool2d(lib: Any) -> Callable[[], Any]:
     return lambda: lib.F.max_unpool2d(y, places, 2)
 
 
-def _layer(history: bool) -> Callable[[Any], Callable[[], Any]]:
+def _layer(gradients: bool) -> Callable[[Any], Callable[[], Any]]:
     def make(lib: Any) -> Callable[[], Any]:
         x, layer = lib.root.rand(1, 8, 8, 8), lib.nn.Conv2d(8, 8, 3, padding=1)
         parameters = list(layer.parameters())
         cotangent = (layer(x) * 0 + 1).detach()
-        if history:
+        if gradients:
             return lambda: lib.root.autograd.grad(layer(x), parameters, cotangent)
         return lambda: layer(x)
 
@@ -153,8 +153,8 @@ CALLS: dict[str, Callable[[Any], Callable[[], Any]]] = {
     "flip": _call(lambda _, x: x.flip(3), _MAP),
     "x[0]": _call(lambda _, x: x[0], _MAP),
     "x[:, indices]": _indexed,
-    "nn.Conv2d with history": _layer(history=False),
-    "nn.Conv2d and its gradients": _layer(history=True),
+    "nn.Conv2d with history": _layer(gradients=False),
+    "nn.Conv2d and its gradients": _layer(gradients=True),
     "conv2d and its gradients": _recorded(
         lambda F, x, w, b: F.conv2d(x, w, b, padding=1), _MAP, _W2, (8,)
     ),
