@@ -179,6 +179,7 @@ GRADCHECKS: dict[str, tuple[Callable[..., tw.Tensor], list[tuple[int, ...]]]] = 
         lambda x: F.local_response_norm(x, 4, 0.7, 0.6, 1.2), [(2, 7, 3)],
     ),
     "normalize": (lambda x: F.normalize(x, dim=2), [(2, 3, 4)]),
+    "normalize two": (lambda x: F.normalize(x, dim=(0, 2)), [(2, 3, 4)]),
     "normalize p": (lambda x: F.normalize(x, 3.0, dim=0), [(4, 3)]),
     "normalize inf": (lambda x: F.normalize(x, float("inf")), [(4, 3)]),
     "cosine_similarity": (F.cosine_similarity, [(3, 4), (3, 4)]),
@@ -266,6 +267,7 @@ def test_like_torch(batch: int, groups: int, width: int, spatial: list[int], eps
         (F.rms_norm(ours, shape[2:]), tf.rms_norm(theirs, shape[2:])),
         (F.local_response_norm(ours, width), tf.local_response_norm(theirs, width)),
         (F.normalize(ours, dim=-1), tf.normalize(theirs, dim=-1)),
+        (F.normalize(ours, dim=(1, -1)), tf.normalize(theirs, dim=(1, -1))),
         (stats[0], tstats[0]),
         (stats[1], tstats[1]),
     ]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axis, as_float
+from tilewise._arguments import array_of, as_axes, as_axis, as_float
 from tilewise._ops.norms import vector_norm
 from tilewise._ops.select import clamp_min
 from tilewise.autograd import grad_mode, record, recording, wrap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tilewise._core import Array
     from tilewise.tensor import Tensor
 
@@ -50,13 +52,15 @@ def _record_unit_norm(
     return record(op, y, (input, gain), backward, (x, g))
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
-    """`x / max(‖x‖, eps)` with the p-norm along a dimension.
+def normalize(
+    input: Tensor, p: float = 2.0, dim: int | Sequence[int] = 1, eps: float = 1e-12
+) -> Tensor:
+    """`x / max(‖x‖, eps)` with the p-norm along a dimension, or several.
 
     Args:
         input: any shape, float32 or float64.
         p: the order of the norm.
-        dim: the dimension of the vectors.
+        dim: the dimension of the vectors, or their dimensions.
         eps: the smallest length to divide by.
 
     Returns:
@@ -72,9 +76,9 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
                 [0.0000, 0.0000]])
     """
     op = "normalize"
-    axis = as_axis(op, dim, array_of(op, "input", input).ndim)
+    axes = as_axes(op, dim, array_of(op, "input", input).ndim)
     order = p if p.__class__ is float else as_float(op, "p", p)
     small = eps if eps.__class__ is float else as_float(op, "eps", eps)
-    if order == 2.0:
-        return unit_norm(op, input, axis, small)
-    return input / clamp_min(vector_norm(input, order, axis, keepdim=True), small)
+    if order == 2.0 and len(axes) == 1:
+        return unit_norm(op, input, axes[0], small)
+    return input / clamp_min(vector_norm(input, order, axes, keepdim=True), small)
