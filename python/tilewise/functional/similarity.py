@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tilewise import _core
-from tilewise._arguments import array_of, as_axes, as_axis, as_float
+from tilewise._arguments import array_of, as_axes, as_float
 from tilewise._ops.norms import vector_norm
 from tilewise._ops.select import clamp_min
 from tilewise.autograd import grad_mode, record, recording, wrap
