@@ -305,9 +305,11 @@ class Tensor(Methods, _core.TensorBase):
             >>> tw.clone(tw.ones(2))
             tensor([1., 1.])
         """
-        array = self._array.copy()
+        array = self._array
         if memory_format is not None:
             array = as_format("clone", array, memory_format)
+        if array is self._array:
+            array = array.copy()
         if not (self._requires_grad and grad_mode.enabled):
             return wrap(array)
         return record("clone", array, (self,), lambda dy: (dy,), aliases=True)
